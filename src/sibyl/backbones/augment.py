@@ -24,15 +24,17 @@ def _grey(pixels: Pixels) -> Float[Tensor, "item 1 height width"]:
     return (pixels * weights).sum(1, keepdim=True)
 
 
-def crop_and_flip(images: UInt8[Tensor, "item height width channel"], pad: int, generator: Generator) -> Tensor:
-    """Shift each image by up to `pad` pixels (zeros come in) and mirror every second one; uint8 in, uint8 out."""
+def crop_and_flip(
+    images: UInt8[Tensor, "item height width channel"], pad: int, generator: Generator, *, flip: bool = True
+) -> Tensor:
+    """Shift each image by up to `pad` pixels (zeros come in) and, with `flip`, mirror every second one; uint8 in, uint8 out."""
     n, height, width, _ = images.shape
     shift = torch.randint(0, 2 * pad + 1, (2, n), generator=generator)
-    flip = torch.rand(n, generator=generator) < 0.5
+    mirrored = (torch.rand(n, generator=generator) < 0.5) & flip
     padded = torch.nn.functional.pad(images, (0, 0, pad, pad, pad, pad))
     rows = shift[0][:, None] + torch.arange(height)
     columns = torch.arange(width).expand(n, width)
-    columns = shift[1][:, None] + torch.where(flip[:, None], width - 1 - columns, columns)
+    columns = shift[1][:, None] + torch.where(mirrored[:, None], width - 1 - columns, columns)
     return padded[torch.arange(n)[:, None, None], rows[:, :, None], columns[:, None, :]]
 
 
@@ -51,7 +53,9 @@ def colour_jitter(pixels: Pixels, strength: float, generator: Generator) -> Pixe
     return pixels
 
 
-def augment(images: UInt8[Tensor, "item height width channel"], generator: Generator, *, pad: int, jitter: float = 0.4) -> Pixels:
+def augment(
+    images: UInt8[Tensor, "item height width channel"], generator: Generator, *, pad: int, jitter: float = 0.4, flip: bool = True
+) -> Pixels:
     """Apply the published training transform to a batch of uint8 images; returns pixels in [0, 1], channels first."""
-    pixels = crop_and_flip(images, pad, generator).permute(0, 3, 1, 2).float() / 255
+    pixels = crop_and_flip(images, pad, generator, flip=flip).permute(0, 3, 1, 2).float() / 255
     return colour_jitter(pixels, jitter, generator) if jitter else pixels

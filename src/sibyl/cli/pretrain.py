@@ -18,7 +18,9 @@ def pretrain_command(
     source: Annotated[str, typer.Argument(help="Name of a dataset, or a folder with train/ and val/ class folders.")],
     out: Annotated[Path, typer.Option(help="Folder for checkpoints and progress; an interrupted run there goes on.")],
     backbone: Annotated[str, typer.Option(help="conv4-64, conv4-128, resnet12 or wrn-28-10.")] = "conv4-64",
-    recipe: Annotated[str, typer.Option(help="published, one-cycle or one-cycle-rotation.")] = "one-cycle",
+    recipe: Annotated[
+        str, typer.Option(help="published, one-cycle, one-cycle-rotation or drawings (neither mirrored nor coloured).")
+    ] = "one-cycle",
     epochs: Annotated[int | None, typer.Option(help="Instead of the recipe's number.", min=1)] = None,
     size: Annotated[
         int | None,

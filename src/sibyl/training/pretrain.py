@@ -49,6 +49,8 @@ class Recipe:
         Strength of the colour jitter; 0 leaves colours alone.
     pad : int
         Pixels of padding before the random crop.
+    flip : bool
+        Mirror every second image; wrong for characters, where a mirrored one is another.
     rotation : bool
         Also predict by which of four right angles an image was turned (the "+rot" of Gidaris et al. 2019), on half a batch.
     precision : "float32" or "bfloat16"
@@ -63,6 +65,7 @@ class Recipe:
     label_smoothing: float = 0.0
     jitter: float = 0.4
     pad: int = 4
+    flip: bool = True
     rotation: bool = False
     precision: str = "float32"
     warmup: int = 6000
@@ -73,6 +76,7 @@ RECIPES = {
     "published": Recipe(schedule="published", batch_size=64),
     "one-cycle": Recipe(precision="bfloat16"),
     "one-cycle-rotation": Recipe(precision="bfloat16", rotation=True),
+    "drawings": Recipe(precision="bfloat16", epochs=30, jitter=0.0, flip=False),
 }
 
 
@@ -227,7 +231,7 @@ def pretrain(
             if step < progress["step"]:
                 continue
             generator = generator_for(seed, 2, step)
-            pixels = standardise(augment(images[rows], generator, pad=recipe.pad, jitter=recipe.jitter))
+            pixels = standardise(augment(images[rows], generator, pad=recipe.pad, jitter=recipe.jitter, flip=recipe.flip))
             pixels = pixels.contiguous(memory_format=torch.channels_last)
             with torch.autocast("cpu", torch.bfloat16, enabled=recipe.precision == "bfloat16"):
                 loss = _loss(trainee, pixels, labels[rows], recipe, generator)
