@@ -6,10 +6,10 @@ import hashlib
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,8 @@ class Embedded:
         Rows that came from the cache.
     problem : str
         Why new rows could not be cached; empty if they could, or if there is no cache.
+    encoder : mapping
+        `Encoder.description` of what computed the rows.
     """
 
     names: tuple[str, ...]
@@ -46,6 +48,7 @@ class Embedded:
     skipped: tuple[Skipped, ...]
     n_cached: int = 0
     problem: str = ""
+    encoder: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,14 +74,14 @@ def embed(
 ) -> Embedded:
     """Turn items into features.
 
-    A row in the cache belongs to the content of the file, not to its name: renamed files are not encoded again, changed ones are.
+    A row in the cache belongs to the content of the item, not to its name: renamed files are not encoded again, changed ones are.
 
     Parameters
     ----------
     items : sequence of Item
         What to encode.
     decode : callable
-        Bytes of a file → what the encoder prepares; raises `Unreadable` with the reason. Runs in several threads.
+        Bytes of an item → what the encoder prepares; raises `Unreadable` with the reason. Runs in several threads.
     encoder : Encoder
         Frozen.
     cache : FeatureCache, optional
@@ -106,9 +109,9 @@ def embed(
 
     def read(item: Item) -> _Read:
         try:
-            content = item.path.read_bytes()
-        except OSError as error:
-            return _Read(reason=f"cannot be opened ({error.strerror})")
+            content = item.read()
+        except Unreadable as error:
+            return _Read(reason=str(error))
         key = hashlib.sha256(hashlib.sha256(content).digest() + decoder.encode()).digest()
         row = cache.get(key) if cache is not None else None
         if row is not None:
@@ -152,7 +155,7 @@ def embed(
     done = [index for index, row in enumerate(rows) if row is not None]
     matrix = np.stack([row for row in rows if row is not None]) if done else np.zeros((0, encoder.dim), np.float32)
     names = tuple(items[index].name for index in done)
-    return Embedded(names, matrix, tuple(skipped), n_cached, cache.problem if cache is not None else "")
+    return Embedded(names, matrix, tuple(skipped), n_cached, cache.problem if cache is not None else "", encoder.description)
 
 
 def _in_order(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -42,9 +42,18 @@ class Encoder(ABC, Generic[Raw, Prepared]):
         """What a run reports of the encoder: file or name, preprocessing and where its settings come from. JSON can hold it."""
 
     @property
+    def modality(self) -> str:
+        """What it reads: ``image``, ``text`` or ``audio``."""
+        return "image"
+
+    @property
     def enough_pixels(self) -> int | None:
         """Short side, in pixels, below which `prepare` would lose detail; large images may be decoded at that size. None: always whole."""
         return None
+
+    def fitted_to(self, items: Iterable[Raw]) -> Encoder[Raw, Prepared]:
+        """Return the encoder that is to read `items`: most are frozen and return themselves; a few are fitted to the items first."""
+        return self
 
     @abstractmethod
     def prepare(self, item: Raw) -> Prepared:

@@ -7,28 +7,24 @@ white.
 
 from __future__ import annotations
 
-import errno
 import io
-import os
-import stat
 import struct
 import warnings
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from sibyl.errors import DataError
-from sibyl.sources.item import Item, Skipped, Unreadable
+from sibyl.sources.folder import Folder, walk_folder
+from sibyl.sources.item import Unreadable
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 MAX_PIXELS = 89_000_000  # just under the size from which Pillow presumes a decompression bomb
-MAX_BYTES = 1 << 30
 READER = "rgb8 upright first-frame on-white 1"  # part of every feature cache key: raise the number when pixels change
 
 _SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -39,20 +35,8 @@ _DAMAGE = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class ImageFolder:
-    """What was found below a folder: `items` that look like images, `skipped` what is not, both in order of their names."""
-
-    root: Path
-    items: tuple[Item, ...]
-    skipped: tuple[Skipped, ...]
-
-
-def find_images(root: str | Path, leave_out: Iterable[str | Path] = ()) -> ImageFolder:
-    """Find the images below a folder.
-
-    Links to folders are followed, each folder is searched once, and folders that really lie below `root` go first. Hidden folders
-    are named, but not searched.
+def find_images(root: str | Path, leave_out: Iterable[str | Path] = ()) -> Folder:
+    """Find the images below a folder; see `walk_folder` for what else is skipped.
 
     Parameters
     ----------
@@ -70,92 +54,16 @@ def find_images(root: str | Path, leave_out: Iterable[str | Path] = ()) -> Image
     if not root.is_dir():
         what = "is a file" if root.exists() else "no such folder"
         raise DataError(f"{root}: {what}; expected a folder with images ({', '.join(ENDINGS)})")
-    search = _Search(root, {_identity(Path(path)) for path in leave_out if Path(path).exists()})
-    search.folder(root, "")
-    while search.links:
-        search.link(*search.links.pop(0))
-    if not search.items:
-        found = f"none of its {len(search.skipped)} files is one" if search.skipped else "it is empty"
-        raise DataError(f"{root}: expected a folder with images ({', '.join(ENDINGS)}), but {found}; name another folder")
-    return ImageFolder(
-        root,
-        tuple(sorted(search.items, key=lambda item: item.name)),
-        tuple(sorted(search.skipped, key=lambda skipped: skipped.name)),
-    )
+    found = walk_folder(root, leave_out, lambda path: "" if is_image(path) else "not an image")
+    if not found.items:
+        said = f"none of its {len(found.skipped)} files is one" if found.skipped else "it is empty"
+        raise DataError(f"{root}: expected a folder with images ({', '.join(ENDINGS)}), but {said}; name another folder")
+    return found
 
 
-def _identity(path: Path) -> tuple[int, int]:
-    status = path.stat()
-    return status.st_dev, status.st_ino
-
-
-class _Search:
-    """One walk over a folder; links to folders wait in `links` until all real folders are done."""
-
-    def __init__(self, root: Path, leave_out: set[tuple[int, int]]) -> None:
-        self.root, self.leave_out = root, leave_out
-        self.items: list[Item] = []
-        self.skipped: list[Skipped] = []
-        self.links: list[tuple[Path, str]] = []
-        self._seen: set[tuple[int, int]] = set()
-
-    def folder(self, path: Path, name: str) -> None:
-        waiting = [(path, name)]  # no recursion: folders may lie deeper than Python's stack
-        while waiting:
-            here, below = waiting.pop()
-            try:
-                self._seen.add(_identity(here))
-                entries = sorted(os.scandir(here), key=lambda entry: entry.name)
-            except OSError as error:
-                self._skip(below or ".", f"folder cannot be opened ({error.strerror})")
-                continue
-            for entry in entries:
-                self._entry(Path(entry.path), f"{below}{entry.name}", waiting)
-
-    def link(self, path: Path, name: str) -> None:
-        if _identity(path) in self._seen:
-            self._skip(name, "link to a folder that is already searched")
-        else:
-            self.folder(path, f"{name}/")
-
-    def _skip(self, name: str, reason: str) -> None:
-        self.skipped.append(Skipped(_printable(name), reason))
-
-    def _entry(self, path: Path, name: str, waiting: list[tuple[Path, str]]) -> None:
-        try:
-            status = path.stat()
-        except OSError as error:
-            loop = error.errno == errno.ELOOP
-            self._skip(name, "link that leads back to itself" if loop else f"cannot be opened ({error.strerror})")
-            return
-        if (status.st_dev, status.st_ino) in self.leave_out:
-            return
-        hidden = path.name.startswith(".")
-        if stat.S_ISDIR(status.st_mode):
-            if hidden:
-                self._skip(name, "hidden folder")
-            elif path.is_symlink():
-                self.links.append((path, name))
-            else:
-                waiting.append((path, f"{name}/"))
-        elif not stat.S_ISREG(status.st_mode):
-            self._skip(name, "not a regular file")
-        elif _printable(name) != name:
-            self._skip(name, "file name is not valid UTF-8: rename it")
-        elif hidden:
-            self._skip(name, "hidden file")
-        elif status.st_size == 0:
-            self._skip(name, "empty file")
-        elif status.st_size > MAX_BYTES:
-            self._skip(name, f"file of {status.st_size / 2**30:.1f} GiB, the limit is {MAX_BYTES >> 30}")
-        elif path.suffix.lower() not in ENDINGS and not _looks_like_an_image(path):
-            self._skip(name, "not an image")
-        else:
-            self.items.append(Item(name, path))
-
-
-def _printable(name: str) -> str:
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
+def is_image(path: Path) -> bool:
+    """Tell whether a file has an ending of images or begins like one."""
+    return path.suffix.lower() in ENDINGS or _looks_like_an_image(path)
 
 
 def _looks_like_an_image(path: Path) -> bool:

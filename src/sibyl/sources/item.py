@@ -8,7 +8,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Item:
-    """One thing to be classified that lies in a file.
+    """One thing to be classified: a file, or a part of one.
 
     Parameters
     ----------
@@ -16,10 +16,28 @@ class Item:
         Path below the source's root with forward slashes, unique within the source: the item's name in every table.
     path : Path
         The file.
+    content : bytes, optional
+        The item itself, where it is only a part of the file, as the cell of a table.
     """
 
     name: str
     path: Path
+    content: bytes | None = None
+
+    def read(self) -> bytes:
+        """Return the item's bytes.
+
+        Raises
+        ------
+        Unreadable
+            If the file cannot be opened.
+        """
+        if self.content is not None:
+            return self.content
+        try:
+            return self.path.read_bytes()
+        except OSError as error:
+            raise Unreadable(f"cannot be opened ({error.strerror})") from None
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,81 @@
+"""embed_source: a Source and an encoder → rows of features, whatever the modality."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext, suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from sibyl.encoders.embed import Embedded, embed
+from sibyl.encoders.encoder import Encoder
+from sibyl.encoders.feature_cache import FeatureCache
+from sibyl.errors import DataError
+from sibyl.sources.images import quiet_decoding
+from sibyl.sources.item import Unreadable
+from sibyl.sources.source import Source
+from sibyl.storage import cache_folder
+
+
+def embed_source(
+    source: Source,
+    encoder: Encoder[Any, Any] | None = None,
+    cache: str | Path | None = None,
+    *,
+    batch_size: int = 32,
+    console: Console | None = None,
+) -> Embedded:
+    """Turn the items of a source into features.
+
+    Parameters
+    ----------
+    source : Source
+        Of `open_source`. The rows of a table or of features are handed on as they are.
+    encoder : Encoder, optional
+        Of the source's modality; None for a table or features.
+    cache : path, optional
+        Folder of the feature caches; `cache_folder()` when left out. An encoder that is fitted to the source has no cache: fitting is
+        what takes its time.
+    batch_size : int
+        Items per run of the network.
+    console : rich Console, optional
+        Where progress is shown.
+
+    Returns
+    -------
+    Embedded
+        Its `skipped` are the items that could not be read, beyond those of the source.
+
+    Raises
+    ------
+    DataError
+        If the source needs an encoder and none is given, or the encoder reads something else.
+    """
+    if source.matrix is not None:
+        description = {"kind": source.modality, "name": f"the rows of {source.root.name}", "dim": int(source.matrix.shape[1])}
+        return Embedded(tuple(item.name for item in source.items), source.matrix, (), encoder=description)
+    if encoder is None:
+        raise DataError(f"{source.root}: items of modality {source.modality} need an encoder; see: sibyl encoders")
+    if encoder.modality != source.modality:
+        raise DataError(
+            f"{source.root}: encoder {encoder.name} reads modality {encoder.modality}, but the items are {source.modality}; "
+            f"choose an encoder of {source.modality}, see: sibyl encoders"
+        )
+    network = encoder.fitted_to(_decoded(source))
+    stored = None
+    if network is encoder:
+        stored = FeatureCache(cache_folder() if cache is None else cache, network.key, network.dim)
+    is_image = source.modality == "image"
+    decode = partial(source.decode, min_side=network.enough_pixels) if is_image else source.decode
+    quiet: AbstractContextManager[None] = quiet_decoding() if is_image else nullcontext()
+    with quiet:
+        return embed(source.items, decode, network, stored, decoder=source.decoder, batch_size=batch_size, console=console)
+
+
+def _decoded(source: Source) -> Iterator[Any]:
+    for item in source.items:
+        with suppress(Unreadable):  # embedding names it
+            yield source.decode(item.read())

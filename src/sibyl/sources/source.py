@@ -1,0 +1,61 @@
+"""Source: a pile of data of one kind, opened: what is in it, what is left out, and how its bytes are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sibyl.sources.item import Item, Skipped
+
+MODALITIES = ("image", "text", "audio", "table", "features")
+_NO_CLASS = ("unlabelled", "unlabeled", "unsorted")
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """What `open_source` found.
+
+    Parameters
+    ----------
+    modality : str
+        One of `MODALITIES`. Images, texts and audio clips need an encoder; a table and features are rows already.
+    root : Path
+        The folder or file.
+    items : tuple of Item
+        What can be classified, with different names.
+    skipped : tuple of Skipped
+        What was found but cannot be used, as far as opening tells; reading an item may still fail.
+    labels : mapping of str to str
+        Item → label, where the source itself holds labels: a label column (items with a blank cell are left out), or the outermost
+        sub-folder that an item lies in (none for items beside the folders or below ``unlabelled``). Whether sub-folders are classes
+        is for the caller to decide: examples that a person names go before.
+    decode : callable
+        An item's bytes → what an encoder of this modality prepares: an RGB image, a text, a clip. Raises `Unreadable`.
+    decoder : str
+        Version of `decode`, part of the feature cache's keys.
+    matrix : float32 array [item, dim], optional
+        The rows of `items`, for a table and features.
+    notes : tuple of str
+        What the person should know: columns that were dropped, and why.
+    """
+
+    modality: str
+    root: Path
+    items: tuple[Item, ...]
+    skipped: tuple[Skipped, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    decode: Callable[..., Any] = bytes
+    decoder: str = ""
+    matrix: npt.NDArray[np.float32] | None = None
+    notes: tuple[str, ...] = ()
+
+
+def folder_labels(items: Iterable[Item]) -> dict[str, str]:
+    """Return item → outermost sub-folder, for the items that lie in one."""
+    outermost = ((item.name, item.name.split("/", 1)[0]) for item in items if "/" in item.name)
+    return {name: folder for name, folder in outermost if folder.lower() not in _NO_CLASS}
