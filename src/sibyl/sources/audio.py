@@ -1,0 +1,96 @@
+"""Audio clips: wav, flac, ogg, mp3 and others that libsndfile reads, brought to one channel."""
+
+from __future__ import annotations
+
+import io
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.signal import resample_poly
+
+from sibyl.errors import MissingExtra
+from sibyl.sources.item import Unreadable
+
+ENDINGS = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif")
+MAX_SECONDS = 600
+MAX_SAMPLES = 1 << 28  # of all channels together
+SILENCE = 1e-4  # a peak of −80 dB
+READER = "mono float32 1"  # part of every feature cache key: raise the number when samples change
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """Sound of one channel.
+
+    Parameters
+    ----------
+    samples : float32 array [sample]
+        Between −1 and 1.
+    rate : int
+        Samples per second.
+    """
+
+    samples: npt.NDArray[np.float32]
+    rate: int
+
+    @property
+    def seconds(self) -> float:
+        """Length."""
+        return len(self.samples) / self.rate
+
+    def at(self, rate: int) -> Clip:
+        """Return the clip at another sampling rate, without aliasing."""
+        if rate == self.rate:
+            return self
+        shared = math.gcd(rate, self.rate)
+        return Clip(resample_poly(self.samples, rate // shared, self.rate // shared).astype(np.float32), rate)
+
+
+def decode_audio(content: bytes) -> Clip:
+    """Turn the bytes of an audio file into a clip; channels are averaged.
+
+    Raises
+    ------
+    Unreadable
+        If the file is damaged, silent, without any sample, longer than ten minutes, or holds NaN.
+    MissingExtra
+        If soundfile is not installed.
+    """
+    soundfile = need_soundfile()
+    if not content:
+        raise Unreadable("empty file")
+    try:
+        with soundfile.SoundFile(io.BytesIO(content)) as file:
+            rate, channels, frames = int(file.samplerate), int(file.channels), int(file.frames)
+            if not 1_000 <= rate <= 1_000_000:
+                raise Unreadable(f"sampling rate of {rate} Hz")
+            if frames > MAX_SECONDS * rate or frames * channels > MAX_SAMPLES:
+                raise Unreadable(f"{frames / rate / 60:.0f} minutes long, the limit is {MAX_SECONDS // 60}; cut it")
+            samples = file.read(frames, dtype="float32", always_2d=True).mean(1)
+    except (soundfile.SoundFileError, RuntimeError, ValueError, TypeError, OSError) as error:
+        raise Unreadable(f"damaged or not an audio file ({' '.join(str(error).split())[:80]})") from None
+    if not len(samples):
+        raise Unreadable("holds no sound")
+    if not np.isfinite(samples).all():
+        raise Unreadable("holds NaN or infinity")
+    if np.abs(samples).max() < SILENCE:
+        raise Unreadable("silent")
+    return Clip(samples, rate)
+
+
+def need_soundfile() -> Any:
+    """Return the library that reads audio files, or say how to install it."""
+    try:
+        import soundfile
+    except ImportError:
+        raise MissingExtra("soundfile", "audio", "reading audio clips") from None
+    return soundfile
+
+
+def is_audio(path: Path) -> bool:
+    """Tell whether a file has an ending of audio clips."""
+    return path.suffix.lower() in ENDINGS
