@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sibyl.episodes import EpisodeSampler
     from sibyl.errors import CheckpointError, DataError, MissingExtra, SibylError, UnknownName, UserError
+    from sibyl.estimators.transductive import SIBClassifier, TransductiveClassifier
     from sibyl.evaluation import Evaluation, evaluate
     from sibyl.features import Features, check_disjoint
     from sibyl.labeling.solve import label_folder
@@ -36,9 +37,11 @@ _HOME = {
     "LearnedMethod": "sibyl.methods",
     "Method": "sibyl.methods",
     "MissingExtra": "sibyl.errors",
+    "SIBClassifier": "sibyl.estimators.transductive",
     "SibylError": "sibyl.errors",
     "Solution": "sibyl.tasks",
     "Task": "sibyl.tasks",
+    "TransductiveClassifier": "sibyl.estimators.transductive",
     "UnknownName": "sibyl.errors",
     "UserError": "sibyl.errors",
     "adapt": "sibyl.methods.sib",
@@ -65,9 +68,11 @@ __all__ = [
     "LearnedMethod",
     "Method",
     "MissingExtra",
+    "SIBClassifier",
     "SibylError",
     "Solution",
     "Task",
+    "TransductiveClassifier",
     "UnknownName",
     "UserError",
     "adapt",

@@ -4,6 +4,7 @@ SibylError
 ├── UserError          something the user can mend: the message says what was expected, what came, what to do;
 │   │                  it holds no secrets and is safe to show on a page or over HTTP
 │   ├── DataError      an input file, folder, array or label
+│   │   └── InputError   rows or labels given to an estimator; also a ValueError, as scikit-learn's contract asks
 │   ├── UnknownName    a name that is not in a list; the nearest known names are in the message
 │   └── CheckpointError  a saved file that is damaged or belongs to another shape
 └── MissingExtra       an optional library is not installed; the message is the install line
@@ -25,6 +26,10 @@ class UserError(SibylError):
 
 class DataError(UserError):
     """An input file, folder, array or label is not as expected."""
+
+
+class InputError(DataError, ValueError):
+    """Rows or labels given to an estimator are not as expected."""
 
 
 class CheckpointError(UserError):

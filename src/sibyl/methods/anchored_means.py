@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import normalize
 
@@ -43,6 +43,36 @@ class AnchoredClassifier:
     def __call__(self, x: Float[Tensor, "task row dim"]) -> Float[Tensor, "task row way"]:
         """Return the logits of rows of features."""
         return self.scale * self.cosines(x) + self.bias
+
+
+@dataclass(frozen=True, eq=False)
+class AnchoredAnswer:
+    """``τ · anchored(x)``, or the inductive answer where the task fell back to it.
+
+    Parameters
+    ----------
+    fell_back : bool [task]
+        Where the inductive classifier answers.
+    inductive : CosineClassifier
+        The nearest labelled mean.
+    anchored : AnchoredClassifier
+        The adapted means.
+    flattening : float
+        τ.
+    """
+
+    fell_back: Bool[Tensor, " task"]
+    inductive: CosineClassifier
+    anchored: AnchoredClassifier
+    flattening: float
+
+    def __call__(self, x: Float[Tensor, "task row dim"]) -> Float[Tensor, "task row way"]:
+        """Return the logits of rows of features."""
+        return torch.where(self.fell_back[:, None, None], self.inductive(x), self.flattening * self.anchored(x))
+
+    def outlier_score(self, x: Float[Tensor, "task row dim"]) -> Float[Tensor, "task row"]:
+        """Return how far each row is from the nearest class: ``1 − max_c cos``."""
+        return 1 - self.anchored.cosines(x).amax(-1)
 
 
 @dataclass(frozen=True)
@@ -129,10 +159,7 @@ class AnchoredMeans(Method):
         inductive = inductive_classifier(task.query_x)
         fell_back = n_query[:, 0] < self.min_queries_per_class * task.n_way
         share = (sharp.softmax(-1) * weight).sum(1) / n_query.clamp_min(1)
-
-        def answer(x: Float[Tensor, "task row dim"]) -> Float[Tensor, "task row way"]:
-            return torch.where(fell_back[:, None, None], inductive_classifier(x), self.flattening * classifier(x))
-
+        answer = AnchoredAnswer(fell_back, inductive_classifier, classifier, self.flattening)
         logits = torch.where(fell_back[:, None, None], inductive, self.flattening * sharp)
         return Solution(logits, inductive, answer, share, 1 - cosines.amax(-1), fell_back)
 

@@ -50,6 +50,26 @@ def rectified_means(
     return class_means(rows, member * (sharpness * cosine).exp())
 
 
+@dataclass(frozen=True, eq=False)
+class ShiftedClassifier:
+    """``cosine(x/‖x‖ + ξ)``.
+
+    Parameters
+    ----------
+    cosine : CosineClassifier
+        The rectified means.
+    shift : float [task, 1, dim]
+        ξ, zero where queries are classified unshifted.
+    """
+
+    cosine: CosineClassifier
+    shift: Float[Tensor, "task 1 dim"]
+
+    def __call__(self, x: Float[Tensor, "task row dim"]) -> Float[Tensor, "task row way"]:
+        """Return the logits of rows of features."""
+        return self.cosine(normalize(x, dim=-1) + self.shift)
+
+
 @dataclass(frozen=True)
 class BDCSPN(Method):
     """Bias diminishing and cosine-similarity prototype network (Liu, Song & Qin 2020).
@@ -102,10 +122,6 @@ class BDCSPN(Method):
         weight = rectified_means(support, query + shift, task, self.sharpness)
         start, one, zero = class_means(support, task.support_one_hot), weight.new_tensor(self.scale), weight.new_zeros(())
         cosine = CosineClassifier(weight, one, zero)
-
-        def classifier(x: Float[Tensor, "task row dim"]) -> Float[Tensor, "task row way"]:
-            rows = normalize(x, dim=-1)
-            return cosine(rows + shift if self.shifted else rows)
-
+        classifier = ShiftedClassifier(cosine, shift if self.shifted else torch.zeros_like(shift))
         inductive = CosineClassifier(start, one, zero)(task.query_x)
         return Solution(classifier(task.query_x), inductive_logits=inductive, classifier=classifier)

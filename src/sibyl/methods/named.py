@@ -10,6 +10,9 @@ from sibyl.errors import UserError
 from sibyl.methods import METHODS, LearnedMethod, Method, build_method
 from sibyl.methods.checkpoint import load_method
 
+# What labels folders and fits estimators unless told otherwise: the safest of those measured under every mix
+# (results/choose_label_method.md).
+DEFAULT_METHOD = "anchored_means"
 
 def untrained(name: str, dim: int, n_way: int, seed: int = 0) -> LearnedMethod:
     """Build a method that has parameters, with initial weights drawn from `seed`."""

@@ -1,0 +1,165 @@
+"""Labels as a user hands them over, some of them missing: −1, None or NaN."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+from sklearn.utils import column_or_1d
+from sklearn.utils.multiclass import check_classification_targets
+from torch import Tensor
+
+from sibyl.errors import InputError
+
+UNLABELLED = -1
+
+
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """Which rows are labelled, and how.
+
+    Parameters
+    ----------
+    classes : array [way]
+        The classes that have a labelled row, sorted.
+    codes : int64 array [row]
+        Index into `classes`; −1 where a row is unlabelled.
+    """
+
+    classes: npt.NDArray[Any]
+    codes: npt.NDArray[np.int64]
+
+    @property
+    def labelled(self) -> npt.NDArray[np.int64]:
+        """Indices of the labelled rows."""
+        return np.flatnonzero(self.codes >= 0)
+
+    @property
+    def unlabelled(self) -> npt.NDArray[np.int64]:
+        """Indices of the unlabelled rows."""
+        return np.flatnonzero(self.codes < 0)
+
+
+def read_labels(y: Any) -> Labels:
+    """Read labels of a list, array, Series or tensor.
+
+    Whole numbers: −1 is unlabelled. Floats: −1 and NaN are, the rest must be whole. Objects and strings: the number −1, None, NaN and
+    pandas' NA are. A category that no row carries is no class.
+
+    Raises
+    ------
+    InputError
+        If a label is the string "-1", labels mix strings and numbers, no row is labelled, or all labelled rows are of one class.
+    ValueError
+        If `y` has more than one column or holds a continuous quantity.
+    """
+    values = column_or_1d(_as_array(y), warn=True)
+    if values.dtype.kind not in "biufOUT":
+        raise InputError(f"y must hold numbers or strings, got {values.dtype}; convert the labels to strings")
+    if values.dtype.kind in "OUT":
+        values = values.astype(object)
+    missing = np.asarray(pd.isna(values), bool)
+    if values.dtype.kind != "b":
+        missing[~missing] = np.asarray(values[~missing] == UNLABELLED, bool)
+    given = _one_type(values, missing) if values.dtype.kind == "O" else values[~missing]
+    if not len(given):
+        raise InputError(
+            f"y labels none of the {len(values)} rows; give at least one labelled row of each class (−1 is unlabelled)"
+        )
+    if given.dtype.kind == "f" and np.isinf(given).any():
+        raise InputError(f"y must hold class labels, but y[{int(np.flatnonzero(np.isinf(values.astype(float)))[0])}] is infinite")
+    check_classification_targets(given)
+    classes, found = np.unique(given, return_inverse=True)
+    if len(classes) < 2:
+        raise InputError(
+            f"y has labelled rows of one class only, {_shown(classes[0])}; at least two classes are needed, each with a labelled row"
+        )
+    codes = np.full(len(values), UNLABELLED, np.int64)
+    codes[~missing] = found
+    return Labels(classes, codes)
+
+
+def _as_array(y: Any) -> npt.NDArray[Any]:
+    if isinstance(y, Tensor):
+        return y.detach().cpu().numpy()
+    if isinstance(y, list | tuple):
+        # numpy would turn [0, "a", None] into strings, the unlabelled ones too.
+        mixed = any(one is None or isinstance(one, str) for one in y)
+        return np.array(y, dtype=object) if mixed else np.asarray(y)
+    if isinstance(y, pd.Series | pd.Index | pd.api.extensions.ExtensionArray):
+        return np.asarray(y) if isinstance(y.dtype, np.dtype) else np.asarray(y, dtype=object)
+    return np.asarray(y.to_numpy() if hasattr(y, "to_numpy") else y)
+
+
+def _one_type(values: npt.NDArray[Any], missing: npt.NDArray[np.bool_]) -> npt.NDArray[Any]:
+    """The given labels of an object array, as an array of strings or of numbers."""
+    given = values[~missing].tolist()
+    is_text = [isinstance(one, str) for one in given]
+    if all(is_text):
+        if any(one.strip() == str(UNLABELLED) for one in given):
+            row = next(row for row in np.flatnonzero(~missing) if values[row].strip() == str(UNLABELLED))
+            raise InputError(
+                f"y[{row}] is the string {values[row]!r}, which could be a class or mean unlabelled; mark unlabelled rows with the "
+                "number −1, None or NaN in an object array, e.g. np.array(['cat', -1], dtype=object)"
+            )
+        return np.array(given, dtype=str)
+    odd = next((one for one, text in zip(given, is_text, strict=True) if text or not isinstance(one, Real)), None)
+    if odd is not None:
+        kinds = sorted({type(one).__name__ for one in given})
+        raise InputError(f"y must hold labels of one kind, strings or numbers, got {' and '.join(kinds)} (for example {odd!r})")
+    return np.array(given)
+
+
+def _shown(label: object) -> str:
+    return repr(label.item() if isinstance(label, np.generic) else label)
+
+
+def prior_shares(class_prior: Any, classes: npt.NDArray[Any]) -> str | Tensor | None:
+    """Turn the caller's `class_prior` into what methods take.
+
+    Parameters
+    ----------
+    class_prior : None, "balanced", array [way] or mapping of class to share
+        An array follows the order of `classes`; a class that a mapping leaves out has share 0.
+    classes : array [way]
+        The classes.
+
+    Raises
+    ------
+    InputError
+        If shares are named for a class without a labelled row, number other than the classes, are negative, or do not sum to 1.
+    """
+    if class_prior is None:
+        return None
+    if isinstance(class_prior, str):
+        if class_prior != "balanced":
+            raise InputError(f"class_prior must be None, 'balanced', one share per class, or class → share, got {class_prior!r}")
+        return class_prior
+    known = classes.tolist()
+    if isinstance(class_prior, Mapping):
+        strange = [name for name in class_prior if name not in known]
+        if strange:
+            raise InputError(f"class_prior names {_shown(strange[0])}, which has no labelled row; the classes are {_listed(known)}")
+        class_prior = [class_prior.get(name, 0.0) for name in known]
+    shares = torch.as_tensor(np.asarray(class_prior, np.float32))
+    if shares.shape != (len(known),):
+        raise InputError(
+            f"class_prior must hold one share for each of the {len(known)} classes that have a labelled row, {_listed(known)}, got "
+            f"shape {list(shares.shape)}"
+        )
+    if not bool((shares >= 0).all()) or abs(float(shares.sum()) - 1) > 1e-3:
+        raise InputError(
+            f"class_prior must be shares ≥ 0 that sum to 1, got {shares.tolist()[:5]} with sum {float(shares.sum()):.4g}"
+        )
+    return shares
+
+
+def _listed(classes: list[Any]) -> str:
+    shown = ", ".join(repr(one) for one in classes[:5])
+    return shown if len(classes) <= 5 else f"{shown}, … ({len(classes)} in all)"

@@ -1,0 +1,203 @@
+"""TransductiveClassifier and SIBClassifier: the methods of this package behind scikit-learn's interface."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
+from torch import Tensor
+
+from sibyl.errors import InputError
+from sibyl.estimators.answer import answer_rows, outlier_score
+from sibyl.estimators.feature_rows import check_finite, dense, float_rows, slices
+from sibyl.estimators.labels import prior_shares, read_labels
+from sibyl.methods import LearnedMethod, Method
+from sibyl.methods.named import DEFAULT_METHOD, method_by_name
+
+
+class TransductiveClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Any method of this package as a scikit-learn classifier that also learns from the unlabelled rows.
+
+    `fit` takes all rows, most of them unlabelled, and labels them all (`transduction_`); `predict` applies the adapted classifier to
+    rows that were not there. Rows are features of any encoder, or standardised columns of a table.
+
+    Parameters
+    ----------
+    method : str, path or Method
+        A name of `sibyl.METHODS`, the checkpoint of a trained method, or a method.
+    class_prior : None, "balanced", array [class] or mapping of class to share
+        What is known of the class mix of the unlabelled rows: nothing, all classes equally frequent, or the share of each class (an
+        array follows `classes_`; a class that a mapping leaves out has share 0).
+    device : str
+        Where tensors are computed, as torch names it: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
+    batch_rows : int
+        Rows that are read, checked and predicted at once; bounds the memory that new rows take.
+
+    Attributes
+    ----------
+    classes_ : array [class]
+        The classes that have a labelled row, sorted.
+    transduction_ : array [row]
+        The label of every row of `fit`; a labelled row keeps its own.
+    label_distributions_ : float32 array [row, class]
+        Probabilities of every row of `fit`; one-hot for labelled rows.
+    inductive_labels_ : array [row]
+        What the labels would be without the other unlabelled rows: the method's own starting point, or the nearest class mean where it
+        has none.
+    outlier_score_ : float32 array [row]
+        Higher means more likely none of the classes: the method's own score, or one minus the largest probability; 0 for labelled rows.
+    class_mix_ : float array [class]
+        Estimated share of each class among the unlabelled rows (among the labelled ones, where all are labelled).
+    fell_back_ : bool
+        Whether the answer is the inductive one because the unlabelled rows could not help.
+    classifier_ : callable
+        The adapted classifier, float tensor [1, row, feature] → logits [1, row, class].
+    n_features_in_ : int
+        Columns of `X`.
+    feature_names_in_ : array [feature]
+        Names of the columns, where `X` was a table with names.
+
+    Notes
+    -----
+    Unlabelled is the number −1; beside strings in an object array also None and NaN, and in a float array NaN. The string "-1" is
+    refused. A class is what has a labelled row: a category of a pandas Categorical that no row carries is none.
+
+    Where all rows are labelled, or a single one is not and the method cannot work on one, a transductive method has nothing to learn
+    from: the nearest class mean takes its place, and `fell_back_` is true. Methods that yield assignments and no classifier predict new
+    rows through the class means, by cosine, of all rows weighted by their assignments. Duplicate rows are rows like any other.
+
+    Rows are taken as they are: standardise the columns of a table first (``make_pipeline(StandardScaler(), SIBClassifier())``).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> X = np.array([[0.0, 1.0], [0.1, 1.0], [0.2, 1.0], [1.0, 0.0], [1.0, 0.1], [1.0, 0.2]])
+    >>> y = np.array(["up", -1, -1, "right", -1, -1], dtype=object)
+    >>> print(TransductiveClassifier("soft_kmeans").fit(X, y).transduction_)
+    ['up' 'up' 'up' 'right' 'right' 'right']
+    """
+
+    # Any: the constructor only stores, as scikit-learn asks; `fit` checks.
+    def __init__(
+        self, method: Any = DEFAULT_METHOD, *, class_prior: Any = None, device: Any = "cpu", batch_rows: Any = 16_384
+    ) -> None:
+        self.method = method
+        self.class_prior = class_prior
+        self.device = device
+        self.batch_rows = batch_rows
+
+    def fit(self, X: Any, y: Any) -> TransductiveClassifier:
+        """Learn from labelled and unlabelled rows together.
+
+        Parameters
+        ----------
+        X : array-like [row, feature]
+            numpy (also memory-mapped), pandas, polars or torch; dense.
+        y : array-like [row]
+            The class of each row; −1 where it is unknown.
+
+        Returns
+        -------
+        TransductiveClassifier
+            Itself.
+
+        Raises
+        ------
+        InputError
+            If rows, labels or the prior are not as described; the message names the row or value.
+        UserError
+            If the method does not exist, must be trained first, is for another shape, or its answer is not finite.
+        """
+        device = self._check_settings()
+        if y is None:
+            raise InputError(f"This {type(self).__name__} estimator requires y to be passed, but the target y is None.")
+        X = validate_data(self, dense(X), dtype=(np.float64, np.float32), ensure_all_finite=False)
+        labels = read_labels(y)
+        check_consistent_length(X, labels.codes)
+        check_finite(X, self.batch_rows)
+        prior = prior_shares(self.class_prior, labels.classes)
+        method = self._method(X.shape[1], len(labels.classes), device)
+        answer = answer_rows(X, labels, method, prior.to(device) if isinstance(prior, Tensor) else prior, device)
+        self.classes_ = labels.classes
+        self.transduction_ = labels.classes[answer.codes]
+        self.label_distributions_ = answer.distributions
+        self.inductive_labels_ = labels.classes[answer.inductive]
+        self.outlier_score_ = answer.outlier_score
+        self.class_mix_ = answer.class_mix
+        self.fell_back_ = answer.fell_back
+        self.classifier_ = answer.classifier
+        return self
+
+    def predict(self, X: Any) -> npt.NDArray[Any]:
+        """Return the class of each new row, array [row]."""
+        return self._apply(X, lambda x: self.classes_[self.classifier_(x)[0].argmax(-1).cpu().numpy()])
+
+    def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:
+        """Return the probability of each class for each new row, float [row, class] in the order of `classes_`."""
+        return self._apply(X, lambda x: self.classifier_(x)[0].double().softmax(-1).cpu().numpy())
+
+    def outlier_score(self, X: Any) -> npt.NDArray[np.float64]:
+        """Return how likely each new row is none of the classes, float [row]; higher is likelier.
+
+        The classifier's own score where it has one, otherwise one minus the largest probability.
+        """
+        return self._apply(X, lambda x: outlier_score(self.classifier_, x)[0].double().cpu().numpy())
+
+    def _apply(self, X: Any, answer: Callable[[Tensor], npt.NDArray[Any]]) -> npt.NDArray[Any]:
+        check_is_fitted(self)
+        X = validate_data(self, dense(X), dtype=(np.float64, np.float32), ensure_all_finite=False, reset=False)
+        check_finite(X, self.batch_rows)
+        device = self._check_settings()
+        with torch.no_grad():
+            return np.concatenate([answer(float_rows(X, rows)[None].to(device)) for rows in slices(len(X), self.batch_rows)])
+
+    def _check_settings(self) -> torch.device:
+        if not isinstance(self.batch_rows, int | np.integer) or self.batch_rows < 1:
+            raise InputError(f"batch_rows must be a whole number above 0, got {self.batch_rows!r}")
+        try:
+            device = torch.device(self.device)
+            torch.empty(0, device=device)
+        except (RuntimeError, AssertionError, TypeError) as error:
+            reason = str(error).splitlines()[0]
+            raise InputError(
+                f"device must name a device that torch has here, such as 'cpu', got {self.device!r} ({reason})"
+            ) from None
+        return device
+
+    def _method(self, dim: int, n_way: int, device: torch.device) -> Method:
+        if isinstance(self.method, str | Path):
+            method = method_by_name(str(self.method), dim, n_way)
+        elif isinstance(self.method, Method):
+            method = self.method
+        else:
+            raise InputError(f"method must be the name of a method, a checkpoint or a Method, got {self.method!r}")
+        if isinstance(method, LearnedMethod):
+            # A copy, because the caller's network stays where and as it is.
+            method = copy.deepcopy(method).to(device, torch.float32).eval()
+        return method
+
+
+class SIBClassifier(TransductiveClassifier):
+    """Label a few rows, and let the rest teach: the classifier to reach for first.
+
+    `TransductiveClassifier` with the package's default method (`sibyl.methods.named.DEFAULT_METHOD`), which needs no setting: it fits
+    any number of classes and columns, presumes nothing of the class mix, and answers inductively where too few rows are unlabelled.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> X, truth = load_digits(return_X_y=True)
+    >>> y = np.full(len(X), -1)
+    >>> one_of_each = np.unique(truth, return_index=True)[1]
+    >>> y[one_of_each] = truth[one_of_each]
+    >>> classifier = SIBClassifier().fit(X, y)
+    >>> bool((classifier.transduction_ == truth).mean() > (classifier.inductive_labels_ == truth).mean())
+    True
+    """
