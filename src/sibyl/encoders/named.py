@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from sibyl.backbones.checkpoint import SHIPPED, shipped_names
 from sibyl.encoders.backbone import BackboneEncoder
 from sibyl.encoders.encoder import Encoder
+from sibyl.encoders.log_mel import LogMelEncoder
 from sibyl.encoders.onnx import OnnxEncoder
+from sibyl.encoders.sentence_transformers import SentenceEncoder
+from sibyl.encoders.tfidf import TfidfEncoder
+from sibyl.encoders.timm import timm_encoder
+from sibyl.encoders.torchvision import torchvision_encoder
+from sibyl.encoders.transformers import transformers_encoder
 from sibyl.errors import DataError, UnknownName
+from sibyl.storage import read_json
+
+_LIBRARIES: dict[str, Callable[[str], Encoder[Any, Any]]] = {
+    "sentence-transformers": SentenceEncoder,
+    "timm": timm_encoder,
+    "torchvision": torchvision_encoder,
+    "transformers": transformers_encoder,
+}
+_BUILT_IN: dict[str, Callable[[], Encoder[Any, Any]]] = {"log-mel": LogMelEncoder, "tfidf": TfidfEncoder}
 
 
 def encoder_by_name(name: str) -> Encoder[Any, Any]:
@@ -18,27 +34,49 @@ def encoder_by_name(name: str) -> Encoder[Any, Any]:
     Parameters
     ----------
     name : str
-        Path of an ONNX file or of a backbone of ``sibyl pretrain`` (.safetensors), or the name of an encoder that ships.
+        ``library:model`` with a model that the library knows, or a folder that it saved (``transformers:facebook/dinov2-small``,
+        ``timm:…``, ``torchvision:squeezenet1_1``, ``sentence-transformers:all-MiniLM-L6-v2``); the name of an encoder that ships or is
+        built in (``conv4-cifar-fs``, ``tfidf``, ``log-mel``); or the path of an ONNX file, of a backbone of ``sibyl pretrain``
+        (.safetensors), or of a folder that one of the libraries saved. See `catalogue.KNOWN`.
 
     Raises
     ------
     DataError
-        If the file does not exist or is no ONNX model.
+        If a file or folder does not hold a model, or the weights are missing.
     UnknownName
-        If `name` is neither a file nor the path of an ONNX file; ONNX files in the same folder are suggested.
+        If `name` is nothing of that; near names and ONNX files in the same folder are suggested.
     CheckpointError
         If a safetensors file is missing, damaged or no backbone.
     MissingExtra
-        If onnxruntime is not installed.
+        If the library is not installed.
     """
     if name in shipped_names():
         return BackboneEncoder(SHIPPED / f"{name}.safetensors")
+    if name in _BUILT_IN:
+        return _BUILT_IN[name]()
+    library, colon, model = name.partition(":")
+    if colon and library in _LIBRARIES and model:
+        return _LIBRARIES[library](model)
     path = Path(name)
     if path.suffix.lower() == ".safetensors":
         return BackboneEncoder(path)
     if path.is_dir():
-        raise DataError(f"{name}: is a folder; expected an ONNX file (encoder.onnx)")
+        return _LIBRARIES[_library_of(path)](name)
     if path.is_file() or path.suffix.lower() == ".onnx":
         return OnnxEncoder(path)
+    if colon and "/" not in library and "\\" not in library and len(library) > 1:  # one letter is a drive
+        raise UnknownName("library of encoders", library, _LIBRARIES)
     beside = sorted(str(file) for file in path.parent.glob("*.onnx")) if path.parent.is_dir() else []
-    raise UnknownName("encoder", name, [*shipped_names(), *beside, "a path to an ONNX file"])
+    known = [*shipped_names(), *_BUILT_IN, *beside, *(f"{library}:MODEL" for library in _LIBRARIES)]
+    raise UnknownName("encoder", name, [*known, "a path to an ONNX file"])
+
+
+def _library_of(folder: Path) -> str:
+    """Tell by its files which library saved a model."""
+    if (folder / "modules.json").is_file():
+        return "sentence-transformers"
+    if not (folder / "config.json").is_file():
+        models = sorted(file.name for file in folder.glob("*.onnx"))
+        hint = f"name the file: {folder / models[0]}" if models else "expected a config.json or modules.json in it"
+        raise DataError(f"{folder}: is a folder, but not a model that transformers, timm or sentence-transformers saved; {hint}")
+    return "timm" if "architecture" in read_json(folder / "config.json") else "transformers"

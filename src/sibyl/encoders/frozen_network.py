@@ -1,0 +1,175 @@
+"""A torch network of another library as an encoder: on the GPU if there is one, in half precision where that changes next to nothing."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from sibyl.encoders.encoder import Encoder, Rows
+from sibyl.errors import DataError
+from sibyl.storage import Json, content_key
+
+HALF_ERROR = 5e-3
+"""Largest change of a feature row, relative to its length, for which half precision counts as exact enough."""
+
+
+class TorchNetwork:
+    """A frozen module, placed and tried out once.
+
+    Parameters
+    ----------
+    module : nn.Module
+        Set to evaluation; gradients are switched off.
+    features : callable
+        Module and input batch → rows [item, dim].
+    probe : Tensor
+        A batch of the size that the network will see; half precision is tried on it.
+    device : str, optional
+        ``cuda`` if there is one when left out.
+    half : bool, optional
+        Whether to try half precision; only on a GPU when left out.
+
+    Attributes
+    ----------
+    dim : int
+        Columns of the rows.
+    half : bool
+        Whether half precision is used: if on the probe no row moves by more than `HALF_ERROR` of its length.
+    checksum : str
+        Of all weights.
+
+    Raises
+    ------
+    DataError
+        If the network does not return one row per item.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        features: Callable[[nn.Module, Tensor], Tensor],
+        probe: Tensor,
+        *,
+        device: str | None = None,
+        half: bool | None = None,
+    ) -> None:
+        self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        self.checksum = weights_checksum(module)
+        self._module = module.eval().requires_grad_(False).to(self.device)
+        self._features = features
+        self.half = False
+        exact = self(probe)
+        if exact.ndim != 2 or len(exact) != len(probe) or not exact.shape[1]:
+            raise DataError(
+                f"expected one feature row per item, [item, dim], got an output of shape {list(exact.shape)} for {len(probe)} items"
+            )
+        self.dim = int(exact.shape[1])
+        if half if half is not None else self.device == "cuda":
+            self.half = True
+            rough = self(probe)
+            lengths = np.linalg.norm(exact, axis=1) + 1e-12
+            self.half = bool(np.isfinite(rough).all() and (np.linalg.norm(rough - exact, axis=1) / lengths).max() <= HALF_ERROR)
+
+    def __call__(self, batch: Tensor) -> Rows:
+        """Return the rows of a batch, float32."""
+        with torch.inference_mode(), torch.autocast(self.device, torch.float16, enabled=self.half):
+            rows: Rows = self._features(self._module, batch.to(self.device)).float().cpu().numpy()
+        return rows
+
+
+def weights_checksum(module: nn.Module) -> str:
+    """Return a checksum of all weights and buffers with their names."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(module.state_dict().items()):
+        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()[:16]
+
+
+@dataclass(frozen=True, eq=False)
+class FrozenNetworkEncoder(Encoder[Any, npt.NDArray[np.float32]]):
+    """A network with the preprocessing of its own library.
+
+    Parameters
+    ----------
+    library : str
+        Whose model it is.
+    model : str
+        Name of the model in that library, or the path it was read from.
+    reads : str
+        Its modality.
+    network : TorchNetwork
+        Computes the rows.
+    preparation : callable
+        Raw item → float32 array; arrays of one shape are batched, so that a row never depends on the lengths of its neighbours.
+    settings : mapping
+        The preprocessing as the library describes it; part of the cache's key.
+    pixels : int, optional
+        See `Encoder.enough_pixels`.
+    """
+
+    library: str
+    model: str
+    reads: str
+    network: TorchNetwork
+    preparation: Callable[[Any], npt.NDArray[np.float32]]
+    settings: Json = field(default_factory=dict)
+    pixels: int | None = None
+
+    @property
+    def name(self) -> str:
+        """Library and model."""
+        return f"{self.library}:{self.model}"
+
+    @property
+    def key(self) -> str:
+        """Checksum of weights, preprocessing and precision."""
+        return content_key([self.library, 1, self.network.checksum, self.settings, self.network.half])
+
+    @property
+    def dim(self) -> int:
+        """Columns of the features."""
+        return self.network.dim
+
+    @property
+    def modality(self) -> str:
+        """What it reads."""
+        return self.reads
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """Library, model, checksum, dimension, preprocessing, device and precision."""
+        return {
+            "kind": self.library,
+            "name": self.name,
+            "checksum": self.network.checksum,
+            "dim": self.dim,
+            "preprocessing": self.settings,
+            "preprocessing_from": f"{self.library}'s own settings for this model",
+            "device": self.network.device,
+            "precision": "half" if self.network.half else "full",
+        }
+
+    @property
+    def enough_pixels(self) -> int | None:
+        """Short side below which preprocessing would lose detail."""
+        return self.pixels
+
+    def prepare(self, item: Any) -> npt.NDArray[np.float32]:
+        """Apply the library's preprocessing."""
+        return self.preparation(item)
+
+    def encode(self, batch: Sequence[npt.NDArray[np.float32]]) -> Rows:
+        """Run the network: float32 [item, dim]."""
+        rows = np.zeros((len(batch), self.dim), np.float32)
+        for shape in dict.fromkeys(one.shape for one in batch):
+            alike = [place for place, one in enumerate(batch) if one.shape == shape]
+            rows[alike] = self.network(torch.from_numpy(np.stack([batch[place] for place in alike])))
+        return rows
