@@ -20,7 +20,8 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import t as student
 
-from sibyl.labeling.solve import DEFAULT_METHOD, Labelling, label_items
+from sibyl.labeling.run import Labelling, label_items
+from sibyl.methods.named import DEFAULT_METHOD
 from sibyl.sources.images import find_images
 from sibyl.storage import write_json, write_text
 
@@ -67,7 +68,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as cache:
         for seed in range(arguments.draws):
             started = time.perf_counter()
-            labelling = label_items(PHOTOS, draw_examples(seed), ENCODER, Path(cache) / "out", cache=cache)
+            labelling = label_items(PHOTOS, draw_examples(seed), ENCODER, cache=cache)
             seconds.append(time.perf_counter() - started)
             draws.append({"seed": seed, **scores(labelling)})
             print(

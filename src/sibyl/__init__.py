@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sibyl.estimators.transductive import SIBClassifier, TransductiveClassifier
     from sibyl.evaluation import Evaluation, evaluate
     from sibyl.features import Features, check_disjoint
-    from sibyl.labeling.solve import label_folder
+    from sibyl.labeling.label import label
     from sibyl.methods import METHODS, LearnedMethod, Method, build_method
     from sibyl.methods.checkpoint import load_method, save_method
     from sibyl.methods.sib import SIB, adapt
@@ -48,7 +48,7 @@ _HOME = {
     "build_method": "sibyl.methods",
     "check_disjoint": "sibyl.features",
     "evaluate": "sibyl.evaluation",
-    "label_folder": "sibyl.labeling.solve",
+    "label": "sibyl.labeling.label",
     "load": "sibyl.pretrained",
     "load_method": "sibyl.methods.checkpoint",
     "meta_train": "sibyl.training.meta_train",
@@ -79,7 +79,7 @@ __all__ = [
     "build_method",
     "check_disjoint",
     "evaluate",
-    "label_folder",
+    "label",
     "load",
     "load_method",
     "meta_train",

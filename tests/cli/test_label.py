@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from sibyl.cli.app import main
-from sibyl.labeling.solve import label_folder
+from sibyl.labeling.label import label
 from tests.encoders.tiny_onnx import write_tiny_encoder
 
 COLOURS = {"red": (200, 40, 40), "green": (40, 200, 40), "blue": (40, 40, 200)}
@@ -145,7 +145,7 @@ def test_unequal_examples_and_an_unreadable_one(
 
 BAD = {
     "empty folder": (["folder=void"], "it is empty"),
-    "no folder": (["folder=absent"], "no such folder"),
+    "no folder": (["folder=absent"], "no such file or folder"),
     "no examples": (["--examples=absent.csv"], "absent.csv: no such file"),
     "example that does not exist": (["--examples=missing.csv"], "no item 'r/00.png'; did you mean 'r/0.png'"),
     "example with two labels": (["--examples=twice.csv"], "'r/0.png' has two labels, 'red' (row 2) and 'blue' (row 5)"),
@@ -187,10 +187,10 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(
 
 def test_the_same_table_from_python(tmp_path: Path, photos: Path) -> None:
     examples = {"r/0.png": "red", "g/0.png": "green", "b/0.png": "blue"}
-    table = label_folder(photos, examples, tmp_path / "encoder.onnx")
+    table = label(photos, examples, tmp_path / "encoder.onnx")
     assert isinstance(table, pd.DataFrame)
     assert not (tmp_path / "out").exists()
-    again = label_folder(str(photos), tmp_path / "examples.csv", str(tmp_path / "encoder.onnx"), tmp_path / "out")
+    again = label(str(photos), tmp_path / "examples.csv", str(tmp_path / "encoder.onnx"), tmp_path / "out")
     pd.testing.assert_frame_equal(table, again)
     assert "=odd 'name',\n😀.png" in set(table["item"])
 

@@ -14,7 +14,8 @@ from rich.console import Console
 
 from sibyl.errors import DataError
 from sibyl.labeling.examples import examples_from
-from sibyl.labeling.report import Counts, Summary, print_summary, write_outputs
+from sibyl.labeling.outputs import write_outputs
+from sibyl.labeling.report import Counts, Summary, print_summary
 from sibyl.labeling.table import labels_table
 from sibyl.sources.item import Skipped
 from sibyl.tasks import Solution

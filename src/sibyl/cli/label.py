@@ -1,4 +1,4 @@
-"""`sibyl label`: from a folder and one labelled example per class to labels for all."""
+"""`sibyl label`: from a pile of data and one labelled example per class to labels for all."""
 
 from __future__ import annotations
 
@@ -16,44 +16,91 @@ from sibyl.cli.tables import show_json
     epilog="Example: sibyl label photos/ --examples examples.csv --encoder encoder.onnx --out out/",
 )
 def label_command(
-    folder: Annotated[Path, typer.Argument(help="Folder of images; sub-folders are searched too.", show_default=False)],
-    examples: Annotated[
-        Path, typer.Option(help="Table with the columns item,label: at least one image of each class, as a path below FOLDER.")
-    ],
-    encoder: Annotated[
-        str,
-        typer.Option(
-            help="ONNX model (a JSON of the same name beside it gives size and normalisation), a backbone of sibyl pretrain, or conv4-cifar-fs, which ships."
+    source: Annotated[
+        Path,
+        typer.Argument(
+            help="Folder of images, texts or clips; a table (csv, tsv, jsonl, parquet); or features (npy, npz, safetensors, parquet).",
+            show_default=False,
         ),
     ],
-    out: Annotated[Path, typer.Option(help="Folder that labels.csv and summary.json are written to.")],
-    method: Annotated[str, typer.Option(help="What solves the task; the default bears any class mix best.")] = "anchored_means",
+    out: Annotated[
+        Path,
+        typer.Option(help="Folder for labels.csv, report.html, summary.json; out/labels.parquet or .jsonl chooses the format."),
+    ],
+    examples: Annotated[
+        Path | None,
+        typer.Option(help="Table with the columns item,label: at least one item of each class.", show_default=False),
+    ] = None,
+    example: Annotated[
+        list[str] | None,
+        typer.Option(help="One example, CLASS=ITEM (cat=photos/12.jpg); may be repeated.", show_default=False),
+    ] = None,
+    encoder: Annotated[
+        str | None,
+        typer.Option(
+            help="What turns items into features; sibyl encoders lists them. Tables and features need none.", show_default=False
+        ),
+    ] = None,
+    column: Annotated[str | None, typer.Option(help="Column of a table that holds the texts.", show_default=False)] = None,
+    label_column: Annotated[
+        str | None, typer.Option(help="Column with the labels that are known; blanks are to be labelled.", show_default=False)
+    ] = None,
+    id_column: Annotated[str | None, typer.Option(help="Column with the items' names.", show_default=False)] = None,
+    method: Annotated[
+        str | None, typer.Option(help="What solves the task; the default bears any class mix best.", show_default=False)
+    ] = None,
     balanced: Annotated[bool, typer.Option("--balanced", help="Tell the method that all classes are equally frequent.")] = False,
-    batch: Annotated[int, typer.Option(help="Images encoded at once.", min=1)] = 32,
+    batch: Annotated[int, typer.Option(help="Items encoded at once.", min=1)] = 32,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.")] = False,
 ) -> None:
-    """Label a folder of images from one labelled example per class.
+    """Label images, texts, clips, a table or features from one labelled example per class.
 
-    Writes out/labels.csv with one line for every file found: its label, how sure it is, what the label would be without the other
-    unlabelled images, and for skipped files the reason. Features are kept in a cache ($SIBYL_CACHE): a second run takes seconds.
+    Examples come from --examples, from --example, or, without either, from the source itself: sub-folders named after classes, or a
+    label column with blanks. out/labels.csv has one line for every item found; out/report.html shows them. Corrections saved as
+    out/corrections.csv count as examples in the next run. Features are kept in a cache ($SIBYL_CACHE): a second run takes seconds.
     """
+    import shlex
+    import sys
+
     from rich.console import Console
 
-    from sibyl.encoders.named import encoder_by_name
+    from sibyl.labeling.label import output_files, write_labelling
+    from sibyl.labeling.outputs import output_place
     from sibyl.labeling.report import print_summary
-    from sibyl.labeling.solve import label_items
+    from sibyl.labeling.run import check_output, label_items
+    from sibyl.methods.named import DEFAULT_METHOD
 
+    named = [_pair(one) for one in example or []]
+    folder, _ = output_place(out)
+    check_output(folder)
     labelling = label_items(
-        folder,
+        source,
         examples,
-        encoder_by_name(encoder),
-        out,
-        method=method,
+        encoder,
+        named=named,
+        corrections=folder,
+        leave_out=output_files(out),
+        column=column,
+        label_column=label_column,
+        id_column=id_column,
+        method=method or DEFAULT_METHOD,
         class_prior="balanced" if balanced else None,
         batch_size=batch,
         console=None if as_json else Console(stderr=True),
+        command=shlex.join(["sibyl", *sys.argv[1:]]),
     )
+    summary = write_labelling(out, labelling)
     if as_json:
-        show_json(labelling.summary.to_json())
+        show_json(summary.to_json())
     else:
-        print_summary(Console(), labelling.summary)
+        print_summary(Console(), summary)
+
+
+def _pair(written: str) -> tuple[str, str]:
+    """Take CLASS=ITEM apart."""
+    from sibyl.errors import DataError
+
+    name, equals, item = written.partition("=")
+    if not (name.strip() and equals and item):
+        raise DataError(f"--example {written!r}: expected CLASS=ITEM, as in cat=photos/12.jpg")
+    return item, name.strip()

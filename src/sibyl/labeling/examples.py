@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 import difflib
 import io
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from sibyl.errors import DataError
@@ -27,11 +27,22 @@ class Examples:
         The classes in the order in which they first appear.
     source : str
         Where the list comes from, for messages.
+    origins : mapping of str to str
+        Item → where its label comes from, ``folder``, ``column`` or ``correction``; those left out are ``example``.
     """
 
     labels: Mapping[str, str]
     class_names: tuple[str, ...]
     source: str = "examples"
+    origins: Mapping[str, str] = field(default_factory=dict)
+
+    def origin(self, item: str) -> str:
+        """Where the label of an item comes from."""
+        return self.origins.get(item, "example")
+
+
+Pairs = list[tuple[str, str, str]]
+"""Where a label is written, the item as written, the label."""
 
 
 def read_examples(path: str | Path, root: str | Path) -> Examples:
@@ -44,6 +55,19 @@ def read_examples(path: str | Path, root: str | Path) -> Examples:
     ------
     DataError
         If the file is missing, is not such a table, an item has two labels, or there are fewer than two classes.
+    """
+    return checked(collect(read_pairs(path), str(path), root))
+
+
+def read_pairs(path: str | Path, *, blank_labels: bool = False) -> Pairs:
+    """Read the rows of a table with the columns ``item`` and ``label``, as written.
+
+    Rows without a label are refused, or passed over where `blank_labels` is set.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, or is not such a table.
     """
     path = Path(path)
     if not path.is_file():
@@ -65,22 +89,73 @@ def read_examples(path: str | Path, root: str | Path) -> Examples:
     item_column, label_column = columns.index("item"), columns.index("label")
     pairs = []
     for number, row in table[1:]:
-        if len(row) <= max(item_column, label_column) or not row[item_column] or not row[label_column]:
-            raise DataError(f"{path}: row {number} needs an item and a label, it reads {delimiter.join(row)!r}")
+        row = row + [""] * (max(item_column, label_column) + 1 - len(row))
+        if blank_labels and row[item_column] and not row[label_column]:
+            continue
+        if not row[item_column] or not row[label_column]:
+            raise DataError(f"{path}: row {number} needs an item and a label, it reads {delimiter.join(row).rstrip(delimiter)!r}")
         pairs.append((f"row {number}", row[item_column], row[label_column]))
-    return _collect(pairs, str(path), root)
+    return pairs
 
 
 def examples_from(labels: Mapping[str, str], root: str | Path) -> Examples:
     """Take examples from a mapping item → label; the same rules as for `read_examples`."""
-    return _collect([("examples", item, label) for item, label in labels.items()], "examples", root)
+    return checked(collect([("examples", item, label) for item, label in labels.items()], "examples", root))
 
 
-def _collect(pairs: list[tuple[str, str, str]], source: str, root: str | Path) -> Examples:
+def gather_examples(
+    given: str | Path | Mapping[str, str] | None,
+    named: Sequence[tuple[str, str]],
+    root: str | Path,
+    names: Collection[str],
+    own: Mapping[str, str],
+    own_origin: str,
+) -> Examples:
+    """Put together what a person gives; where that is nothing, take the labels that the source itself holds.
+
+    Parameters
+    ----------
+    given : path, mapping or None
+        A table, or item → label.
+    named : sequence of (item, label)
+        Further examples, one by one.
+    root : path
+        What items are named below.
+    names : collection of str
+        Items of the source: a name that is among them means that item, however odd it looks.
+    own : mapping of str to str
+        Labels that the source holds: sub-folders, a label column.
+    own_origin : str
+        ``folder`` or ``column``.
+
+    The answer may be of fewer than two classes; see `checked`.
+    """
+    pairs: Pairs = []
+    if isinstance(given, Mapping):
+        pairs = [("examples", item, label) for item, label in given.items()]
+    elif given is not None:
+        pairs = read_pairs(given)
+    pairs += [("--example", item, label) for item, label in named]
+    source = str(given) if isinstance(given, str | Path) else "examples"
+    if given is not None or named:
+        return collect(pairs, source, root, names)
+    labels = {str(item): str(label) for item, label in own.items()}
+    collected = collect([(own_origin, item, label) for item, label in labels.items()], str(root), root, names)
+    return Examples(collected.labels, collected.class_names, collected.source, dict.fromkeys(collected.labels, own_origin))
+
+
+def collect(pairs: Pairs, source: str, root: str | Path, names: Collection[str] = ()) -> Examples:
+    """Bring items to their names below `root`, and check that none has two labels.
+
+    Raises
+    ------
+    DataError
+        If an item has two labels, or a label would run as a formula in spreadsheets.
+    """
     labels: dict[str, str] = {}
     seen: dict[str, str] = {}
     for where, written, label in pairs:
-        item = _item_name(written, Path(root))
+        item = written if written in names else _item_name(written, Path(root))
         if labels.get(item, label) != label:
             raise DataError(
                 f"{source}: {item!r} has two labels, {labels[item]!r} ({seen[item]}) and {label!r} ({where}); keep the right one"
@@ -89,11 +164,23 @@ def _collect(pairs: list[tuple[str, str, str]], source: str, root: str | Path) -
             raise DataError(f"{source}: {where}: the label {label!r} would run as a formula in spreadsheets; rename the class")
         labels[item] = label
         seen.setdefault(item, where)
-    class_names = tuple(dict.fromkeys(labels.values()))
-    if len(class_names) < 2:
-        found = f"only {class_names[0]!r}" if class_names else "none"
-        raise DataError(f"{source}: expected examples of at least two classes, found {found}; add one labelled item of each class")
-    return Examples(labels, class_names, source)
+    return Examples(labels, tuple(dict.fromkeys(labels.values())), source)
+
+
+def checked(examples: Examples) -> Examples:
+    """Return examples of at least two classes as they are.
+
+    Raises
+    ------
+    DataError
+        If there are fewer.
+    """
+    if len(examples.class_names) < 2:
+        found = f"only {examples.class_names[0]!r}" if examples.class_names else "none"
+        raise DataError(
+            f"{examples.source}: expected examples of at least two classes, found {found}; add one labelled item of each class"
+        )
+    return examples
 
 
 def _item_name(written: str, root: Path) -> str:
@@ -105,6 +192,9 @@ def _item_name(written: str, root: Path) -> str:
         return written
     # A path that exists as written may hold a backslash; otherwise it is taken for Windows' separator.
     plain = written if "\\" not in written or (root / written).exists() else written.replace("\\", "/")
+    # What a shell completes starts at the working folder and not at the source.
+    if root.is_dir() and not (root / plain).exists() and path.exists() and path.absolute().is_relative_to(root.absolute()):
+        plain = path.absolute().relative_to(root.absolute()).as_posix()
     return PurePosixPath(plain).as_posix()
 
 

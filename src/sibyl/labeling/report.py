@@ -1,20 +1,16 @@
-"""What a labelling run says of itself: counts, method, encoder, time."""
+"""What a labelling run says of itself on the terminal and in summary.json: counts, method, encoder, time."""
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from sibyl.errors import DataError
-from sibyl.labeling.table import labels_csv
-from sibyl.storage import Json, atomic_path
+from sibyl.storage import Json
 
 
 @dataclass(frozen=True)
@@ -25,6 +21,8 @@ class Counts:
     ----------
     found, labelled, examples, skipped : int
         Numbers of items.
+    corrections : int
+        Examples that came from corrections.
     changed : int
         Labelled items whose label the unlabelled data changed.
     classes : mapping of str to int
@@ -37,6 +35,7 @@ class Counts:
     labelled: int
     examples: int
     skipped: int
+    corrections: int
     changed: int
     classes: dict[str, int]
     reasons: dict[str, int]
@@ -51,6 +50,7 @@ class Counts:
             labelled=len(labelled),
             examples=int((table["status"] == "example").sum()),
             skipped=len(reasons),
+            corrections=int((table["source"] == "correction").sum()),
             changed=int(labelled["changed"].astype(bool).sum()),
             classes=dict(Counter(str(label) for label in labelled["label"]).most_common()),
             reasons=dict(Counter(reasons).most_common()),
@@ -79,6 +79,9 @@ class Summary:
         Where the table was written; empty if it was not.
     notes : tuple of str
         What a person should know: fallbacks, features that could not be kept.
+    method_name, source, modality, examples_from, class_prior, command, version, made : str
+        How the run was made: what solved it, what was labelled, where the examples came from, what was known of the class mix, the
+        command, the version of sibyl, and when.
     """
 
     counts: Counts
@@ -89,32 +92,20 @@ class Summary:
     seconds: float
     output: str = ""
     notes: tuple[str, ...] = ()
+    method_name: str = ""
+    source: str = ""
+    modality: str = ""
+    examples_from: str = ""
+    class_prior: str = ""
+    command: str = ""
+    version: str = ""
+    made: str = ""
 
     def to_json(self) -> Json:
         """Return the fields as JSON can hold them, the counts among the others."""
         fields = asdict(self) | {"notes": list(self.notes)}
         counts: Json = fields.pop("counts")
         return counts | fields
-
-
-def write_outputs(folder: str | Path, table: pd.DataFrame, summary: Summary) -> None:
-    """Write ``labels.csv`` and ``summary.json`` to a folder, both whole or neither; what was there before is replaced.
-
-    Raises
-    ------
-    DataError
-        If the folder cannot be written.
-    """
-    folder = Path(folder)
-    is_new = not folder.exists()
-    try:
-        with atomic_path(folder / "summary.json") as summary_path, atomic_path(folder / "labels.csv") as labels_path:
-            labels_path.write_bytes(labels_csv(table).encode("utf-8"))
-            summary_path.write_bytes((json.dumps(summary.to_json(), indent=2, ensure_ascii=False) + "\n").encode("utf-8"))
-    except OSError as error:
-        if is_new and folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()
-        raise DataError(f"{folder}: cannot be written ({error.strerror or error}); free space or choose another folder") from None
 
 
 def print_summary(console: Console, summary: Summary, max_classes: int = 30) -> None:

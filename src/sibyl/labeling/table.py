@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pandas as pd
 
@@ -11,12 +12,14 @@ from sibyl.sources.item import Skipped
 from sibyl.tasks import Solution
 
 COLUMNS = (
-    "item", "label", "confidence", "margin", "runner_up", "inductive_label", "changed", "outlier_score", "status",
+    "item", "label", "confidence", "margin", "runner_up", "inductive_label", "changed", "outlier_score", "status", "source",
 )  # fmt: skip
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def labels_table(names: Sequence[str], examples: Examples, solution: Solution, skipped: Sequence[Skipped] = ()) -> pd.DataFrame:
+def labels_table(
+    names: Sequence[str], examples: Examples, solution: Solution, skipped: Sequence[Skipped] = (), method: str = "method"
+) -> pd.DataFrame:
     """Put a solution into words.
 
     Parameters
@@ -29,6 +32,9 @@ def labels_table(names: Sequence[str], examples: Examples, solution: Solution, s
         A batch of one.
     skipped : sequence of Skipped
         Items without features.
+    method : str
+        Who gave the labels of the queries; ``source`` says it of each row, as it says ``example``, ``folder``, ``column`` or
+        ``correction`` of the labels that came from a person.
 
     Returns
     -------
@@ -43,15 +49,17 @@ def labels_table(names: Sequence[str], examples: Examples, solution: Solution, s
     outlier = 1 - best[:, 0] if solution.outlier_score is None else solution.outlier_score[0]
     named = examples.class_names
     rows: list[tuple[object, ...]] = [
-        (name, named[first], sure, sure - second, named[other], named[guess], guess != first, score, "labelled")
+        (name, named[first], sure, sure - second, named[other], named[guess], guess != first, score, "labelled", method)
         for name, (first, other), (sure, second), guess, score in zip(
             queries, order.tolist(), best.tolist(), first_guess.tolist(), outlier.tolist(), strict=True
         )
     ]
     rows += [
-        (name, examples.labels[name], 1.0, None, None, None, False, None, "example") for name in names if name in examples.labels
+        (name, examples.labels[name], 1.0, None, None, None, False, None, "example", examples.origin(name))
+        for name in names
+        if name in examples.labels
     ]
-    rows += [(one.name, *[None] * 7, f"skipped: {one.reason}") for one in skipped]
+    rows += [(one.name, *[None] * 7, f"skipped: {one.reason}", None) for one in skipped]
     table = pd.DataFrame(rows, columns=list(COLUMNS), dtype=object)
     numbers = dict.fromkeys(("confidence", "margin", "outlier_score"), "float64")
     return table.astype(numbers).sort_values("item", kind="stable", ignore_index=True)
@@ -67,3 +75,15 @@ def labels_csv(table: pd.DataFrame) -> str:
     harmless = table.assign(item=["./" + item if item.startswith(_FORMULA) else item for item in table["item"]])
     text: str = harmless.to_csv(index=False, columns=list(COLUMNS), float_format="%.6g", lineterminator="\n")
     return text
+
+
+def labels_jsonl(table: pd.DataFrame) -> str:
+    """Return a table of labels as one JSON object a line; what does not apply is null. Names stay as they are."""
+    text: str = table.to_json(orient="records", lines=True, force_ascii=False, double_precision=6)
+    return text
+
+
+def write_labels_parquet(path: Path, table: pd.DataFrame) -> None:
+    """Write a table of labels as parquet: texts, floats and booleans, with nulls where something does not apply."""
+    words = dict.fromkeys(("item", "label", "runner_up", "inductive_label", "status", "source"), "string")
+    table.astype({**words, "changed": "boolean"}).to_parquet(path, index=False)

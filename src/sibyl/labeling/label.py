@@ -1,0 +1,171 @@
+"""`sibyl.label`: label a pile of data, and write what comes out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+
+from sibyl.encoders.encoder import Encoder
+from sibyl.labeling.corrections import FILE as CORRECTIONS
+from sibyl.labeling.outputs import OTHERS, TABLES, output_place, write_outputs
+from sibyl.labeling.report import Summary
+from sibyl.labeling.report_page import ToShow, report_html
+from sibyl.labeling.run import Labelling, check_output, label_items
+from sibyl.labeling.saved_run import FILE as RUN
+from sibyl.labeling.suggest import suggest, suggestion_words
+from sibyl.methods import Method
+from sibyl.methods.named import DEFAULT_METHOD
+from sibyl.sources.source import Source
+from sibyl.storage import cache_folder
+from sibyl.tasks import ClassPrior
+
+
+def label(
+    source: str | Path | Source,
+    examples: str | Path | Mapping[str, str] | None = None,
+    encoder: str | Path | Encoder[Any, Any] | None = None,
+    out: str | Path | None = None,
+    *,
+    column: str | None = None,
+    label_column: str | None = None,
+    id_column: str | None = None,
+    method: str | Method = DEFAULT_METHOD,
+    class_prior: ClassPrior = None,
+    cache: str | Path | None = None,
+    batch_size: int = 32,
+    console: Console | None = None,
+) -> pd.DataFrame:
+    """Label a folder, texts, clips, a table or features from a few labelled items.
+
+    Parameters
+    ----------
+    source : path or Source
+        What `open_source` opens, or what it gave.
+    examples : path or mapping, optional
+        A table with the columns ``item,label``, or item → label. Left out, the labels that the source itself holds: the sub-folders
+        that items lie in, or a column of labels with blanks.
+    encoder : str, path or Encoder, optional
+        What `encoder_by_name` knows. A table and features need none.
+    out : path, optional
+        Folder for ``labels.csv``, ``report.html``, ``summary.json`` and ``run.safetensors``; ``out/labels.jsonl`` and
+        ``out/labels.parquet`` choose the table's format. ``corrections.csv`` in that folder goes before all other labels. Nothing is written when left out.
+    column, label_column, id_column : str, optional
+        Columns of a table with the texts, the labels and the names of items.
+    method : str or Method
+        A name of `sibyl.METHODS`, a checkpoint, or a method.
+    class_prior : None, "balanced" or shares
+        What is known of the class mix of the unlabelled items; nothing by default.
+    cache : path, optional
+        Folder of the feature cache; ``$SIBYL_CACHE`` or the platform's own when left out.
+    batch_size : int
+        Items per run of the encoder.
+    console : rich Console, optional
+        Where progress is shown.
+
+    Returns
+    -------
+    DataFrame
+        One row per item found: ``item``, ``label``, ``confidence`` (of the label), ``margin`` (to the runner-up), ``runner_up``,
+        ``inductive_label`` (without the other unlabelled items), ``changed`` (whether they differ), ``outlier_score`` (higher: more
+        likely none of the classes), ``status`` (``example``, ``labelled``, ``skipped: why``), ``source`` (where the label comes from).
+
+    Raises
+    ------
+    UserError
+        If the source, the examples, the encoder or the output are not as expected; nothing is written then.
+    MissingExtra
+        If a library is not installed.
+    """
+    if out is not None:
+        check_output(output_place(out)[0])
+    labelling = label_items(
+        source,
+        examples,
+        encoder,
+        corrections=None if out is None else output_place(out)[0],
+        leave_out=[] if out is None else output_files(out),
+        column=column,
+        label_column=label_column,
+        id_column=id_column,
+        method=method,
+        class_prior=class_prior,
+        cache=cache,
+        batch_size=batch_size,
+        console=console,
+    )
+    if out is not None:
+        write_labelling(out, labelling, cache)
+    return labelling.table
+
+
+def output_files(out: str | Path) -> list[Path]:
+    """Return what a run writes to, or reads from, its output folder, so that none of it is taken for data."""
+    folder, table_name = output_place(out)
+    return [folder, *(folder / name for name in (table_name, *TABLES, *OTHERS, CORRECTIONS))]
+
+
+def write_labelling(out: str | Path, labelling: Labelling, cache: str | Path | None = None, n_first: int = 12) -> Summary:
+    """Write the table, the report, the summary and the run to a folder, all or nothing.
+
+    Parameters
+    ----------
+    out : path
+        As for `label`.
+    labelling : Labelling
+        Of `label_items`.
+    cache : path, optional
+        Folder where the report's map is kept.
+    n_first : int
+        Items that the report suggests to label next.
+
+    Returns
+    -------
+    Summary
+        Of the run, with the output's place and the time that writing took.
+    """
+    started = time.perf_counter()
+    folder, table_name = output_place(out)
+    document = report_html(to_show(labelling, n_first), cache=Path(cache_folder() if cache is None else cache))
+    others: dict[str, Callable[[Path], None]] = {"report.html": lambda path: _write(path, document)}
+    if labelling.run is not None:
+        others[RUN] = labelling.run.write
+    seconds = labelling.summary.seconds + time.perf_counter() - started
+    summary = replace(labelling.summary, output=str(folder / table_name), seconds=seconds)
+    write_outputs(folder, labelling.table, summary, others, table_name)
+    return summary
+
+
+def to_show(labelling: Labelling, n_first: int = 12) -> ToShow:
+    """Gather what the report of a run shows."""
+    solved = labelling.solved
+    queries = [name for name, status in _status_of(labelling) if status == "labelled"]
+    first = [
+        (queries[one.row], suggestion_words(one, labelling.class_names)) for one in suggest(solved.task, solved.solution, n_first)
+    ]
+    mix = solved.solution.class_mix
+    return ToShow(
+        labelling.table,
+        labelling.summary,
+        labelling.source,
+        labelling.class_names,
+        labelling.names,
+        labelling.matrix,
+        None if mix is None else [float(share) for share in mix[0].tolist()],
+        first,
+    )
+
+
+def _status_of(labelling: Labelling) -> list[tuple[str, str]]:
+    """Items with features in the order of their rows, with their status."""
+    status = dict(zip(labelling.table["item"], labelling.table["status"], strict=True))
+    return [(name, str(status[name])) for name in labelling.names]
+
+
+def _write(path: Path, document: str) -> None:
+    path.write_text(document, encoding="utf-8", newline="")

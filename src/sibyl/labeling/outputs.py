@@ -1,0 +1,84 @@
+"""What a run writes into its output folder: all files whole, or none."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+import pandas as pd
+
+from sibyl.errors import DataError
+from sibyl.labeling.report import Summary
+from sibyl.labeling.table import labels_csv, labels_jsonl, write_labels_parquet
+from sibyl.storage import atomic_path
+
+TABLES = ("labels.csv", "labels.jsonl", "labels.parquet")
+OTHERS = ("summary.json", "report.html", "run.safetensors")
+
+
+def output_place(out: str | Path) -> tuple[Path, str]:
+    """Return the folder and the name of the table: ``out/`` means ``out/labels.csv``, ``out/labels.parquet`` is itself.
+
+    No other name of a file is taken for a table, lest a slip of the keyboard replaces the list of examples.
+    """
+    out = Path(out)
+    if not out.is_dir() and out.name in TABLES:
+        return out.parent, out.name
+    return out, TABLES[0]
+
+
+def write_outputs(
+    folder: str | Path,
+    table: pd.DataFrame,
+    summary: Summary,
+    others: Mapping[str, Callable[[Path], None]] | None = None,
+    table_name: str = TABLES[0],
+) -> None:
+    """Write the table, ``summary.json`` and other files to a folder; what was there under these names is replaced.
+
+    Parameters
+    ----------
+    folder : path
+        Made where it does not exist.
+    table : DataFrame
+        Written in the format that the ending of `table_name` names.
+    summary : Summary
+        Of the run.
+    others : mapping of str to callable
+        Name of a further file → what writes it to a given path.
+    table_name : str
+        Its ending chooses the format.
+
+    Raises
+    ------
+    DataError
+        If the folder cannot be written; then all files are as they were.
+    """
+    folder = Path(folder)
+    is_new = not folder.exists()
+    writers: dict[str, Callable[[Path], None]] = {
+        table_name: lambda path: _write_table(path, table, Path(table_name).suffix.lower()),
+        **(others or {}),
+        "summary.json": lambda path: _write_summary(path, summary),
+    }
+    try:
+        with ExitStack() as stack:
+            for name, write in writers.items():
+                write(stack.enter_context(atomic_path(folder / name)))
+    except OSError as error:
+        if is_new and folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+        raise DataError(f"{folder}: cannot be written ({error.strerror or error}); free space or choose another folder") from None
+
+
+def _write_table(path: Path, table: pd.DataFrame, ending: str) -> None:
+    if ending == ".parquet":
+        write_labels_parquet(path, table)
+    else:
+        path.write_bytes((labels_jsonl(table) if ending == ".jsonl" else labels_csv(table)).encode("utf-8"))
+
+
+def _write_summary(path: Path, summary: Summary) -> None:
+    path.write_bytes((json.dumps(summary.to_json(), indent=2, ensure_ascii=False) + "\n").encode("utf-8"))

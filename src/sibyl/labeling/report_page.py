@@ -1,0 +1,334 @@
+"""report.html: one file that shows what was labelled and how far to trust it, without any network.
+
+Everything that comes from the data (names of files and classes, texts) is escaped by the template engine, and the page's own policy
+forbids every script but its own, by checksum, and every address.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from jinja2 import DictLoader, Environment, StrictUndefined
+from markupsafe import Markup
+
+from sibyl.labeling.calibration import Measured, expected_accuracy, measured_calibration
+from sibyl.labeling.item_map import map_points, map_rows
+from sibyl.labeling.page_choice import ClassChoice, PageLimits, choose_changed, choose_classes, choose_outliers, count_changes
+from sibyl.labeling.previews import Preview, previews
+from sibyl.labeling.report import Counts, Summary
+from sibyl.sources.source import Source
+
+
+@dataclass(frozen=True)
+class ToShow:
+    """What a report is made of.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Of `labels_table`.
+    summary : Summary
+        Of the run.
+    source : Source
+        Read again for the items that are shown, and for those alone.
+    class_names : tuple of str
+    names : tuple of str
+        Item of each row of `matrix`.
+    matrix : float array [item, dim]
+        Features, for the map.
+    class_mix : sequence of float, optional
+        Estimated share of each class; the shares of the labels when left out.
+    first : sequence of (str, str)
+        Items to label next, each with the reason.
+    """
+
+    table: pd.DataFrame
+    summary: Summary
+    source: Source
+    class_names: tuple[str, ...]
+    names: tuple[str, ...]
+    matrix: npt.NDArray[np.floating[Any]]
+    class_mix: Sequence[float] | None = None
+    first: Sequence[tuple[str, str]] = ()
+
+
+@dataclass(frozen=True)
+class _Card:
+    item: str
+    label: str
+    confidence: float | None
+    runner_up: str
+    inductive_label: str
+    kind: str
+    note: Markup
+    picture: str
+    width: int
+    height: int
+    text: str
+
+
+@dataclass(frozen=True)
+class _Class:
+    name: str
+    hue: str
+    n_labelled: int
+    n_examples: int
+    n_hidden: int
+    examples: list[_Card]
+    borderline: list[_Card]
+    certain: list[_Card]
+    on_map: bool
+
+
+@dataclass(frozen=True)
+class _Share:
+    name: str
+    hue: str
+    share: float
+    width: float
+    n_labelled: int
+
+
+@dataclass(frozen=True)
+class _Bar:
+    words: str
+    number: int
+    height: float
+
+
+@dataclass(frozen=True)
+class _Point:
+    x: int
+    y: int
+    item: str
+    group: int
+    hue: str
+    opacity: str
+    example: bool
+
+
+@dataclass(frozen=True)
+class _Page:
+    title: str
+    version: str
+    counts: Counts
+    expected: float | None
+    notes: tuple[str, ...]
+    sections: list[tuple[str, str]]
+    first: list[_Card]
+    changed: list[_Card]
+    changes: list[tuple[str, str, int]]
+    outliers: list[_Card]
+    n_outliers: int
+    classes: list[_Class]
+    unshown: list[_Class]
+    points: list[_Point]
+    map_shown: int
+    map_of: int
+    mix: list[_Share]
+    calibration: tuple[Measured, ...]
+    method_name: str
+    histogram: list[_Bar]
+    facts: list[tuple[str, str]]
+    reasons: list[tuple[str, int]]
+    privacy: str
+
+
+def report_html(shown: ToShow, limits: PageLimits | None = None, cache: Path | None = None) -> str:
+    """Return the report as one HTML document.
+
+    Parameters
+    ----------
+    shown : ToShow
+        What it is made of.
+    limits : PageLimits, optional
+        How much it shows.
+    cache : path, optional
+        Folder where the map is kept for the next run.
+    """
+    page_files = files("sibyl.labeling").joinpath("page")
+    template, style, script = (
+        page_files.joinpath(name).read_text(encoding="utf-8") for name in ("report.html.j2", "report.css", "report.js")
+    )
+    engine = Environment(loader=DictLoader({"report": template}), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    checksum = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    page = _page(shown, limits or PageLimits(), cache)
+    return engine.get_template("report").render(page=page, style=Markup(style), script=Markup(script), script_hash=Markup(checksum))
+
+
+def _hue(index: int) -> str:
+    return f"{(25 + 137.508 * index) % 360:.0f}"
+
+
+def _page(shown: ToShow, limits: PageLimits, cache: Path | None) -> _Page:
+    table, summary = shown.table, shown.summary
+    choices = choose_classes(table, shown.class_names, limits)
+    changed = choose_changed(table, limits.changed)
+    all_outliers = choose_outliers(table, len(table))
+    outliers = all_outliers[: limits.outliers]
+    position = {str(item): row for row, item in enumerate(table["item"])}
+    first = [(position[item], reason) for item, reason in shown.first]
+    rows = [row for choice in choices for row in (*choice.examples, *choice.borderline, *choice.certain)]
+    rows += [*changed, *outliers, *(row for row, _ in first)]
+    small = previews(shown.source, [str(table["item"].iloc[row]) for row in dict.fromkeys(rows)])
+    cards = _Cards(table, small)
+    points, n_points = _points(shown, limits, cache)
+    on_map = {point.group for point in points}
+    classes = [_class(index, choice, cards, index in on_map) for index, choice in enumerate(choices)]
+    sections = [("map", "Map"), ("classes", "Classes"), ("mix", "Mix"), ("trust", "Trust"), ("run", "Run")]
+    if outliers:
+        sections.insert(1, ("outliers", "Outliers"))
+    if changed:
+        sections.insert(1, ("changed", "Changed"))
+    if first:
+        sections.insert(0, ("first", "Next"))
+    return _Page(
+        title=shown.source.root.name or str(shown.source.root.resolve().name),
+        version=summary.version,
+        counts=summary.counts,
+        expected=expected_accuracy(table),
+        notes=summary.notes,
+        sections=sections,
+        first=[cards.of(row, Markup.escape(reason)) for row, reason in first],
+        changed=[cards.of(row, _before(str(table["inductive_label"].iloc[row]))) for row in changed],
+        changes=count_changes(table, 12),
+        outliers=[cards.of(row) for row in outliers],
+        n_outliers=len(all_outliers),
+        classes=classes,
+        unshown=[one for one in classes if not (one.examples or one.borderline or one.certain)],
+        points=points,
+        map_shown=len(points),
+        map_of=n_points,
+        mix=_mix(shown, choices),
+        calibration=measured_calibration(summary.method_name),
+        method_name=summary.method_name,
+        histogram=_histogram(table),
+        facts=_facts(summary),
+        reasons=list(summary.counts.reasons.items()),
+        privacy=_privacy(shown, small),
+    )
+
+
+class _Cards:
+    """Makes the card of a row."""
+
+    def __init__(self, table: pd.DataFrame, small: dict[str, Preview]) -> None:
+        self._rows = table
+        self._small = small
+
+    def of(self, row: int, note: Markup | None = None) -> _Card:
+        values = self._rows.iloc[row]
+        item, is_labelled = str(values["item"]), values["status"] == "labelled"
+        preview = self._small[item]
+        return _Card(
+            item,
+            str(values["label"]),
+            float(values["confidence"]) if is_labelled else None,
+            str(values["runner_up"]) if is_labelled else "",
+            str(values["inductive_label"]) if is_labelled else "",
+            "labelled" if is_labelled else "example",
+            note if note is not None else Markup(""),
+            preview.picture,
+            preview.width,
+            preview.height,
+            preview.text,
+        )
+
+
+def _before(label: str) -> Markup:
+    return Markup("was <s>{}</s>").format(label)
+
+
+def _class(index: int, choice: ClassChoice, cards: _Cards, on_map: bool) -> _Class:
+    return _Class(
+        choice.name,
+        _hue(index),
+        choice.n_labelled,
+        choice.n_examples,
+        choice.n_hidden,
+        [cards.of(row) for row in choice.examples],
+        [cards.of(row, Markup.escape(f"or {cards.of(row).runner_up}")) for row in choice.borderline],
+        [cards.of(row) for row in choice.certain],
+        on_map,
+    )
+
+
+def _points(shown: ToShow, limits: PageLimits, cache: Path | None) -> tuple[list[_Point], int]:
+    by_item = shown.table.set_index("item")
+    number = {name: index for index, name in enumerate(shown.class_names)}
+    statuses = by_item["status"].to_dict()
+    labels, sure = by_item["label"].to_dict(), by_item["confidence"].to_dict()
+    examples = [row for row, name in enumerate(shown.names) if statuses[name] == "example"]
+    rows = map_rows(len(shown.names), examples, limits.map)
+    places = map_points(shown.matrix[rows], cache)
+    points = []
+    for row, (across, down) in zip(rows.tolist(), places.tolist(), strict=True):
+        name = shown.names[row]
+        group = number[str(labels[name])]
+        example = statuses[name] == "example"
+        opacity = 1.0 if example else 0.25 + 0.65 * float(sure[name])
+        points.append(_Point(round(1000 * across), round(700 * down), name, group, _hue(group), f"{opacity:.2f}", example))
+    return sorted(points, key=lambda point: point.example), len(shown.names)
+
+
+def _mix(shown: ToShow, choices: list[ClassChoice]) -> list[_Share]:
+    total = max(sum(choice.n_labelled for choice in choices), 1)
+    given = shown.class_mix if shown.class_mix is not None else [choice.n_labelled / total for choice in choices]
+    largest = max([*given, 1e-9])
+    rows = [
+        _Share(choice.name, _hue(index), float(share), float(share) / largest, choice.n_labelled)
+        for index, (choice, share) in enumerate(zip(choices, given, strict=True))
+    ]
+    return sorted(rows, key=lambda row: -row.share)
+
+
+def _histogram(table: pd.DataFrame) -> list[_Bar]:
+    sure = table.loc[table["status"] == "labelled", "confidence"].to_numpy(float)
+    edges = np.arange(0, 101, 10)
+    counts, _ = np.histogram(100 * sure, edges)
+    start = int(np.flatnonzero(counts)[0]) if counts.any() else 0
+    return [
+        _Bar(f"{edges[index]}–{edges[index + 1]} %", int(counts[index]), float(counts[index] / max(counts.max(), 1)))
+        for index in range(start, 10)
+    ]
+
+
+def _facts(summary: Summary) -> list[tuple[str, str]]:
+    encoder = summary.encoder
+    facts = [
+        ("Source", summary.source),
+        ("Command", summary.command),
+        ("Method", summary.method),
+        ("Encoder", str(encoder.get("name", "none: the rows are features"))),
+        ("Known of the class mix", summary.class_prior),
+        ("Examples from", summary.examples_from),
+        ("Made", summary.made),
+        ("Time", f"{summary.seconds:.1f} s, {summary.cached:,} items from the cache"),
+        ("Version", f"sibyl {summary.version}"),
+    ]
+    preprocessing = encoder.get("preprocessing")
+    if isinstance(preprocessing, dict):
+        facts.insert(4, ("Preprocessing", ", ".join(f"{word.replace('_', ' ')} {value}" for word, value in preprocessing.items())))
+    return [(word, value) for word, value in facts if value]
+
+
+def _privacy(shown: ToShow, small: dict[str, Preview]) -> str:
+    pictures = sum(bool(one.picture) for one in small.values())
+    texts = sum(bool(one.text) for one in small.values())
+    parts = [f"{pictures:,} reduced pictures"] if pictures else []
+    parts += [f"{texts:,} texts, cut at 400 letters"] if texts else []
+    parts += [f"{len(small):,} names of items, more on the map", "the labels, and the names of the classes"]
+    return (
+        f"Besides figures, this file holds {', '.join(parts)}. If the data show people or speak of them, so does this file: keep it, share it and "
+        "delete it as you would the data. It loads nothing and sends nothing; corrections made on the page stay in this browser until "
+        "they are saved or discarded."
+    )

@@ -1,0 +1,229 @@
+"""The label job from end to end: open, encode, solve, write. Each step is a function of its own elsewhere; here they meet."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from rich.console import Console
+
+from sibyl.encoders.embed import Embedded
+from sibyl.encoders.embed_source import embed_source
+from sibyl.encoders.encoder import Encoder
+from sibyl.encoders.named import encoder_by_name
+from sibyl.errors import DataError
+from sibyl.labeling.corrections import FILE as CORRECTIONS
+from sibyl.labeling.corrections import Corrections, read_corrections, with_corrections
+from sibyl.labeling.examples import Examples, check_items_exist, checked, gather_examples
+from sibyl.labeling.report import Counts, Summary
+from sibyl.labeling.saved_run import SavedRun, describe_method, plain_prior
+from sibyl.labeling.solve import Solved, solve_items
+from sibyl.methods import Method
+from sibyl.methods.named import DEFAULT_METHOD, method_by_name
+from sibyl.sources.open import open_source
+from sibyl.sources.source import Source
+from sibyl.tasks import ClassPrior
+
+
+@dataclass(frozen=True, eq=False)
+class Labelling:
+    """A table of labels and how it came about.
+
+    Parameters
+    ----------
+    table : DataFrame
+        One row per item found.
+    summary : Summary
+        Counts, method, encoder, time.
+    source : Source
+        What was labelled.
+    names : tuple of str
+        Item of each row of `matrix`.
+    matrix : float32 array [item, dim]
+        Features.
+    class_names : tuple of str
+    solved : Solved
+        Task and solution.
+    run : SavedRun, optional
+        What is kept to solve again; None where the method cannot be built again from its name.
+    """
+
+    table: pd.DataFrame
+    summary: Summary
+    source: Source
+    names: tuple[str, ...]
+    matrix: npt.NDArray[np.float32]
+    class_names: tuple[str, ...]
+    solved: Solved
+    run: SavedRun | None = None
+
+
+def label_items(
+    source: str | Path | Source,
+    examples: str | Path | Mapping[str, str] | None = None,
+    encoder: str | Path | Encoder[Any, Any] | None = None,
+    *,
+    named: Sequence[tuple[str, str]] = (),
+    corrections: str | Path | None = None,
+    leave_out: Sequence[str | Path] = (),
+    column: str | None = None,
+    label_column: str | None = None,
+    id_column: str | None = None,
+    method: str | Method = DEFAULT_METHOD,
+    class_prior: ClassPrior = None,
+    cache: str | Path | None = None,
+    batch_size: int = 32,
+    console: Console | None = None,
+    command: str = "",
+) -> Labelling:
+    """Label items; nothing is written.
+
+    The parameters are those of `sibyl.label`, and: `named`, further examples as (item, label); `corrections`, the folder whose
+    ``corrections.csv`` goes before all else; `leave_out`, files and folders that are no data; `command`, how the run was asked for.
+    """
+    started = time.perf_counter()
+    if not isinstance(source, Source):
+        given_paths = [examples] if isinstance(examples, str | Path) else []
+        exclude = [*leave_out, *given_paths]
+        source = open_source(source, column=column, label_column=label_column, id_column=id_column, exclude=exclude)
+    given, mended = _labels_given(source, examples, named, corrections)
+    network = encoder_for(source, encoder)
+    if isinstance(method, str) and network is not None:
+        method_by_name(method, network.dim, len(given.class_names))  # a wrong name is told before hours of encoding
+
+    embedded = embed_source(source, network, cache, batch_size=batch_size, console=console)
+    skipped = (*source.skipped, *embedded.skipped)
+    reasons = {one.name: one.reason for one in skipped}
+    check_items_exist(given, set(embedded.names), reasons)
+    solver = method_by_name(method, embedded.matrix.shape[1], len(given.class_names)) if isinstance(method, str) else method
+    solved = solve_items(embedded.names, embedded.matrix, given, solver, class_prior, skipped)
+
+    rebuilt = describe_method(method, solver)
+    notes = _notes(source, given, mended, embedded, reasons, solved.fell_back)
+    if rebuilt is None:
+        notes.append(f"method {solver.name} was given as an object with trained parameters: this run cannot be taken up later")
+    summary = Summary(
+        Counts.of(solved.table),
+        solved.fell_back,
+        method_line(solver),
+        dict(embedded.encoder),
+        embedded.n_cached,
+        time.perf_counter() - started,
+        notes=tuple(notes),
+        method_name=solver.name,
+        source=str(source.root),
+        modality=source.modality,
+        examples_from=_examples_from(given),
+        class_prior="balanced" if isinstance(class_prior, str) else "nothing" if class_prior is None else "given shares",
+        command=command,
+        version=version("sibyl-learn"),
+        made=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %z"),
+    )
+    run = None
+    if rebuilt is not None:
+        kept = {
+            "root": str(source.root.absolute()),
+            "modality": source.modality,
+            "encoder": str(encoder) if isinstance(encoder, str | Path) else None,
+            "encoder_key": network.key if network is not None else "",
+            "column": column,
+        }
+        usable = {item: label for item, label in given.labels.items() if item not in reasons}
+        kept_examples = Examples(usable, given.class_names, given.source, given.origins)
+        run = SavedRun(embedded.names, embedded.matrix, kept_examples, rebuilt, plain_prior(class_prior), kept)
+    return Labelling(solved.table, summary, source, embedded.names, embedded.matrix, given.class_names, solved, run)
+
+
+def encoder_for(source: Source, encoder: str | Path | Encoder[Any, Any] | None) -> Encoder[Any, Any] | None:
+    """Return the encoder that a source is read with: none where it holds rows already.
+
+    Raises
+    ------
+    DataError
+        If the source needs an encoder and none is named, or holds rows and one is named.
+    """
+    if source.matrix is not None:
+        if encoder is not None:
+            raise DataError(f"{source.root}: holds rows of numbers, which need no encoder; leave --encoder out")
+        return None
+    if encoder is None:
+        raise DataError(f"{source.root}: items of modality {source.modality} need an encoder; name one with --encoder")
+    return encoder_by_name(str(encoder)) if isinstance(encoder, str | Path) else encoder
+
+
+def _labels_given(
+    source: Source,
+    examples: str | Path | Mapping[str, str] | None,
+    named: Sequence[tuple[str, str]],
+    corrections: str | Path | None,
+) -> tuple[Examples, Corrections]:
+    names = {item.name for item in source.items}
+    own_origin = "folder" if source.root.is_dir() and source.matrix is None else "column"
+    given = gather_examples(examples, named, source.root, names, source.labels, own_origin)
+    mended = Corrections({}) if corrections is None else read_corrections(corrections, source.root, names)
+    given = with_corrections(given, mended)
+    if not given.labels:
+        raise DataError(
+            f"{source.root}: no item is labelled; give at least one example of each class with --examples TABLE or --example CLASS=ITEM"
+        )
+    checked(given)
+    check_items_exist(given, names, {one.name: one.reason for one in source.skipped})
+    if examples is None and not named and len(given.labels) == len(names):
+        what = "lie in sub-folders, which count as their classes" if own_origin == "folder" else "have a label in their column"
+        raise DataError(
+            f"{source.root}: all {len(names)} items {what}, so nothing is left to label; name the examples with --examples or --example"
+        )
+    return given, mended
+
+
+def _notes(
+    source: Source, examples: Examples, mended: Corrections, embedded: Embedded, reasons: Mapping[str, str], fell_back: bool
+) -> list[str]:
+    notes = [*source.notes, *mended.notes]
+    if embedded.problem:
+        notes.append(embedded.problem)
+    lost = [item for item in examples.labels if item in reasons]
+    if lost:
+        notes.append(f"{len(lost)} of the examples cannot be used: {lost[0]!r} is skipped ({reasons[lost[0]]})")
+    if fell_back:
+        notes.append("too few unlabelled items to learn from: the labels are the inductive ones")
+    return notes
+
+
+def _examples_from(examples: Examples) -> str:
+    words = {"folder": "sub-folders", "column": "a column of labels", "correction": CORRECTIONS, "example": examples.source}
+    counts = {origin: sum(examples.origin(item) == origin for item in examples.labels) for origin in words}
+    return ", ".join(f"{words[origin]} ({number:,})" for origin, number in counts.items() if number)
+
+
+def method_line(solver: Method) -> str:
+    """Say in words what a method is."""
+    kind = "learns from the unlabelled items" if solver.traits.transductive else "looks at the examples alone"
+    mix = ", presumes equally frequent classes" if solver.traits.assumes_balance else ""
+    return f"{solver.name} ({kind}{mix})"
+
+
+def check_output(out: str | Path) -> None:
+    """Refuse an output that cannot be written before hours are spent on encoding.
+
+    Raises
+    ------
+    DataError
+        If it is a file, or there is no permission.
+    """
+    place = Path(out)
+    while not place.exists():
+        place = place.parent
+    if not place.is_dir():
+        raise DataError(f"{place}: is a file; the output needs a folder that labels.csv is written to")
+    if not os.access(place, os.W_OK):
+        raise DataError(f"{place}: no permission to write; choose another output folder")

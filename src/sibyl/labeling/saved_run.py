@@ -1,0 +1,122 @@
+"""run.safetensors: what a run solved, kept so that it can be solved again without the data: to suggest, and to label new items.
+
+The task is kept, not the solved classifier: solving takes a moment, gives the same answer every time, and works for every method.
+Rows of features and which of them are examples are tensors; names, settings and provenance are JSON in the file's header.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors import SafetensorError
+from safetensors.numpy import save_file
+
+from sibyl.errors import CheckpointError, DataError
+from sibyl.labeling.examples import Examples
+from sibyl.methods import METHODS, LearnedMethod, Method, build_method
+from sibyl.methods.named import method_by_name
+from sibyl.storage import Json, load_tensors
+from sibyl.tasks import ClassPrior
+
+FILE = "run.safetensors"
+_FORMAT = 1
+
+
+@dataclass(frozen=True, eq=False)
+class SavedRun:
+    """The task of a run and how it was solved.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Item of each row.
+    matrix : float32 array [item, dim]
+        Features.
+    examples : Examples
+        Labelled items, corrections among them.
+    method : mapping
+        What was ``typed``, a name or the path of a checkpoint; or ``name`` and ``settings``.
+    class_prior : None, "balanced" or list of shares
+        What was known of the class mix.
+    source : mapping
+        ``root``, ``modality``, ``encoder`` (as a person names it) and its ``key`` and whether it was ``fitted`` to the source.
+    """
+
+    names: tuple[str, ...]
+    matrix: npt.NDArray[np.float32]
+    examples: Examples
+    method: Mapping[str, Any]
+    class_prior: str | list[float] | None = None
+    source: Mapping[str, Any] = field(default_factory=dict)
+
+    def write(self, path: Path) -> None:
+        """Write to one file; meant for a path that is made whole elsewhere."""
+        header: Json = {
+            "format": _FORMAT,
+            "names": list(self.names),
+            "labels": dict(self.examples.labels),
+            "class_names": list(self.examples.class_names),
+            "origins": dict(self.examples.origins),
+            "method": dict(self.method),
+            "class_prior": self.class_prior,
+            "source": dict(self.source),
+        }
+        try:
+            save_file({"features": np.ascontiguousarray(self.matrix, np.float32)}, path, {"sibyl": json.dumps(header)})
+        except SafetensorError as error:  # its own name for a full disk
+            raise OSError(str(error)) from None
+
+    @classmethod
+    def read(cls, out: str | Path) -> SavedRun:
+        """Read the run of an output folder.
+
+        Raises
+        ------
+        DataError
+            If the folder holds no run.
+        CheckpointError
+            If its file is damaged or of another format.
+        """
+        path = Path(out) / FILE
+        if not path.is_file():
+            raise DataError(f"{out}: holds no {FILE}; expected the --out folder of an earlier: sibyl label")
+        tensors, header = load_tensors(path)
+        if header.get("format") != _FORMAT or "features" not in tensors:
+            raise CheckpointError(f"{path}: not a run that this version of sibyl reads; run sibyl label again")
+        examples = Examples(header["labels"], tuple(header["class_names"]), str(path), header["origins"])
+        names = tuple(header["names"])
+        return cls(names, tensors["features"].numpy(), examples, header["method"], header["class_prior"], header["source"])
+
+    def build_method(self) -> Method:
+        """Build the method that solved the run."""
+        if "typed" in self.method:
+            return method_by_name(self.method["typed"], self.matrix.shape[1], len(self.examples.class_names))
+        return build_method(self.method["name"], self.method["settings"])
+
+
+def describe_method(given: str | Method, method: Method) -> Json | None:
+    """Say how a method is built again: by what was typed, or by its name and settings; None where neither would do."""
+    if isinstance(given, str):
+        return {"typed": str(Path(given).absolute()) if given not in METHODS and Path(given).is_file() else given}
+    if isinstance(method, LearnedMethod) or method.name not in METHODS or not is_dataclass(method):
+        return None
+    return {"name": method.name, "settings": {one.name: getattr(method, one.name) for one in fields(method) if one.init}}
+
+
+def plain_prior(class_prior: ClassPrior) -> str | list[float] | None:
+    """Return what is known of the class mix as JSON can hold it."""
+    if class_prior is None or isinstance(class_prior, str):
+        return class_prior
+    return [float(share) for share in torch.as_tensor(class_prior).flatten().tolist()]
+
+
+def prior_of(plain: str | list[float] | None) -> ClassPrior:
+    """Undo `plain_prior`."""
+    return torch.tensor(plain) if isinstance(plain, list) else plain
