@@ -9,7 +9,7 @@ import sibyl
 
 ORDER = (
     "errors", "storage", "seeding", "features", "tasks", "class_mix", "episodes", "sources", "datasets", "backbones", "encoders", "methods",
-    "evaluation", "inference", "inference_plot", "training", "pretrained", "compare", "estimators", "export", "labeling", "demo", "demo_pictures", "cli",
+    "evaluation", "inference", "inference_plot", "training", "pretrained", "compare", "export", "estimators", "labeling", "demo", "demo_pictures", "cli",
 )  # fmt: skip
 SOURCE = Path(sibyl.__file__).parent
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
-from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import normalize, one_hot
 
@@ -111,9 +110,3 @@ def _all_rows(values: Tensor, given: Tensor, labels: Labels) -> Tensor:
         values = full
     values[labels.labelled] = given.to(values)
     return values
-
-
-def outlier_score(classifier: Classifier, x: Float[Tensor, "task row dim"]) -> Float[Tensor, "task row"]:
-    """Return the classifier's own outlier score of new rows, or one minus the largest probability where it has none."""
-    own = getattr(classifier, "outlier_score", None)
-    return 1 - classifier(x).softmax(-1).amax(-1) if own is None else own(x)

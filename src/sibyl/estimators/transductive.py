@@ -15,14 +15,16 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, v
 from torch import Tensor
 
 from sibyl.errors import InputError
-from sibyl.estimators.answer import answer_rows, outlier_score
+from sibyl.estimators.answer import answer_rows
 from sibyl.estimators.feature_rows import check_finite, dense, float_rows, slices
 from sibyl.estimators.labels import prior_shares, read_labels
+from sibyl.estimators.sharing import Sharing
+from sibyl.export.onnx_model import outlier_score
 from sibyl.methods import LearnedMethod, Method
 from sibyl.methods.named import DEFAULT_METHOD, method_by_name
 
 
-class TransductiveClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class TransductiveClassifier(Sharing, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Any method of this package as a scikit-learn classifier that also learns from the unlabelled rows.
 
     `fit` takes all rows, most of them unlabelled, and labels them all (`transduction_`); `predict` applies the adapted classifier to
@@ -59,6 +61,8 @@ class TransductiveClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mi
         Whether the answer is the inductive one because the unlabelled rows could not help.
     classifier_ : callable
         The adapted classifier, float tensor [1, row, feature] → logits [1, row, class].
+    device_ : str
+        Where the classifier's tensors are.
     n_features_in_ : int
         Columns of `X`.
     feature_names_in_ : array [feature]
@@ -133,6 +137,7 @@ class TransductiveClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mi
         self.class_mix_ = answer.class_mix
         self.fell_back_ = answer.fell_back
         self.classifier_ = answer.classifier
+        self.device_ = str(device)
         return self
 
     def predict(self, X: Any) -> npt.NDArray[Any]:
@@ -154,7 +159,8 @@ class TransductiveClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mi
         check_is_fitted(self)
         X = validate_data(self, dense(X), dtype=(np.float64, np.float32), ensure_all_finite=False, reset=False)
         check_finite(X, self.batch_rows)
-        device = self._check_settings()
+        self._check_settings()
+        device = torch.device(self.device_)
         with torch.no_grad():
             return np.concatenate([answer(float_rows(X, rows)[None].to(device)) for rows in slices(len(X), self.batch_rows)])
 

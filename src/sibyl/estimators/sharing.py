@@ -1,0 +1,185 @@
+"""Fitted classifiers that travel: one file to save and load, an ONNX model, the model hub."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from huggingface_hub import ModelCard, ModelHubMixin, hf_hub_download
+from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, HFValidationError
+from sklearn.utils.validation import check_is_fitted
+
+from sibyl.encoders.onnx import OnnxEncoder
+from sibyl.errors import DataError, UserError
+from sibyl.estimators.saved import load_estimator, save_estimator
+from sibyl.export.card import model_card
+from sibyl.export.onnx_model import classifier_model, write_model
+from sibyl.export.pixels import join_encoder
+from sibyl.methods.saved_classifier import put_together, take_apart
+from sibyl.storage import Json, write_json
+from sibyl.tasks import Classifier
+
+T = TypeVar("T", bound="Sharing")
+WEIGHTS, CONFIG = "model.safetensors", "config.json"
+
+
+class Sharing(ModelHubMixin):
+    """Save, load, export, and huggingface_hub's mixin: ``model.safetensors``, ``config.json`` for readers, and a model card.
+
+    What is said of the rows of `fit` does not go to the hub; it gets what new rows need.
+    """
+
+    classifier_: Classifier
+    classes_: npt.NDArray[Any]
+    class_mix_: npt.NDArray[np.float64]
+    fell_back_: bool
+    device_: str
+    n_features_in_: int
+    method: Any
+
+    def __new__(cls, *_: object, **__: object) -> Sharing:
+        """Build an instance without the mixin's record of arguments: scikit-learn's contract asks for a constructor that only stores."""
+        return object.__new__(cls)
+
+    def save(self, path: str | Path, *, rows: bool = True) -> Json:
+        """Write the fitted classifier to one safetensors file, whole or not at all; no pickle.
+
+        Parameters
+        ----------
+        path : path
+            Conventionally ends in ``.safetensors``.
+        rows : bool
+            Keep what is said of the rows of `fit` (`transduction_` and its like) too, not only what new rows need.
+
+        Returns
+        -------
+        mapping
+            The file's JSON part.
+
+        Raises
+        ------
+        UserError
+            If the classifier holds something else than tensors and settings; the methods gnn, relation and snail make such.
+        """
+        check_is_fitted(self)
+        return save_estimator(path, self, rows)
+
+    @classmethod
+    def load(cls: type[T], path: str | Path, *, device: str = "cpu") -> T:
+        """Read what `save` wrote, as an instance of this class.
+
+        Raises
+        ------
+        CheckpointError
+            If the file is missing, damaged or holds something else.
+        """
+        parameters, attributes = load_estimator(path, device)
+        loaded = cls(**parameters)
+        vars(loaded).update(attributes)
+        return loaded
+
+    def export(self, path: str | Path, encoder: str | Path | OnnxEncoder | None = None) -> None:
+        """Write an ONNX model that labels new rows, or with an encoder, images.
+
+        Input ``features`` float32 [batch, feature]; outputs ``probabilities`` [batch, class], ``outlier_score`` [batch] and ``label``
+        [batch]. With `encoder` the input is ``pixels`` uint8 [batch, side, side, 3]: RGB images, resized and cut as the entry
+        ``preprocessing`` of the metadata says. The metadata also name the classes, as a JSON list. The model is run by onnxruntime and
+        must agree with this classifier to 1e-5 before it is written.
+
+        Parameters
+        ----------
+        path : path
+            Conventionally ends in ``.onnx``.
+        encoder : path or OnnxEncoder, optional
+            The encoder that made the features.
+
+        Raises
+        ------
+        UserError
+            If ONNX has no such operation (the method em_dirichlet), or the encoder's features are of another dimension.
+        MissingExtra
+            If onnx, onnxscript or onnxruntime is not installed.
+        """
+        check_is_fitted(self)
+        network = OnnxEncoder(encoder) if isinstance(encoder, str | Path) else encoder
+        if network is not None and network.dim != self.n_features_in_:
+            raise UserError(
+                f"{network.path}: gives {network.dim} feature columns, but the classifier was fitted on {self.n_features_in_}; give the "
+                "encoder that made its features"
+            )
+        classifier = self.classifier_ if self.device_ == "cpu" else put_together(*take_apart(self.classifier_))
+        columns = np.asarray(getattr(self, "feature_names_in_", ())).tolist()
+        notes = {"method": self._method_name, "fell_back": self.fell_back_} | ({"columns": columns} if columns else {})
+        model = classifier_model(classifier, self.n_features_in_, self.classes_, notes)
+        if network is not None:
+            model = join_encoder(network, model)
+        write_model(path, model)
+
+    def card(self, repository: str) -> str:
+        """Return the model card that goes with the classifier to the hub."""
+        check_is_fitted(self)
+        return model_card(
+            kind=type(self).__name__,
+            method=self._method_name,
+            n_features=self.n_features_in_,
+            classes=self.classes_.tolist(),
+            class_mix=self.class_mix_.tolist(),
+            fell_back=self.fell_back_,
+            columns=np.asarray(getattr(self, "feature_names_in_", ())).tolist(),
+            repository=repository,
+        )
+
+    @property
+    def _method_name(self) -> str:
+        return Path(self.method).name if isinstance(self.method, str | Path) else str(self.method.name)
+
+    def generate_model_card(self, *_: object, repo_id: str = "USER/NAME", **__: object) -> ModelCard:
+        """Return the card that is written beside the weights."""
+        return ModelCard(self.card(repo_id))
+
+    def push_to_hub(self, repo_id: str, **settings: Any) -> str:
+        """Upload to the hub; the arguments are those of `huggingface_hub.ModelHubMixin.push_to_hub`."""
+        settings["model_card_kwargs"] = {"repo_id": repo_id} | (settings.get("model_card_kwargs") or {})
+        return super().push_to_hub(repo_id, **settings)
+
+    def _save_pretrained(self, save_directory: Path) -> None:
+        write_json(save_directory / CONFIG, self.save(save_directory / WEIGHTS, rows=False))
+
+    @classmethod
+    def from_pretrained(cls: type[T], pretrained_model_name_or_path: str | Path, **settings: Any) -> T:
+        """Fetch from the hub, or read a folder that `save_pretrained` wrote.
+
+        Parameters
+        ----------
+        pretrained_model_name_or_path : str or path
+            A repository, ``user/name``, or a folder.
+        **settings
+            Those of `huggingface_hub.ModelHubMixin.from_pretrained` (``revision``, ``token``, ``cache_dir`` …), and ``device``.
+
+        Raises
+        ------
+        DataError
+            If the repository cannot be reached.
+        CheckpointError
+            If it holds something else.
+        """
+        try:
+            return super().from_pretrained(pretrained_model_name_or_path, **settings)
+        except (EntryNotFoundError, HfHubHTTPError, HFValidationError, OSError) as error:
+            reason = str(error).splitlines()[0][:200]
+            raise DataError(
+                f"{pretrained_model_name_or_path}: cannot be fetched from the hub ({reason}); without network, give a folder that holds "
+                "the repository's files"
+            ) from None
+
+    @classmethod
+    def _from_pretrained(cls: type[T], *, model_id: str, device: str = "cpu", **download: Any) -> T:
+        folder = Path(model_id)
+        if folder.is_dir():
+            return cls.load(folder / WEIGHTS, device=device)
+        known = ("revision", "cache_dir", "force_download", "local_files_only", "token")
+        return cls.load(
+            hf_hub_download(model_id, WEIGHTS, **{name: download[name] for name in known if name in download}), device=device
+        )

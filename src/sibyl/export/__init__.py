@@ -1,0 +1,1 @@
+"""Solved classifiers for other tools: ONNX files and model cards."""

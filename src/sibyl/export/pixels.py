@@ -1,0 +1,107 @@
+"""One ONNX file from pixels to labels: preprocessing, encoder and classifier joined."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+
+from sibyl.encoders.onnx import OnnxEncoder
+from sibyl.errors import UserError
+from sibyl.export.onnx_model import check_outputs, libraries, run_model
+
+PIXELS = "pixels"
+
+
+def join_encoder(encoder: OnnxEncoder, head: Any) -> Any:
+    """Put an encoder and the normalisation of its pixels before a classifier.
+
+    Parameters
+    ----------
+    encoder : OnnxEncoder
+        Image → features.
+    head : onnx.ModelProto
+        Of `classifier_model`, for the encoder's features.
+
+    Returns
+    -------
+    onnx.ModelProto
+        Input ``pixels`` uint8 [batch, side, side, 3], RGB: an image resized and cut as ``encoder.prepare`` does; the metadata entry
+        ``preprocessing`` says how. Outputs as those of `head`.
+
+    Raises
+    ------
+    UserError
+        If the encoder's operations cannot be brought to the classifier's version of ONNX.
+    """
+    libraries()
+    import onnx.compose
+    import onnx.version_converter
+
+    network = onnx.load(str(encoder.path))
+    head_opset, own_opset = _opset(head), _opset(network)
+    try:
+        if own_opset < head_opset:
+            network = onnx.version_converter.convert_version(network, head_opset)
+        elif own_opset > head_opset:
+            head = onnx.version_converter.convert_version(head, own_opset)
+    except (RuntimeError, onnx.checker.ValidationError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(
+            f"{encoder.path}: cannot be converted from ONNX version {own_opset} to {head_opset} ({reason}); export the encoder with "
+            f"opset {head_opset}"
+        ) from None
+    newest = max(network.ir_version, head.ir_version)
+    network.ir_version = head.ir_version = newest
+    metadata = {entry.key: entry.value for entry in head.metadata_props}
+    del network.metadata_props[:]
+    network = onnx.compose.add_prefix(network, "encoder/")
+    pixels, features = network.graph.input[0], network.graph.output[0].name
+    front = _normalisation(onnx, encoder, pixels, max(own_opset, head_opset), newest)
+    joined = onnx.compose.merge_models(front, network, [("normalised", pixels.name)])
+    outputs = [one.name for one in head.graph.output]
+    joined = onnx.compose.merge_models(joined, head, [(features, "features")], outputs=outputs)
+    onnx.helper.set_model_props(
+        joined, metadata | {"preprocessing": json.dumps(encoder.preprocessing.settings), "encoder": encoder.name}
+    )
+    joined.producer_name = "sibyl"
+    onnx.checker.check_model(joined)
+    _check(encoder, head, joined)
+    return joined
+
+
+def _check(encoder: OnnxEncoder, head: Any, joined: Any) -> None:
+    """Hold the joined model against encoder and classifier one after the other, on two images of noise."""
+    batch, *shape = (axis.dim_value for axis in joined.graph.input[0].type.tensor_type.shape.dim)
+    images = np.random.default_rng(0).integers(0, 256, (batch or 2, *shape), np.uint8)
+    check_outputs(joined, {PIXELS: images}, run_model(head, {"features": encoder.encode(list(images))}))
+
+
+def _opset(model: Any) -> int:
+    return int(next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")))
+
+
+def _normalisation(onnx: Any, encoder: OnnxEncoder, pixels: Any, opset: int, ir_version: int) -> Any:
+    """``(pixel / 255 − mean) / std``, channels first, as `ImagePreprocessing.normalise` computes it."""
+    helper, proto = onnx.helper, onnx.TensorProto
+    settings = encoder.preprocessing
+    batch = pixels.type.tensor_type.shape.dim[0]
+    batch = batch.dim_value or "batch"
+    side = settings.input_size
+    constants = {"full": (255.0,), "mean": settings.mean, "std": settings.std}
+    nodes = [
+        helper.make_node("Cast", [PIXELS], ["as_float"], to=proto.FLOAT),
+        helper.make_node("Div", ["as_float", "full"], ["scaled"]),
+        helper.make_node("Sub", ["scaled", "mean"], ["centred"]),
+        helper.make_node("Div", ["centred", "std"], ["divided"]),
+        helper.make_node("Transpose", ["divided"], ["normalised"], perm=[0, 3, 1, 2]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "sibyl",
+        [helper.make_tensor_value_info(PIXELS, proto.UINT8, [batch, side, side, 3])],
+        [helper.make_tensor_value_info("normalised", proto.FLOAT, [batch, 3, side, side])],
+        [helper.make_tensor(name, proto.FLOAT, [len(values)], values) for name, values in constants.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=ir_version)

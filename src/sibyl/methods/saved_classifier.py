@@ -1,0 +1,105 @@
+"""Adapted classifiers as tensors and JSON: taken apart for a file, and put together again.
+
+A classifier is a frozen dataclass of tensors, numbers and further such classifiers; networks inside it are learned methods. What is
+stored of each is where its class stands in `sibyl.methods` and its fields, so that reading a file runs no code but this package's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from importlib import import_module
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sibyl.errors import CheckpointError, UserError
+from sibyl.methods import METHODS, LearnedMethod
+from sibyl.storage import Json
+from sibyl.tasks import Classifier
+
+_HOME = "sibyl.methods."
+
+
+def take_apart(classifier: Classifier) -> tuple[dict[str, Tensor], Json]:
+    """Return the tensors of a classifier, named by where they stand in it, and the rest as JSON can hold it.
+
+    Raises
+    ------
+    UserError
+        If it is made of something else, such as a function.
+    """
+    tensors: dict[str, Tensor] = {}
+    return tensors, {"classifier": _describe(getattr(classifier, "__wrapped__", classifier), "classifier", tensors)}
+
+
+def _describe(value: Any, place: str, tensors: dict[str, Tensor]) -> Any:
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, Tensor):
+        tensors[place] = value.detach().cpu()
+        return {"tensor": place}
+    if isinstance(value, tuple | list):
+        return [_describe(one, f"{place}.{number}", tensors) for number, one in enumerate(value)]
+    if isinstance(value, LearnedMethod) and METHODS.get(value.name) is type(value):
+        tensors.update({f"{place}.{name}": tensor.detach().cpu() for name, tensor in value.state_dict().items()})
+        return {"method": value.name, "settings": value.settings, "place": place}
+    kind = type(value)
+    if is_dataclass(value) and kind.__module__.startswith(_HOME):
+        parts = {field.name: _describe(getattr(value, field.name), f"{place}.{field.name}", tensors) for field in _stored(kind)}
+        return {"class": f"{kind.__module__}:{kind.__qualname__}", "fields": parts}
+    raise UserError(
+        f"a classifier that holds a {kind.__name__} cannot be saved, only tensors and numbers can; fit again where it is needed, or "
+        "export it to ONNX"
+    )
+
+
+def _stored(kind: Any) -> list[Any]:
+    return [field for field in fields(kind) if field.init]
+
+
+def put_together(tensors: Mapping[str, Tensor], description: Json, device: torch.device | str = "cpu") -> Classifier:
+    """Rebuild what `take_apart` took apart.
+
+    Raises
+    ------
+    CheckpointError
+        If the description names what this package does not have, or tensors are missing.
+    """
+    try:
+        classifier: Classifier = _rebuild(description["classifier"], tensors, torch.device(device))
+    except (KeyError, TypeError, AttributeError, ImportError, RuntimeError, ValueError) as error:
+        raise CheckpointError(
+            f"a saved classifier cannot be rebuilt ({type(error).__name__}: {error}); update sibyl, or save it again"
+        ) from None
+    if not callable(classifier):
+        raise CheckpointError("a saved classifier cannot be rebuilt: it is no classifier; save it again")
+    return classifier
+
+
+def _rebuild(value: Any, tensors: Mapping[str, Tensor], device: torch.device) -> Any:
+    if isinstance(value, list):
+        return tuple(_rebuild(one, tensors, device) for one in value)
+    if not isinstance(value, dict):
+        return value
+    if "tensor" in value:
+        return tensors[value["tensor"]].to(device)
+    if "method" in value:
+        return _rebuild_method(value, tensors, device)
+    module, name = value["class"].split(":")
+    if not module.startswith(_HOME):
+        raise ValueError(f"class {value['class']!r} is not one of sibyl's classifiers")
+    kind = getattr(import_module(module), name)
+    if not (isinstance(kind, type) and is_dataclass(kind) and kind.__module__ == module):
+        raise ValueError(f"class {value['class']!r} is not one of sibyl's classifiers")
+    return kind(**{name: _rebuild(part, tensors, device) for name, part in value["fields"].items()})
+
+
+def _rebuild_method(value: Json, tensors: Mapping[str, Tensor], device: torch.device) -> LearnedMethod:
+    kind: Any = METHODS[value["method"]]
+    with torch.random.fork_rng(devices=[]):
+        method: LearnedMethod = kind(**value["settings"])
+    start = f"{value['place']}."
+    method.load_state_dict({name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)})
+    return method.to(device).eval()
