@@ -98,7 +98,8 @@ def _mel_bands() -> Array:
     def mel(hertz: Array) -> Array:
         return 2595 * np.log10(1 + hertz / 700)
 
-    corners = np.linspace(mel(np.array(40.0)), mel(np.array(RATE / 2)), N_BANDS + 2)
+    lowest, highest = mel(np.array([40.0, RATE / 2]))
+    corners = np.linspace(lowest, highest, N_BANDS + 2)
     at = mel(np.linspace(0, RATE / 2, 257))
     rising = (at - corners[:-2, None]) / (corners[1:-1] - corners[:-2])[:, None]
     falling = (corners[2:, None] - at) / (corners[2:] - corners[1:-1])[:, None]

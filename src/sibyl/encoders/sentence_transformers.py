@@ -14,7 +14,7 @@ from sibyl.encoders.encoder import Encoder, Rows
 from sibyl.encoders.frozen_network import HALF_ERROR, weights_checksum
 from sibyl.encoders.torchvision_import import import_torchvision
 from sibyl.encoders.transformers import quiet_transformers
-from sibyl.encoders.weights import cached_weights, missing_weights
+from sibyl.encoders.weights import LOADING_FAILS, cached_weights, missing_weights
 from sibyl.errors import MissingExtra
 from sibyl.storage import content_key
 
@@ -50,7 +50,7 @@ class SentenceEncoder(Encoder[str, str]):
         try:
             with quiet_transformers():
                 self._network: Any = SentenceTransformer(str(path or model), local_files_only=path is not None)
-        except (OSError, ValueError, RuntimeError) as error:
+        except LOADING_FAILS as error:
             raise missing_weights(self.name, f"hf download {_repository(model)}", error) from None
         self._network.eval()
         self._checksum = weights_checksum(self._network)

@@ -12,16 +12,16 @@ from sibyl.encoders.encoder import Encoder, Rows
 from sibyl.errors import DataError
 from sibyl.storage import content_key
 
-DIM = 256
+DIM = 64
 FIT_AT_MOST = 20_000
 """Texts that the encoder is fitted to; of more, an even selection."""
-_PIECES = 1 << 18
+_PIECES = 1 << 16
 
 
 class TfidfEncoder(Encoder[str, str]):
     """Latent semantic analysis of the texts themselves (Deerwester et al., J. Am. Soc. Inf. Sci. 41(6), 1990).
 
-    Single words, pairs of words, and pieces of 2 … 5 letters are counted, weighted by how few texts hold them, and brought to 256
+    Single words, pairs of words, and pieces of 2 … 5 letters are counted, weighted by how few texts hold them, and brought to 64
     dimensions by a truncated singular value decomposition. It knows no language and no synonyms, so it is weak: a sentence encoder is
     the better choice wherever its weights can be had. It is fitted to the texts that it is to read, so rows of two sources cannot be
     compared.
@@ -40,11 +40,11 @@ class TfidfEncoder(Encoder[str, str]):
     @property
     def key(self) -> str:
         """Checksum of the texts that it is fitted to."""
-        return content_key(["tfidf 1", DIM, FIT_AT_MOST, self._fitted_on])
+        return content_key(["tfidf 1", DIM, _PIECES, FIT_AT_MOST, self._fitted_on])
 
     @property
     def dim(self) -> int:
-        """Columns of the features: 256, or fewer than there are texts."""
+        """Columns of the features: 64, or fewer than there are texts."""
         return self._dim
 
     @property
@@ -89,7 +89,8 @@ class TfidfEncoder(Encoder[str, str]):
             HashingVectorizer(analyzer="char_wb", ngram_range=(2, 5), **counts), TfidfTransformer(sublinear_tf=True)
         )
         svd = TruncatedSVD(fitted._dim, random_state=0, n_iter=3)
-        fitted._pipeline = make_pipeline(make_union(words, letters), svd, Normalizer()).fit(texts)
+        with np.errstate(invalid="ignore", divide="ignore"):  # the share of variance explained, where all texts are alike
+            fitted._pipeline = make_pipeline(make_union(words, letters), svd, Normalizer()).fit(texts)
         return fitted
 
     def prepare(self, item: str) -> str:

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from sibyl.encoders.frozen_network import FrozenNetworkEncoder, TorchNetwork
 from sibyl.encoders.torchvision_import import import_torchvision
-from sibyl.encoders.weights import cached_weights, missing_weights
-from sibyl.errors import MissingExtra, UnknownName
+from sibyl.encoders.weights import LOADING_FAILS, cached_weights, missing_weights
+from sibyl.errors import DataError, MissingExtra, UnknownName
 
 
 def timm_encoder(model: str) -> FrozenNetworkEncoder:
@@ -41,16 +41,18 @@ def timm_encoder(model: str) -> FrozenNetworkEncoder:
     settings: dict[str, Any] = {}
     if folder.is_dir():
         name = f"local-dir:{folder}"
+        if not list(folder.glob("*.safetensors")):  # timm would unpickle what else is there, and unpickling can run code
+            raise DataError(f"{folder}: holds no weights in safetensors; save the model with timm.models.save_for_hf")
     else:
         name, known = model, timm.list_pretrained()
         if name not in known and name not in timm.list_models(pretrained=True):
             raise UnknownName("timm model", name, known)
         cached = cached_weights(f"timm/{name}")
-        if cached is not None:
+        if cached is not None and cached.suffix == ".safetensors":
             settings["pretrained_cfg_overlay"] = {"file": str(cached)}
     try:
         network = timm.create_model(name, pretrained=True, num_classes=0, **settings)
-    except (OSError, RuntimeError, KeyError, ValueError) as error:  # a damaged file, or weights of another shape
+    except LOADING_FAILS as error:
         raise missing_weights(f"timm:{model}", f"hf download timm/{name}", error) from None
     data = timm.data.resolve_model_data_config(network)
     transform = timm.data.create_transform(**data, is_training=False)

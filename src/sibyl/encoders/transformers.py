@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from sibyl.encoders.frozen_network import FrozenNetworkEncoder, TorchNetwork
 from sibyl.encoders.torchvision_import import import_torchvision
-from sibyl.encoders.weights import cached_weights, missing_weights
+from sibyl.encoders.weights import LOADING_FAILS, cached_weights, missing_weights
 from sibyl.errors import DataError, MissingExtra
 from sibyl.sources.audio import Clip
 
@@ -62,7 +62,7 @@ def transformers_encoder(model: str) -> FrozenNetworkEncoder:
                 processor = AutoFeatureExtractor.from_pretrained(model, **from_here)
             else:  # Pillow's arithmetic, whether torchvision is there or not
                 processor = AutoImageProcessor.from_pretrained(model, backend="pil", **from_here)
-    except (OSError, ValueError, RuntimeError) as error:
+    except LOADING_FAILS as error:
         raise missing_weights(f"transformers:{model}", f"hf download {model}", error) from None
     kept = {key: value for key, value in processor.to_dict().items() if isinstance(value, str | int | float | bool | list | dict)}
     if is_audio:

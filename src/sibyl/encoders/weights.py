@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
+from safetensors import SafetensorError
+
 from sibyl.errors import DataError
+
+LOADING_FAILS = (OSError, RuntimeError, ValueError, KeyError, SafetensorError, pickle.UnpicklingError)
+"""What libraries raise where weights are missing, damaged, or of another shape."""
 
 WITHOUT_WEIGHTS = "conv4-cifar-fs (images), tfidf (texts), log-mel (audio)"
 _WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin", "model.safetensors.index.json", "open_clip_pytorch_model.bin")
