@@ -50,10 +50,15 @@ def test_the_next_run_counts_them_as_examples(tmp_path: Path) -> None:
     np.save(tmp_path / "rows.npy", (np.eye(3)[truth] * 3 + draw.normal(size=(90, 3))).astype(np.float32))
     examples, out = {"0": "zero", "1": "one", "2": "two"}, tmp_path / "out"
     first = label(tmp_path / "rows.npy", examples, out=out).set_index("item")
-    wrong = next(item for item, named in first["label"].items() if named != ("zero", "one", "two")[int(str(item)) % 3])
+    wrong = next(str(item) for item, named in first["label"].items() if named != ("zero", "one", "two")[int(str(item)) % 3])
     (out / "corrections.csv").write_text(f"item,label\n{wrong},mended\n5,two\n")
     second = label(tmp_path / "rows.npy", examples, out=out).set_index("item")
-    assert second.loc[wrong, ["label", "status", "source", "confidence"]].tolist() == ["mended", "example", "correction", 1.0]
+    assert [second.loc[wrong, name] for name in ("label", "status", "source", "confidence")] == [
+        "mended",
+        "example",
+        "correction",
+        1.0,
+    ]
     assert second.loc["0", "source"] == "example"
     assert set(second.loc[second["status"] == "labelled", "source"]) == {"anchored_means"}
     assert set(pd.read_csv(out / "labels.csv")["source"]) == {"example", "correction", "anchored_means"}

@@ -41,6 +41,17 @@ def label_command(
             help="What turns items into features; sibyl encoders lists them. Tables and features need none.", show_default=False
         ),
     ] = None,
+    earlier: Annotated[
+        Path | None,
+        typer.Option("--with", help="Output folder of an earlier run, whose classifier labels these items.", show_default=False),
+    ] = None,
+    export: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Write for another tool into OUT: folders, links, label-studio, fiftyone, cleanlab, datasets, onnx; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
     column: Annotated[str | None, typer.Option(help="Column of a table that holds the texts.", show_default=False)] = None,
     label_column: Annotated[
         str | None, typer.Option(help="Column with the labels that are known; blanks are to be labelled.", show_default=False)
@@ -64,32 +75,28 @@ def label_command(
 
     from rich.console import Console
 
-    from sibyl.labeling.label import output_files, write_labelling
-    from sibyl.labeling.outputs import output_place
+    from sibyl.labeling.label import label_and_write
     from sibyl.labeling.report import print_summary
-    from sibyl.labeling.run import check_output, label_items
     from sibyl.methods.named import DEFAULT_METHOD
 
-    named = [_pair(one) for one in example or []]
-    folder, _ = output_place(out)
-    check_output(folder)
-    labelling = label_items(
+    _, summary = label_and_write(
         source,
         examples,
         encoder,
-        named=named,
-        corrections=folder,
-        leave_out=output_files(out),
+        out,
+        named=[_pair(one) for one in example or []],
+        earlier=earlier,
+        export=export or [],
         column=column,
         label_column=label_column,
         id_column=id_column,
         method=method or DEFAULT_METHOD,
         class_prior="balanced" if balanced else None,
+        cache=None,
         batch_size=batch,
         console=None if as_json else Console(stderr=True),
         command=shlex.join(["sibyl", *sys.argv[1:]]),
     )
-    summary = write_labelling(out, labelling)
     if as_json:
         show_json(summary.to_json())
     else:

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from rich.console import Console
 
 from sibyl.encoders.encoder import Encoder
+from sibyl.errors import DataError
+from sibyl.export.formats import check_format, export_items
+from sibyl.export.labelled_items import labelled_items
+from sibyl.export.onnx_model import classifier_model, write_model
 from sibyl.labeling.corrections import FILE as CORRECTIONS
+from sibyl.labeling.later import label_with
 from sibyl.labeling.outputs import OTHERS, TABLES, output_place, write_outputs
 from sibyl.labeling.report import Summary
 from sibyl.labeling.report_page import ToShow, report_html
@@ -25,6 +31,8 @@ from sibyl.sources.source import Source
 from sibyl.storage import cache_folder
 from sibyl.tasks import ClassPrior
 
+ONNX = "onnx"
+
 
 def label(
     source: str | Path | Source,
@@ -32,6 +40,8 @@ def label(
     encoder: str | Path | Encoder[Any, Any] | None = None,
     out: str | Path | None = None,
     *,
+    earlier: str | Path | None = None,
+    export: Sequence[str] = (),
     column: str | None = None,
     label_column: str | None = None,
     id_column: str | None = None,
@@ -55,6 +65,10 @@ def label(
     out : path, optional
         Folder for ``labels.csv``, ``report.html``, ``summary.json`` and ``run.safetensors``; ``out/labels.jsonl`` and
         ``out/labels.parquet`` choose the table's format. ``corrections.csv`` in that folder goes before all other labels. Nothing is written when left out.
+    earlier : path, optional
+        Output folder of an earlier run: its classifier labels the items, and there are no examples.
+    export : sequence of str
+        What to write for other tools beside the table: names of `sibyl.export.formats.FORMATS`, or ``onnx`` for the classifier.
     column, label_column, id_column : str, optional
         Columns of a table with the texts, the labels and the names of items.
     method : str or Method
@@ -82,14 +96,13 @@ def label(
     MissingExtra
         If a library is not installed.
     """
-    if out is not None:
-        check_output(output_place(out)[0])
-    labelling = label_items(
+    labelling, _ = label_and_write(
         source,
         examples,
         encoder,
-        corrections=None if out is None else output_place(out)[0],
-        leave_out=[] if out is None else output_files(out),
+        out,
+        earlier=earlier,
+        export=export,
         column=column,
         label_column=label_column,
         id_column=id_column,
@@ -99,9 +112,108 @@ def label(
         batch_size=batch_size,
         console=console,
     )
-    if out is not None:
-        write_labelling(out, labelling, cache)
     return labelling.table
+
+
+def label_and_write(
+    source: str | Path | Source,
+    examples: str | Path | Mapping[str, str] | None,
+    encoder: str | Path | Encoder[Any, Any] | None,
+    out: str | Path | None,
+    *,
+    named: Sequence[tuple[str, str]] = (),
+    earlier: str | Path | None,
+    export: Sequence[str],
+    column: str | None,
+    label_column: str | None,
+    id_column: str | None,
+    method: str | Method,
+    class_prior: ClassPrior,
+    cache: str | Path | None,
+    batch_size: int,
+    console: Console | None,
+    command: str = "",
+) -> tuple[Labelling, Summary]:
+    """Do what `label` does, and return all of it; `named` are further examples, `command` is told in the report."""
+    for name in export:
+        if name != ONNX:
+            check_format(name)
+    if export and out is None:
+        raise DataError("an export is written into the output folder; give one with out")
+    if out is not None:
+        check_output(output_place(out)[0])
+    corrections = None if out is None else output_place(out)[0]
+    leave_out = [] if out is None else output_files(out)
+    if earlier is None:
+        labelling = label_items(
+            source,
+            examples,
+            encoder,
+            named=named,
+            corrections=corrections,
+            leave_out=leave_out,
+            column=column,
+            label_column=label_column,
+            id_column=id_column,
+            method=method,
+            class_prior=class_prior,
+            cache=cache,
+            batch_size=batch_size,
+            console=console,
+            command=command,
+        )
+    else:
+        if examples is not None or named:
+            raise DataError(
+                f"the examples are those of the run in {earlier}; leave them out, and correct labels with corrections.csv"
+            )
+        if corrections is not None and corrections.resolve() == Path(earlier).resolve():
+            raise DataError(f"{earlier}: would be replaced by the labels of the new items; choose another output folder")
+        labelling = label_with(
+            earlier,
+            source,
+            encoder,
+            corrections=corrections,
+            leave_out=leave_out,
+            column=column,
+            id_column=id_column,
+            cache=cache,
+            batch_size=batch_size,
+            console=console,
+            command=command,
+        )
+    if out is None:
+        return labelling, labelling.summary
+    summary = write_labelling(out, labelling, cache)
+    for name in export:
+        write_export(name, output_place(out)[0], labelling)
+    return labelling, summary
+
+
+def write_export(name: str, folder: Path, labelling: Labelling) -> None:
+    """Write labels for another tool into ``folder/NAME``, or the classifier into ``folder/classifier.onnx``."""
+    solution = labelling.solved.solution
+    if name != ONNX:
+        items = labelled_items(
+            labelling.table,
+            labelling.source,
+            labelling.class_names,
+            labelling.names,
+            labelling.matrix,
+            solution.probabilities[0].numpy(),
+            labelling.summary.method_name,
+        )
+        export_items(name, folder / name, items)
+        return
+    if solution.classifier is None:
+        raise DataError(f"method {labelling.summary.method_name} ends in no classifier that could be exported")
+    notes = {
+        "method": labelling.summary.method,
+        "encoder": str(labelling.summary.encoder.get("name", "")),
+        "sibyl": labelling.summary.version,
+    }
+    classes = np.array(labelling.class_names)
+    write_model(folder / "classifier.onnx", classifier_model(solution.classifier, labelling.matrix.shape[1], classes, notes))
 
 
 def output_files(out: str | Path) -> list[Path]:
@@ -138,6 +250,8 @@ def write_labelling(out: str | Path, labelling: Labelling, cache: str | Path | N
     seconds = labelling.summary.seconds + time.perf_counter() - started
     summary = replace(labelling.summary, output=str(folder / table_name), seconds=seconds)
     write_outputs(folder, labelling.table, summary, others, table_name)
+    if labelling.run is None:  # an older run there is not what the table says
+        (folder / RUN).unlink(missing_ok=True)
     return summary
 
 

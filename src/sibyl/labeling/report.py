@@ -112,14 +112,14 @@ def print_summary(console: Console, summary: Summary, max_classes: int = 30) -> 
     """Show on a terminal what a run did."""
 
     def line(text: str) -> None:
-        console.print(_printable(text), highlight=False, markup=False, soft_wrap=True)
+        console.print(printable(text), highlight=False, markup=False, soft_wrap=True)
 
     counts = summary.counts
     line(f"{counts.found:,} files found = {counts.labelled:,} labelled + {counts.examples:,} examples + {counts.skipped:,} skipped")
     table = Table("class", "labelled", box=None, pad_edge=False)
     table.columns[1].justify = "right"
     for name, number in list(counts.classes.items())[:max_classes]:
-        table.add_row(_printable(name).replace("[", r"\["), f"{number:,}")
+        table.add_row(printable(name).replace("[", r"\["), f"{number:,}")
     if len(counts.classes) > max_classes:
         table.add_row(f"… {len(counts.classes) - max_classes} more", "")
     console.print(table)
@@ -142,6 +142,6 @@ def _encoder_line(summary: Summary) -> str:
     return f"{encoder.get('name', 'features')}{size}{source}; {summary.cached:,} items came from the cache"
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Without control characters: a file name must not steer the terminal."""
     return "".join(letter if letter.isprintable() else "�" for letter in text)

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 from rich.console import Console
 
+from sibyl.encoders.catalogue import default_encoder
 from sibyl.encoders.embed import Embedded
 from sibyl.encoders.embed_source import embed_source
 from sibyl.encoders.encoder import Encoder
@@ -96,8 +97,8 @@ def label_items(
         exclude = [*leave_out, *given_paths]
         source = open_source(source, column=column, label_column=label_column, id_column=id_column, exclude=exclude)
     given, mended = _labels_given(source, examples, named, corrections)
-    network = encoder_for(source, encoder)
-    if isinstance(method, str) and network is not None:
+    network, choice = encoder_for(source, encoder)
+    if isinstance(method, str) and network is not None and not is_fitted(network):
         method_by_name(method, network.dim, len(given.class_names))  # a wrong name is told before hours of encoding
 
     embedded = embed_source(source, network, cache, batch_size=batch_size, console=console)
@@ -108,7 +109,7 @@ def label_items(
     solved = solve_items(embedded.names, embedded.matrix, given, solver, class_prior, skipped)
 
     rebuilt = describe_method(method, solver)
-    notes = _notes(source, given, mended, embedded, reasons, solved.fell_back)
+    notes = [*choice, *_notes(source, given, mended, embedded, reasons, solved.fell_back)]
     if rebuilt is None:
         notes.append(f"method {solver.name} was given as an object with trained parameters: this run cannot be taken up later")
     summary = Summary(
@@ -133,7 +134,7 @@ def label_items(
         kept = {
             "root": str(source.root.absolute()),
             "modality": source.modality,
-            "encoder": str(encoder) if isinstance(encoder, str | Path) else None,
+            "encoder": _typed(encoder, network),
             "encoder_key": network.key if network is not None else "",
             "column": column,
         }
@@ -143,21 +144,35 @@ def label_items(
     return Labelling(solved.table, summary, source, embedded.names, embedded.matrix, given.class_names, solved, run)
 
 
-def encoder_for(source: Source, encoder: str | Path | Encoder[Any, Any] | None) -> Encoder[Any, Any] | None:
-    """Return the encoder that a source is read with: none where it holds rows already.
+def encoder_for(source: Source, encoder: str | Path | Encoder[Any, Any] | None) -> tuple[Encoder[Any, Any] | None, tuple[str, ...]]:
+    """Return the encoder that a source is read with, none where it holds rows already, and what a person should know of the choice.
 
     Raises
     ------
     DataError
-        If the source needs an encoder and none is named, or holds rows and one is named.
+        If the source holds rows and an encoder is named.
     """
     if source.matrix is not None:
         if encoder is not None:
             raise DataError(f"{source.root}: holds rows of numbers, which need no encoder; leave --encoder out")
-        return None
+        return None, ()
     if encoder is None:
-        raise DataError(f"{source.root}: items of modality {source.modality} need an encoder; name one with --encoder")
-    return encoder_by_name(str(encoder)) if isinstance(encoder, str | Path) else encoder
+        choice = default_encoder(source.modality)
+        return choice.encoder, (choice.note,)
+    return (encoder_by_name(str(encoder)) if isinstance(encoder, str | Path) else encoder), ()
+
+
+def is_fitted(encoder: Encoder[Any, Any]) -> bool:
+    """Whether an encoder is fitted to the items that it reads, so that rows of two runs cannot be compared."""
+    return type(encoder).fitted_to is not Encoder.fitted_to
+
+
+def _typed(encoder: str | Path | Encoder[Any, Any] | None, network: Encoder[Any, Any] | None) -> str | None:
+    """Return what `encoder_by_name` takes to build an encoder again, where that is known."""
+    if network is None or isinstance(encoder, Encoder):
+        return None
+    name = network.name if encoder is None else str(encoder)
+    return str(Path(name).absolute()) if Path(name).exists() else name
 
 
 def _labels_given(

@@ -1,0 +1,150 @@
+"""New items, labelled by the classifier of an earlier run: ``sibyl label NEW --with out/``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.console import Console
+
+from sibyl.encoders.embed_source import embed_source
+from sibyl.encoders.encoder import Encoder
+from sibyl.encoders.named import encoder_by_name
+from sibyl.errors import DataError
+from sibyl.labeling.corrections import Corrections, read_corrections, with_corrections
+from sibyl.labeling.examples import Examples
+from sibyl.labeling.report import Counts, Summary
+from sibyl.labeling.run import Labelling, is_fitted, method_line
+from sibyl.labeling.saved_run import SavedRun, prior_of
+from sibyl.labeling.solve import Solved, solve_items
+from sibyl.labeling.table import labels_table
+from sibyl.sources.open import open_source
+from sibyl.sources.source import Source
+from sibyl.tasks import Solution, Task
+
+_OLD = "\0"  # in front of the names of the earlier run's items, which new ones may share
+
+
+def label_with(
+    earlier: str | Path,
+    source: str | Path | Source,
+    encoder: str | Path | Encoder[Any, Any] | None = None,
+    *,
+    corrections: str | Path | None = None,
+    leave_out: Sequence[str | Path] = (),
+    column: str | None = None,
+    id_column: str | None = None,
+    cache: str | Path | None = None,
+    batch_size: int = 32,
+    console: Console | None = None,
+    command: str = "",
+) -> Labelling:
+    """Label new items without examples of their own.
+
+    The earlier run is solved again, which gives the same classifier, and that is asked about the new rows. Corrections of new items
+    count as examples beside those of the earlier run.
+
+    Parameters
+    ----------
+    earlier : path
+        Output folder of the earlier run.
+    source : path or Source
+        The new items, of the same modality.
+    encoder : str, path or Encoder, optional
+        The earlier run's own when left out; no other gives rows that its classifier understands.
+    corrections, leave_out, command
+        As for `label_items`.
+    column, id_column, cache, batch_size, console
+        As for `sibyl.label`; the column of texts is the earlier run's when left out.
+
+    Raises
+    ------
+    DataError
+        If the folder holds no run, the new items are of another kind or read with another encoder, or the method or the encoder cannot
+        judge items that it has not seen.
+    """
+    started = time.perf_counter()
+    run = SavedRun.read(earlier)
+    if not isinstance(source, Source):
+        source = open_source(source, column=column or run.source["column"], id_column=id_column, exclude=leave_out)
+    network = _same_encoder(run, earlier, source, encoder)
+    embedded = embed_source(source, network, cache, batch_size=batch_size, console=console)
+    if len(embedded.names) and embedded.matrix.shape[1] != run.matrix.shape[1]:
+        raise DataError(
+            f"{source.root}: {embedded.matrix.shape[1]} columns of features, but the run in {earlier} has {run.matrix.shape[1]}; "
+            "make both with the same encoder"
+        )
+    mended = Corrections({}) if corrections is None else read_corrections(corrections, source.root, set(embedded.names))
+    old = run.examples
+    known = Examples({_OLD + item: label for item, label in old.labels.items()}, old.class_names, str(earlier))
+    examples = with_corrections(known, mended)
+    is_new = np.array([name not in mended.labels for name in embedded.names], bool)
+    names = [*(_OLD + name for name in run.names), *mended.labels]
+    row_of = {name: row for row, name in enumerate(embedded.names)}
+    rows = [run.matrix, embedded.matrix[[row_of[name] for name in mended.labels]]]
+    method = replace(run, examples=examples).build_method()
+    solved = solve_items(names, np.concatenate(rows) if mended.labels else run.matrix, examples, method, prior_of(run.class_prior))
+    if solved.solution.classifier is None:
+        raise DataError(f"{earlier}: method {method.name} ends in no classifier for new items; label both together instead")
+    queries = torch.from_numpy(np.ascontiguousarray(embedded.matrix[is_new], np.float32))[None]
+    with torch.no_grad():
+        logits = solved.solution.classifier(queries) if queries.shape[1] else queries.new_zeros(1, 0, solved.task.n_way)
+    solution = Solution(
+        logits, classifier=solved.solution.classifier, class_mix=logits.softmax(-1).mean(1) if queries.shape[1] else None
+    )
+    skipped = (*source.skipped, *embedded.skipped)
+    own = Examples(mended.labels, examples.class_names, str(earlier), dict.fromkeys(mended.labels, "correction"))
+    table = labels_table(embedded.names, own, solution, skipped, method.name)
+    summary = Summary(
+        Counts.of(table),
+        False,
+        f"{method_line(method)}, as solved in {earlier}",
+        dict(embedded.encoder),
+        embedded.n_cached,
+        time.perf_counter() - started,
+        notes=(*source.notes, *mended.notes, *([embedded.problem] if embedded.problem else [])),
+        method_name=method.name,
+        source=str(source.root),
+        modality=source.modality,
+        examples_from=f"the run in {earlier}",
+        command=command,
+        version=version("sibyl-learn"),
+        made=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %z"),
+    )
+    task = Task(solved.task.support_x, solved.task.support_y, queries, solved.task.n_way)
+    return Labelling(
+        table, summary, source, embedded.names, embedded.matrix, examples.class_names, Solved(table, task, solution), None
+    )
+
+
+def _same_encoder(
+    run: SavedRun, earlier: str | Path, source: Source, encoder: str | Path | Encoder[Any, Any] | None
+) -> Encoder[Any, Any] | None:
+    if source.modality != run.source["modality"]:
+        raise DataError(f"{source.root}: holds {source.modality}, but the run in {earlier} labelled {run.source['modality']}")
+    if source.modality == "table":
+        raise DataError(
+            f"{source.root}: the columns of a table are scaled by its own rows, so rows of another table cannot be compared with the run "
+            f"in {earlier}; put both in one table and label that"
+        )
+    if source.matrix is not None:
+        return None
+    name = run.source["encoder"] if encoder is None else encoder
+    if name is None:
+        raise DataError(f"{earlier}: its encoder was given as an object; give the same one again")
+    network = encoder_by_name(str(name)) if isinstance(name, str | Path) else name
+    if is_fitted(network):
+        raise DataError(
+            f"{earlier}: encoder {network.name} is fitted to the items of a run, so it cannot read others; label both together, or use "
+            "another encoder (see: sibyl encoders)"
+        )
+    if network.key != run.source["encoder_key"]:
+        raise DataError(f"{earlier}: was read with another encoder than {network.name}, or its file has changed; use the same one")
+    return network

@@ -1,0 +1,99 @@
+"""What to label next, and when to stop."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from sibyl.cli.app import main
+from sibyl.errors import DataError
+from sibyl.labeling.label import label
+from sibyl.labeling.next_labels import next_labels
+from sibyl.labeling.novelty import excess
+from sibyl.labeling.suggest import suggest
+from sibyl.tasks import Solution, Task
+
+EXAMPLES = {"0": "zero", "1": "one", "2": "two"}
+
+
+def task_of(x: torch.Tensor) -> Task:
+    return Task(torch.eye(2)[None] * 3, torch.tensor([[0, 1]]), x[None], 2)
+
+
+def test_unsure_items_first_and_copies_last() -> None:
+    x = torch.tensor([[3.0, 0.1], [1.5, 1.5], [1.5, 1.5], [1.2, -1.6], [0.1, 3.0]])
+    logits = torch.tensor([[[5.0, 0.0], [0.1, 0.0], [0.1, 0.0], [0.0, 0.4], [0.0, 5.0]]])
+    chosen = [one.row for one in suggest(task_of(x), Solution(logits), 3)]
+    assert set(chosen[:2]) == {1, 3} or set(chosen[:2]) == {2, 3}  # not the same thing twice
+    assert len(suggest(task_of(x), Solution(logits), 99)) == 5
+
+
+def test_what_is_unlike_every_class_is_suggested_though_the_method_is_sure() -> None:
+    draw = torch.Generator().manual_seed(0)
+    x = torch.randn(40, 2, generator=draw)
+    logits = torch.tensor([[4.0, 0.0]]).expand(40, 2)[None]
+    score = 0.2 + 0.01 * torch.randn(40, generator=draw)
+    score[7] = 0.9
+    first = suggest(task_of(x), Solution(logits, outlier_score=score[None]), 1)[0]
+    assert first.row == 7
+    assert first.may_be_new
+
+
+def test_nothing_left() -> None:
+    assert suggest(task_of(torch.zeros(0, 2)), Solution(torch.zeros(1, 0, 2)), 5) == []
+    assert len(excess(np.zeros(0), np.zeros(0, int))) == 0
+
+
+def write(tmp_path: Path, n: int = 120, spread: float = 1.0) -> Path:
+    rows = np.eye(3)[np.arange(n) % 3] * 4 + spread * np.random.default_rng(0).normal(size=(n, 3))
+    np.save(tmp_path / "rows.npy", rows.astype(np.float32))
+    label(tmp_path / "rows.npy", EXAMPLES, out=tmp_path / "out")
+    return tmp_path / "out"
+
+
+def test_corrections_count_before_and_after_the_next_run(tmp_path: Path) -> None:
+    out = write(tmp_path)
+    first = next_labels(out, 5)
+    assert first.corrections == 0
+    assert first.churn is None
+    assert not first.stop
+    item = first.items[0].item
+    (out / "corrections.csv").write_text(f"item,label\n{item},zero\n")
+    now = next_labels(out, 5)
+    assert now.corrections == 1
+    assert now.churn is not None
+    assert item not in {one.item for one in now.items}
+    label(tmp_path / "rows.npy", EXAMPLES, out=out)
+    again = next_labels(out, 5)
+    assert (again.corrections, again.churn, again.items) == (now.corrections, now.churn, now.items)
+
+
+def test_it_says_stop_when_corrections_move_nothing(tmp_path: Path) -> None:
+    out = write(tmp_path, spread=0.1)
+    lines = [f"{row},{('zero', 'one', 'two')[row % 3]}" for row in range(3, 15)]
+    (out / "corrections.csv").write_text("item,label\n" + "\n".join(lines) + "\n")
+    found = next_labels(out)
+    assert found.churn == 0
+    assert found.stop == found.advice.startswith("stop")
+
+
+def test_a_correction_may_bring_a_class(tmp_path: Path) -> None:
+    out = write(tmp_path)
+    (out / "corrections.csv").write_text("item,label\n5,new\n")
+    assert next_labels(out).churn is not None
+
+
+def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    out = write(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["sibyl", "suggest", str(out), "--number", "4", "--json"])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert not end.value.code
+    assert len(json.loads(capsys.readouterr().out)["items"]) == 4
+    with pytest.raises(DataError, match="holds no run"):
+        next_labels(tmp_path)
