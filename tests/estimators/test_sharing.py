@@ -42,8 +42,9 @@ def test_loaded_equals_saved(name: str, tmp_path: Path) -> None:
         return
     fitted.save(path)
     loaded = TransductiveClassifier.load(path)
-    assert (loaded.predict_proba(X) == fitted.predict_proba(X)).all()
-    assert (loaded.outlier_score(X) == fitted.outlier_score(X)).all()
+    # The file holds rows in one order of memory; sums may be rounded otherwise than in the other.
+    assert np.allclose(loaded.predict_proba(X), fitted.predict_proba(X), atol=1e-6)
+    assert np.allclose(loaded.outlier_score(X), fitted.outlier_score(X), atol=1e-6)
     for attribute in ATTRIBUTES:
         assert np.array_equal(getattr(loaded, attribute), getattr(fitted, attribute)), attribute
     assert np.allclose(loaded.fit(X, y).label_distributions_, fitted.label_distributions_, atol=1e-6)
@@ -123,7 +124,7 @@ def test_the_hub_s_folder(tmp_path: Path) -> None:
     fitted.save_pretrained(tmp_path / "shared")
     assert sorted(file.name for file in (tmp_path / "shared").iterdir()) == ["README.md", "config.json", "model.safetensors"]
     loaded = SIBClassifier.from_pretrained(tmp_path / "shared")
-    assert (loaded.predict_proba(X) == fitted.predict_proba(X)).all()
+    assert np.allclose(loaded.predict_proba(X), fitted.predict_proba(X), atol=1e-6)
     assert not hasattr(loaded, "transduction_")
     config = json.loads((tmp_path / "shared" / "config.json").read_text())
     assert config["classes"]["values"] == ["ant", "bee|wasp", "cat"]

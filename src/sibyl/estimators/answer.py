@@ -48,9 +48,10 @@ class Answer:
     classifier: Classifier
 
 
-def can_learn(method: Method, n_unlabelled: int) -> bool:
-    """Whether a method can use that many unlabelled rows; an inductive method needs none."""
-    return not method.traits.transductive or n_unlabelled > 1 or (n_unlabelled == 1 and method.traits.single_query)
+def can_solve(method: Method, n_unlabelled: int) -> bool:
+    """Whether a method can be given so few unlabelled rows: a sum over slices may be empty, and an inductive method needs none."""
+    traits = method.traits
+    return not traits.transductive or n_unlabelled > 1 or traits.chunked or (n_unlabelled == 1 and traits.single_query)
 
 
 @torch.no_grad()
@@ -66,8 +67,7 @@ def answer_rows(X: Matrix, labels: Labels, method: Method, class_prior: ClassPri
         If the method's answer for a row is not a distribution.
     """
     n_way, known, asked = len(labels.classes), labels.labelled, labels.unlabelled
-    learns = can_learn(method, len(asked))
-    solver = method if learns else ClassMean()
+    solver = method if can_solve(method, len(asked)) else ClassMean()
     support_y = torch.from_numpy(labels.codes[known])[None]
     if solver.traits.chunked:
         query_x, mask = shared_rows(X)[None], torch.from_numpy(labels.codes < 0)[None]
@@ -80,8 +80,9 @@ def answer_rows(X: Matrix, labels: Labels, method: Method, class_prior: ClassPri
     inductive = _all_rows(start[0].argmax(-1).cpu(), support_y[0], labels)
     answered = solution.logits[0].float().softmax(-1).cpu()
     doubt = 1 - answered.amax(-1) if solution.outlier_score is None else solution.outlier_score[0].float().cpu()
-    mix = None if solution.class_mix is None else solution.class_mix[0].double().cpu().numpy()
-    fell_back = not learns or (solution.fell_back is not None and bool(solution.fell_back.all()))
+    mix = None if solution.class_mix is None or not len(asked) else solution.class_mix[0].double().cpu().numpy()
+    told = solver is method and (len(asked) > 0 or not method.traits.transductive)
+    fell_back = not told or (solution.fell_back is not None and bool(solution.fell_back.all()))
     classifier = solution.classifier
     del solution, start
 

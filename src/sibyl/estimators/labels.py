@@ -12,7 +12,6 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 from sklearn.utils import column_or_1d
-from sklearn.utils.multiclass import check_classification_targets
 from torch import Tensor
 
 from sibyl.errors import InputError
@@ -55,9 +54,10 @@ def read_labels(y: Any) -> Labels:
     Raises
     ------
     InputError
-        If a label is the string "-1", labels mix strings and numbers, no row is labelled, or all labelled rows are of one class.
+        If a label is the string "-1" or a broken number, labels mix strings and numbers, no row is labelled, or all labelled rows are of
+        one class.
     ValueError
-        If `y` has more than one column or holds a continuous quantity.
+        If `y` has more than one column.
     """
     values = column_or_1d(_as_array(y), warn=True)
     if values.dtype.kind not in "biufOUT":
@@ -72,9 +72,8 @@ def read_labels(y: Any) -> Labels:
         raise InputError(
             f"y labels none of the {len(values)} rows; give at least one labelled row of each class (−1 is unlabelled)"
         )
-    if given.dtype.kind == "f" and np.isinf(given).any():
-        raise InputError(f"y must hold class labels, but y[{int(np.flatnonzero(np.isinf(values.astype(float)))[0])}] is infinite")
-    check_classification_targets(given)
+    if given.dtype.kind == "f":
+        _check_whole(values, missing)
     classes, found = np.unique(given, return_inverse=True)
     if len(classes) < 2:
         raise InputError(
@@ -83,6 +82,17 @@ def read_labels(y: Any) -> Labels:
     codes = np.full(len(values), UNLABELLED, np.int64)
     codes[~missing] = found
     return Labels(classes, codes)
+
+
+def _check_whole(values: npt.NDArray[Any], missing: npt.NDArray[np.bool_]) -> None:
+    """Refuse labels that are quantities. scikit-learn's own check would also warn of few labels for many classes, which is the point here."""
+    numbers = np.where(missing, 0, values).astype(float)
+    odd = np.flatnonzero(~(np.isfinite(numbers) & (numbers == np.floor(numbers))))
+    if len(odd):
+        raise InputError(
+            f"Unknown label type: continuous. y must hold class labels, but y[{odd[0]}] is {numbers[odd[0]]:.6g}; give whole numbers or "
+            "strings"
+        )
 
 
 def _as_array(y: Any) -> npt.NDArray[Any]:

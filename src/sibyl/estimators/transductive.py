@@ -73,8 +73,9 @@ class TransductiveClassifier(Sharing, ClassifierMixin, BaseEstimator):  # type: 
     Unlabelled is the number −1; beside strings in an object array also None and NaN, and in a float array NaN. The string "-1" is
     refused. A class is what has a labelled row: a category of a pandas Categorical that no row carries is none.
 
-    Where all rows are labelled, or a single one is not and the method cannot work on one, a transductive method has nothing to learn
-    from: the nearest class mean takes its place, and `fell_back_` is true. Methods that yield assignments and no classifier predict new
+    Where all rows are labelled a transductive method has nothing to learn from: `fell_back_` is true, and new rows get its inductive
+    answer, if it works in passes over slices, or else the nearest class mean. The class mean also takes the place of a method that cannot
+    work on a single unlabelled row when there is but one. Methods that yield assignments and no classifier predict new
     rows through the class means, by cosine, of all rows weighted by their assignments. Duplicate rows are rows like any other.
 
     Rows are taken as they are: standardise the columns of a table first (``make_pipeline(StandardScaler(), SIBClassifier())``).

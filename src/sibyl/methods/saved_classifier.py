@@ -1,7 +1,7 @@
 """Adapted classifiers as tensors and JSON: taken apart for a file, and put together again.
 
-A classifier is a frozen dataclass of tensors, numbers and further such classifiers; networks inside it are learned methods. What is
-stored of each is where its class stands in `sibyl.methods` and its fields, so that reading a file runs no code but this package's.
+A classifier is a frozen dataclass of tensors, numbers, further such dataclasses and small perceptrons. What is stored of each is where
+its class stands in `sibyl.methods` and its fields, so that reading a file runs no code but this package's.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from importlib import import_module
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from sibyl.errors import CheckpointError, UserError
-from sibyl.methods import METHODS, LearnedMethod
 from sibyl.storage import Json
 from sibyl.tasks import Classifier
 
 _HOME = "sibyl.methods."
+_LAYERS: dict[type[nn.Module], tuple[str, ...]] = {nn.Linear: ("in_features", "out_features"), nn.GELU: (), nn.ReLU: ()}
 
 
 def take_apart(classifier: Classifier) -> tuple[dict[str, Tensor], Json]:
@@ -42,9 +42,10 @@ def _describe(value: Any, place: str, tensors: dict[str, Tensor]) -> Any:
         return {"tensor": place}
     if isinstance(value, tuple | list):
         return [_describe(one, f"{place}.{number}", tensors) for number, one in enumerate(value)]
-    if isinstance(value, LearnedMethod) and METHODS.get(value.name) is type(value):
+    if type(value) is nn.Sequential and all(type(layer) in _LAYERS for layer in value):
         tensors.update({f"{place}.{name}": tensor.detach().cpu() for name, tensor in value.state_dict().items()})
-        return {"method": value.name, "settings": value.settings, "place": place}
+        layers = [[type(layer).__name__, *(getattr(layer, name) for name in _LAYERS[type(layer)])] for layer in value]
+        return {"layers": layers, "place": place}
     kind = type(value)
     if is_dataclass(value) and kind.__module__.startswith(_HOME):
         parts = {field.name: _describe(getattr(value, field.name), f"{place}.{field.name}", tensors) for field in _stored(kind)}
@@ -85,8 +86,8 @@ def _rebuild(value: Any, tensors: Mapping[str, Tensor], device: torch.device) ->
         return value
     if "tensor" in value:
         return tensors[value["tensor"]].to(device)
-    if "method" in value:
-        return _rebuild_method(value, tensors, device)
+    if "layers" in value:
+        return _rebuild_layers(value, tensors, device)
     module, name = value["class"].split(":")
     if not module.startswith(_HOME):
         raise ValueError(f"class {value['class']!r} is not one of sibyl's classifiers")
@@ -96,10 +97,10 @@ def _rebuild(value: Any, tensors: Mapping[str, Tensor], device: torch.device) ->
     return kind(**{name: _rebuild(part, tensors, device) for name, part in value["fields"].items()})
 
 
-def _rebuild_method(value: Json, tensors: Mapping[str, Tensor], device: torch.device) -> LearnedMethod:
-    kind: Any = METHODS[value["method"]]
-    with torch.random.fork_rng(devices=[]):
-        method: LearnedMethod = kind(**value["settings"])
+def _rebuild_layers(value: Json, tensors: Mapping[str, Tensor], device: torch.device) -> nn.Sequential:
+    known = {kind.__name__: kind for kind in _LAYERS}
+    with torch.random.fork_rng(devices=[]):  # initial weights are drawn and overwritten
+        network = nn.Sequential(*(known[name](*sizes) for name, *sizes in value["layers"]))
     start = f"{value['place']}."
-    method.load_state_dict({name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)})
-    return method.to(device).eval()
+    network.load_state_dict({name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)})
+    return network.to(device).requires_grad_(False).eval()
