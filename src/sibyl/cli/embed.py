@@ -1,4 +1,4 @@
-"""`sibyl embed`: images → a features folder, once."""
+"""`sibyl embed`: images, texts, audio clips or a table → a features folder, once."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from sibyl.cli.tables import show_json, show_table
 if TYPE_CHECKING:
     from sibyl.datasets.images import ImageSet
     from sibyl.features import Features
+    from sibyl.sources.source import Source
 
 
 @app.command(
@@ -21,22 +22,34 @@ if TYPE_CHECKING:
     epilog="Example: sibyl embed cifar-fs --split train --encoder runs/conv4/backbone.safetensors --views 10 --out features/train",
 )
 def embed_command(
-    source: Annotated[str, typer.Argument(help="A folder of class folders with images, or the name of a dataset.")],
-    encoder: Annotated[str, typer.Option(help="A backbone of sibyl pretrain (.safetensors), or an ONNX file.")],
+    source: Annotated[str, typer.Argument(help="The name of a dataset, a folder (of class folders, for labels), or a table.")],
     out: Annotated[Path, typer.Option(help="Features folder to write; an interrupted run there goes on.")],
+    encoder: Annotated[
+        str | None,
+        typer.Option(help="See sibyl encoders; or a backbone of sibyl pretrain, or an ONNX file. The best one here when left out."),
+    ] = None,
+    column: Annotated[str | None, typer.Option(help="Column with the texts of a table.")] = None,
+    label_column: Annotated[
+        str | None, typer.Option(help="Column with the labels of a table, if it has none of the usual names.")
+    ] = None,
+    id_column: Annotated[str | None, typer.Option(help="Column with the names of a table's rows.")] = None,
     split: Annotated[str, typer.Option(help="Of a named dataset: train, validation or test.")] = "test",
     root: Annotated[Path | None, typer.Option(help="Where a named dataset's files lie.")] = None,
     fetch: Annotated[bool, typer.Option("--fetch", help="Download a named dataset that is not there.")] = False,
     views: Annotated[int, typer.Option(help="Augmented views of each image to keep, for meta-training.", min=0)] = 0,
     jitter: Annotated[float, typer.Option(help="Strength of the views' colour jitter.")] = 0.4,
-    batch: Annotated[int, typer.Option(help="Images per pass of the network.", min=1)] = 256,
+    batch: Annotated[int, typer.Option(help="Items per pass of the network.", min=1)] = 256,
     seed: Annotated[int, typer.Option(help="Of the views.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
 ) -> None:
-    """Compute features once; everything after works on them."""
-    from sibyl.errors import DataError
+    """Compute features once; everything after works on them.
 
-    if Path(encoder).suffix == ".safetensors":
+    Labels come from class folders or a label column; what has none is unlabelled.
+    """
+    from sibyl.errors import DataError
+    from sibyl.sources.open import open_source
+
+    if encoder is not None and Path(encoder).suffix == ".safetensors" and ":" not in encoder:
         from sibyl.backbones.checkpoint import load_backbone
         from sibyl.encoders.image_sets import embed_image_set
 
@@ -57,9 +70,15 @@ def embed_command(
     else:
         if views:
             raise DataError(
-                "augmented views need a backbone of sibyl pretrain (.safetensors); leave out --views for an ONNX encoder"
+                "augmented views need a backbone of sibyl pretrain (.safetensors); leave out --views for other encoders"
             )
-        features = _embed_folder(source, encoder, out, batch, shown=not as_json)
+        pile = (
+            _dataset(source, split, root, fetch, shown=not as_json)
+            if _is_dataset(source)
+            else open_source(source, column=column, label_column=label_column, id_column=id_column)
+        )
+        features = _embed_source(pile, encoder, {"source": source, "split": split if _is_dataset(source) else ""}, batch, as_json)
+        features.save(out)
     figures: dict[str, str | int] = {
         "features": str(out), "rows": len(features), "dim": features.dim, "classes": len(features.class_names), "views": views,
     }  # fmt: skip
@@ -77,51 +96,56 @@ def read_images(source: str, split: str, root: Path | None, fetch: bool, size: i
     from sibyl.errors import DataError
 
     with progress_bar("read images", shown=shown) as report:
-        if Path(source).is_dir() or len(Path(source).parts) > 1:
+        if not _is_dataset(source):
             return cached_image_set(source, size=size or 32, grey=grey, progress=report)
         images = load_dataset(source, split, root, size=size, fetch=fetch, progress=report)
     if not isinstance(images, ImageSet):
-        raise DataError(f"dataset {source!r} holds texts; a backbone of sibyl pretrain takes images")
+        raise DataError(f"dataset {source!r} holds texts; a backbone of sibyl pretrain takes images; see: sibyl encoders text")
     return images
 
 
-def _embed_folder(source: str, encoder: str, out: Path, batch: int, *, shown: bool) -> Features:
-    """Embed ``source/<class>/<image>`` with an encoder of another library; unreadable images are left out and counted."""
-    from functools import partial
+def _is_dataset(source: str) -> bool:
+    """A name without a path is a dataset, unless a file or folder of that name is here."""
+    return not (Path(source).exists() or len(Path(source).parts) > 1 or Path(source).suffix)
 
+
+def _dataset(name: str, split: str, root: Path | None, fetch: bool, *, shown: bool) -> Source:
+    from sibyl.datasets import load_dataset
+    from sibyl.datasets.as_source import source_of
+
+    with progress_bar("read", shown=shown) as report:
+        return source_of(load_dataset(name, split, root, fetch=fetch, progress=report), name)
+
+
+def _embed_source(source: Source, encoder: str | None, provenance: dict[str, object], batch: int, as_json: bool) -> Features:
+    """Embed with an encoder of any library; what cannot be read is named and left out."""
     import numpy as np
     from rich.console import Console
 
-    from sibyl.encoders.embed import embed
-    from sibyl.encoders.feature_cache import FeatureCache
+    from sibyl.encoders.catalogue import default_encoder
+    from sibyl.encoders.embed_source import embed_source
     from sibyl.encoders.named import encoder_by_name
     from sibyl.errors import DataError
     from sibyl.features import Features
-    from sibyl.sources.images import READER, decode_image, find_images, quiet_decoding
-    from sibyl.storage import cache_folder
 
-    found = find_images(source)
-    flat = [item.name for item in found.items if "/" not in item.name]
-    if flat or not found.items:
-        what = f"{flat[0]} lies in no class folder" if flat else "no images found"
-        raise DataError(f"{source}: {what}; expected {source}/<class>/<image>")
-    network = encoder_by_name(encoder)
     console = Console(stderr=True)
-    with quiet_decoding():
-        done = embed(
-            found.items,
-            partial(decode_image, min_side=network.enough_pixels),
-            network,
-            FeatureCache(cache_folder(), network.key, network.dim),
-            decoder=READER,
-            batch_size=min(batch, 32),
-            console=console if shown else None,
-        )
-    for one in (*found.skipped, *done.skipped):
-        console.print(f"skipped {one.name}: {one.reason}", markup=False, highlight=False)
-    classes = tuple(sorted({name.rsplit("/", 1)[0] for name in done.names}))
+    notes = list(source.notes)
+    network = None
+    if encoder is not None:
+        if source.matrix is not None:
+            raise DataError(f"{source.root}: its rows are features already; leave out --encoder")
+        network = encoder_by_name(encoder)
+    elif source.matrix is None:
+        choice = default_encoder(source.modality)
+        network = choice.encoder
+        notes.append(choice.note)
+    done = embed_source(source, network, batch_size=min(batch, 32), console=None if as_json else console)
+    notes += [done.problem] if done.problem else []
+    for line in (*notes, *(f"skipped {one.name}: {one.reason}" for one in (*source.skipped, *done.skipped))):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    if not done.names:
+        raise DataError(f"{source.root}: none of the {len(done.skipped)} items can be read")
+    classes = tuple(sorted({source.labels[name] for name in done.names if name in source.labels}))
     number = {name: index for index, name in enumerate(classes)}
-    labels = np.array([number[name.rsplit("/", 1)[0]] for name in done.names], np.int64)
-    features = Features(done.matrix, labels, classes, done.names, {"source": source, "encoder": network.description})
-    features.save(out)
-    return Features.load(out)
+    labels = np.array([number[source.labels[name]] if name in source.labels else -1 for name in done.names], np.int64)
+    return Features(done.matrix, labels, classes, done.names, {**provenance, "encoder": dict(done.encoder)})

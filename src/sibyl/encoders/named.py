@@ -55,7 +55,9 @@ def encoder_by_name(name: str) -> Encoder[Any, Any]:
     if name in _BUILT_IN:
         return _BUILT_IN[name]()
     library, colon, model = name.partition(":")
-    if colon and library in _LIBRARIES and model:
+    if colon and library in _LIBRARIES:
+        if not model:
+            raise DataError(f"{name}: name a model after the colon; see: sibyl encoders")
         return _LIBRARIES[library](model)
     path = Path(name)
     if path.suffix.lower() == ".safetensors":
