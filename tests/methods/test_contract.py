@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import fields
 
@@ -9,11 +10,20 @@ import pytest
 import torch
 
 from sibyl.methods import METHODS, LearnedMethod, Method, build_method
+from sibyl.methods.universal import UniversalSIB
 from sibyl.tasks import Solution, Task
 from tests.methods.contract import CHECKS, DIM, N_WAY, Check, check_chunked
 
+
 # How a method that declares `chunked` is run over slices of the queries: name → (method, task, rows per slice) → solution.
-SOLVE_IN_SLICES: dict[str, Callable[[Method, Task, int], Solution]] = {}
+def universal_in_slices(method: Method, task: Task, n_rows: int) -> Solution:
+    assert isinstance(method, UniversalSIB)
+    sliced = copy.deepcopy(method)
+    sliced.slice_rows = n_rows
+    return sliced.solve(task)
+
+
+SOLVE_IN_SLICES: dict[str, Callable[[Method, Task, int], Solution]] = {"universal_sib": universal_in_slices}
 
 # Settings other than the published ones whose code paths the contract holds too: "name/variant" → settings.
 VARIANTS: dict[str, dict[str, object]] = {

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 from scipy.sparse.csgraph import minimum_spanning_tree
 
@@ -32,6 +33,18 @@ def test_first_bridge_is_where_kruskal_joins_two_classes() -> None:
         label = np.where(one_hot[row].numpy().any(1), one_hot[row].numpy().argmax(1), -1)[real]
         expected = first_bridge_by_kruskal(squared[row].numpy()[real][:, real], label)
         assert np.isclose(bridge[row], expected)
+
+
+def test_first_bridge_of_many_rows_is_that_of_the_sweeps(monkeypatch: pytest.MonkeyPatch) -> None:
+    for task in (make_task(n_tasks=4), pad(make_task(n_tasks=2), 2, 3)):
+        x, mask, one_hot = all_rows(task)
+        squared = pairwise_squared_distances(x, mask)
+        swept = first_bridge(squared, one_hot)
+        monkeypatch.setattr("sibyl.methods.gaussian_graph.MANY_ROWS", 1)
+        assert torch.allclose(first_bridge(squared, one_hot), swept)
+        one_hot[..., 1:] = 0
+        assert first_bridge(squared, one_hot).tolist() == [1.0] * len(squared)
+        monkeypatch.undo()
 
 
 def test_one_labelled_class_has_no_bridge() -> None:

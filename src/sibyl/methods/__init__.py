@@ -41,6 +41,7 @@ from sibyl.methods.soft_kmeans import SoftKMeans as SoftKMeans
 from sibyl.methods.tim import TIM as TIM
 from sibyl.methods.tpn import TPN as TPN
 from sibyl.methods.transductive_finetuning import TransductiveFinetuning as TransductiveFinetuning
+from sibyl.methods.universal import UniversalSIB as UniversalSIB
 
 __all__ = ["METHODS", "LearnedMethod", "Method", "Objective", "Traits", "build_method"]
 

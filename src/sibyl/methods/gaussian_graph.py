@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import torch
 from jaxtyping import Bool, Float
+from scipy.cluster.hierarchy import linkage
+from scipy.spatial.distance import squareform
 from torch import Tensor
 
 from sibyl.methods.classifiers import squared_distances
@@ -18,6 +20,9 @@ def pairwise_squared_distances(x: Float[Tensor, "task row dim"], mask: Bool[Tens
     exact = x.double()
     blocked = torch.eye(x.shape[1], dtype=torch.bool, device=x.device) | ~(mask[:, None] & mask[..., None])
     return squared_distances(exact, exact).masked_fill(blocked, torch.inf)
+
+
+MANY_ROWS = 256  # above, sweeps over all pairs of rows cost more than a task at a time
 
 
 def first_bridge(squared: Float[Tensor, "task row row"], one_hot: Float[Tensor, "task row way"]) -> Float[Tensor, " task"]:
@@ -33,6 +38,8 @@ def first_bridge(squared: Float[Tensor, "task row row"], one_hot: Float[Tensor, 
         1 where fewer than two classes have a labelled row.
     """
     labelled = one_hot > 0
+    if squared.shape[1] > MANY_ROWS:
+        return squared.new_tensor([_bridge_of(one, labels) for one, labels in zip(squared, labelled, strict=True)])
     reach = torch.where(labelled.mT, -torch.inf, torch.inf).to(squared)  # [task, way, row]: bottleneck of the best path so far
     for _ in range(squared.shape[1]):
         step = torch.stack([torch.maximum(squared, row[:, :, None]).amin(1) for row in reach.unbind(1)], 1)
@@ -43,6 +50,21 @@ def first_bridge(squared: Float[Tensor, "task row row"], one_hot: Float[Tensor, 
     other = labelled.any(2)[:, None] & ~labelled.mT  # rows labelled as another class than the path's
     bridge = reach.masked_fill(~(other & labelled.any(1)[..., None]), torch.inf).amin((1, 2))
     return torch.where(bridge.isfinite(), bridge, 1.0)
+
+
+def _bridge_of(squared: Float[Tensor, "row row"], labelled: Bool[Tensor, "row way"]) -> float:
+    """Find the first bridge of one large task by single linkage, which joins rows in the order of their edges."""
+    real = squared.isfinite().any(1)
+    if int(real.sum()) < 2:
+        return 1.0
+    class_of = torch.where(labelled.any(1), labelled.int().argmax(1), -1)[real].tolist()
+    square = squared[real][:, real].double().fill_diagonal_(0).cpu().numpy()
+    for left, right, length, _ in linkage(squareform(square, checks=False), "single").tolist():
+        first, second = class_of[int(left)], class_of[int(right)]
+        if first >= 0 and second >= 0 and first != second:
+            return float(length)
+        class_of.append(max(first, second))
+    return 1.0
 
 
 def class_mass_normalised(

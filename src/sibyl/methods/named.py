@@ -14,6 +14,7 @@ from sibyl.methods.checkpoint import load_method
 # (results/choose_label_method.md).
 DEFAULT_METHOD = "anchored_means"
 
+
 def untrained(name: str, dim: int, n_way: int, seed: int = 0) -> LearnedMethod:
     """Build a method that has parameters, with initial weights drawn from `seed`."""
     method_class = METHODS[name]

@@ -76,9 +76,9 @@ def build_optimizer(method: LearnedMethod, recipe: MetaRecipe) -> torch.optim.Op
     raise UnknownName("optimizer", recipe.optimizer, ("sgd", "adamw"))
 
 
-def _stream(source: EpisodeSource, start: int, n_tasks: int, n_batches: int) -> Iterator[Episode]:
+def _stream(source: EpisodeSource, start: int, n_tasks: int, n_batches: int, at_once: int) -> Iterator[Episode]:
     """Yield batches of `n_tasks` episodes from number `start` on; drawn in larger blocks, since drawing one costs as much as drawing many."""
-    per_block = max(1, BLOCK // n_tasks)
+    per_block = max(1, at_once // n_tasks)
     for first in range(0, n_batches, per_block):
         here = min(per_block, n_batches - first)
         block = source.sample(start + first * n_tasks, here * n_tasks)
@@ -98,6 +98,7 @@ def meta_train(
     card: Json | None = None,
     on_step: Callable[[int, int, Json], None] = lambda done, total, report: None,
     save_every: float = 30.0,
+    block: int = BLOCK,
 ) -> Path:
     """Meta-train `method` in place.
 
@@ -122,6 +123,8 @@ def meta_train(
         Called with iterations done, iterations in all and the latest report.
     save_every : float
         Seconds between saved states.
+    block : int
+        Episodes drawn from `source` at once; those of an iteration where they must all have one shape.
 
     Returns
     -------
@@ -149,7 +152,7 @@ def meta_train(
     report: Json = {"best": progress["best"]}
     saved = time.monotonic()
     first = progress["step"]
-    episodes = _stream(source, first * recipe.episodes, recipe.episodes, recipe.iterations - first)
+    episodes = _stream(source, first * recipe.episodes, recipe.episodes, recipe.iterations - first, block)
     for step, episode in enumerate(episodes, first):
         method.train()
         with torch.random.fork_rng(devices=[]):

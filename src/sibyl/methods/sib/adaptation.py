@@ -6,14 +6,16 @@ It serves the published SIB, the universal one, regression, and tasks without an
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
 
-Predictor = Callable[[Tensor], Tensor]
-OutputGradient = Callable[[Tensor], Tensor]
+# Outputs are tensors, or whatever a given transposed Jacobian understands, such as slices that are made when they are gone over.
+Predictor = Callable[[Tensor], Any]
+OutputGradient = Callable[[Any], Any]
 WeightGradient = Callable[[Tensor], Tensor]
-TransposedJacobian = Callable[[Tensor, Tensor], Tensor]
+TransposedJacobian = Callable[[Tensor, Any], Tensor]
 
 
 def adapt(
@@ -57,7 +59,8 @@ def adapt(
     weight_gradient : callable, optional
         Weights → a gradient that depends on the weights alone, same shape.
     transposed_jacobian : callable, optional
-        Weights, ξ there → the sum over i, where the predictor has a closed form of it; without one, autograd finds it.
+        Weights, ξ there → the sum over i, where the predictor has a closed form of it; without one, autograd finds it. With one, outputs
+        need not be a tensor: a million rows can pass through as slices.
 
     Returns
     -------

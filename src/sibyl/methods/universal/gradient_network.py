@@ -1,0 +1,87 @@
+"""The gradient network: for each pair of an unlabelled row and a class, how far the row pulls on the class."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import gelu
+
+N_FEATURES = 15
+
+
+def entry_features(
+    cosine: Float[Tensor, "task way row"],
+    logits: Float[Tensor, "task way row"],
+    first: Float[Tensor, "task way row"],
+    graph: Float[Tensor, "task way row"],
+    length: Float[Tensor, "task 1 row"],
+    share: Float[Tensor, "task way 1"],
+    compactness: Float[Tensor, "task way 1"],
+    shots: Float[Tensor, "task way 1"],
+    told: bool,
+    place: float,
+) -> tuple[Float[Tensor, "task way row feature"], Float[Tensor, "task way row"]]:
+    """Describe each pair (row, class), and return the probabilities beside it.
+
+    Parameters
+    ----------
+    cosine, logits : float [task, way, row]
+        Of the present model.
+    first : float [task, way, row]
+        Cosines with the means of the labelled rows.
+    graph : float [task, way, row]
+        Probabilities of the labels that were spread over a graph.
+    length : float [task, 1, row]
+        Distance of the row from the middle of the labelled ones.
+    share, compactness, shots : float [task, way, 1]
+        Of a class: its share of the queries, the mean cosine of the rows assigned to it, its labelled rows.
+    told : bool
+        The class mix is known.
+    place : float
+        0 for the first step, towards 1 for the last.
+    """
+    n_way = cosine.shape[1]
+    log_probability = logits.log_softmax(1)
+    probability = log_probability.exp()
+    best = logits.topk(2, dim=1).values
+    gap = logits - torch.where(logits >= best[:, :1], best[:, 1:], best[:, :1])
+    entropy = -(probability * log_probability).sum(1, keepdim=True) / torch.log(cosine.new_tensor(n_way))
+    columns = (
+        3 * cosine, probability, (log_probability / 5).clamp_min(-4), (gap / 5).clamp(-4, 4), entropy, 3 * first,
+        (share * n_way + 0.01).log() / 2, shots.clamp_min(1e-6).log() / 2, 3 * compactness, 3 * (cosine - compactness), 2 * length,
+        cosine.new_full((), float(told)), cosine.new_full((), place), graph, graph.clamp_min(1e-6).log().clamp_min(-10) / 5,
+    )  # fmt: skip
+    return torch.stack([column.expand_as(cosine) for column in columns], -1), probability
+
+
+class GradientNetwork(nn.Module):
+    """ξ as a correction of the posterior: an offset on each pair's logit, and how much each row counts.
+
+    The network is exchangeable (Hartford et al. 2018; Zaheer et al. 2017): it treats every pair alike and sees its row's other pairs
+    through their mean and the whole column through sums that `entry_features` is given. So any number of classes and rows fits, in any
+    order, and rows can be gone over in slices. No statistics of a batch.
+
+    Parameters
+    ----------
+    n_channels : int
+        Channels of each pair.
+    """
+
+    def __init__(self, n_channels: int) -> None:
+        super().__init__()
+        self.enter = nn.Linear(N_FEATURES, n_channels)
+        self.mix = nn.Linear(2 * n_channels, n_channels)
+        self.leave = nn.Linear(n_channels, 2)
+        nn.init.zeros_(self.leave.weight)
+        self.leave.bias.data = torch.tensor([0.0, 3.0])  # no offset, and nearly every row counts
+
+    def forward(
+        self, features: Float[Tensor, "task way row feature"]
+    ) -> tuple[Float[Tensor, "task way row"], Float[Tensor, "task 1 row"]]:
+        """Return offsets, which sum to zero over the classes, and the weight of each row, 0 … 1."""
+        hidden = gelu(self.enter(features))
+        row = hidden.mean(1, keepdim=True).expand_as(hidden)
+        hidden = hidden + gelu(self.mix(torch.cat([hidden, row], -1)))
+        offset, count = self.leave(hidden).unbind(-1)
+        return offset - offset.mean(1, keepdim=True), torch.sigmoid(count.mean(1, keepdim=True))

@@ -1,0 +1,111 @@
+"""Rows of any encoder brought to one form, and gone over in slices: the only place where the network meets features themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from sibyl.methods.universal.perceptron import perceptron
+from sibyl.tasks import Task
+
+SMALL = 1e-6
+
+
+def power_rows(x: Float[Tensor, "task row dim"], exponent: Float[Tensor, "task 1 1"]) -> Float[Tensor, "task row dim"]:
+    """``unit(sign(x) (|x| / mean|x| + ε)^β)``: a power transform (Tukey's ladder) that the rows' own scale does not matter to."""
+    size = x.abs()
+    size = size / size.mean(-1, keepdim=True).clamp_min(1e-30)
+    return normalize(torch.sign(x) * (size + SMALL).pow(exponent), dim=-1)
+
+
+class PowerNetwork(nn.Module):
+    """Chooses the exponent of the power transform for a task from the shape of its labelled rows.
+
+    It sees three numbers that any encoder's rows have: the share of negative mass, ``‖x‖₁ / (√dim ‖x‖₂)`` (1 for rows spread evenly over
+    the columns, near 0 for sparse ones) and the share of zeros.
+    """
+
+    def __init__(self, n_hidden: int) -> None:
+        super().__init__()
+        self.network = perceptron(3, n_hidden, 1)
+        self.usual = nn.Parameter(torch.tensor(0.4))
+
+    def forward(self, task: Task) -> tuple[Float[Tensor, "task 1 1"], Float[Tensor, "task number"]]:
+        """Return the exponent in (0, 1), and what it was chosen from together with it."""
+        x, real = task.support_x, task.support_mask[..., None].to(task.support_x.dtype)
+        size = x.abs()
+        total = size.sum(-1, keepdim=True).clamp_min(1e-30)
+        negative = x.clamp_max(0).neg().sum(-1, keepdim=True) / total
+        evenness = total / (torch.linalg.vector_norm(x, dim=-1, keepdim=True).clamp_min(1e-30) * x.shape[-1] ** 0.5)
+        zeros = (size < SMALL * size.amax(-1, keepdim=True)).to(x.dtype).mean(-1, keepdim=True)
+        shape = (torch.cat([negative, evenness, zeros], -1) * real).sum(1) / real.sum(1).clamp_min(1)
+        exponent = torch.sigmoid(self.usual + self.network(shape))
+        return exponent[..., None], torch.cat([shape, exponent], -1)
+
+
+@dataclass(frozen=True, eq=False)
+class Slice:
+    """Some query rows of every task.
+
+    Parameters
+    ----------
+    unit : float [task, row, dim]
+        Prepared rows of unit length.
+    weight : float [task, 1, row]
+        1 for real rows, 0 for padding.
+    graph : float [task, way, row]
+        What labels that were spread over a graph say.
+    """
+
+    unit: Float[Tensor, "task row dim"]
+    weight: Float[Tensor, "task 1 row"]
+    graph: Float[Tensor, "task way row"]
+
+
+@dataclass(frozen=True, eq=False)
+class QueryRows:
+    """The query rows of a batch of tasks, prepared slice by slice each time they are gone over, or once if they are few.
+
+    Parameters
+    ----------
+    task : Task
+        Holds the rows as they come from the encoder; they may be memory-mapped.
+    exponent : float [task, 1, 1]
+        Of the power transform.
+    graph : float [task, way, query]
+        See `sibyl.methods.universal.graph`.
+    n_rows : int
+        Rows of each task in a slice.
+    keep : bool
+        Keep the prepared rows.
+    """
+
+    task: Task
+    exponent: Float[Tensor, "task 1 1"]
+    graph: Float[Tensor, "task way query"]
+    n_rows: int
+    keep: bool
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_kept", tuple(self._prepared()) if self.keep else None)
+
+    def __iter__(self) -> Iterator[Slice]:
+        """Yield the slices in order."""
+        kept: tuple[Slice, ...] | None = self._kept  # type: ignore[attr-defined]
+        yield from self._prepared() if kept is None else kept
+
+    def _prepared(self) -> Iterator[Slice]:
+        weight = self.task.query_weight.mT
+        for start in range(0, self.task.query_x.shape[1], self.n_rows):
+            part = slice(start, start + self.n_rows)
+            yield Slice(power_rows(self.task.query_x[:, part], self.exponent), weight[..., part], self.graph[..., part])
+
+    @property
+    def count(self) -> Float[Tensor, "task 1"]:
+        """Real rows of each task."""
+        return self.task.query_weight.sum(1)

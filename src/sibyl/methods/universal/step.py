@@ -1,0 +1,83 @@
+"""What steers one step, and the network that decides it for each task."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from sibyl.methods.universal.perceptron import perceptron
+
+# scale, mix_weight, shift, query_share, support_share, rate, anchor, shrinkage, smoothing: before training, a mixture of clusters
+# that is anchored to the labelled rows and told nothing of the class mix.
+USUAL = (math.log(15.0), 1.0, 0.0, -2.0, -2.0, 0.0, math.log(3.0), -2.0, -2.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """Numbers that steer a step, one of each for every task; all [task, 1, 1].
+
+    Parameters
+    ----------
+    scale : float
+        Inverse temperature s of the angles.
+    mix_weight : float
+        β: how far the estimated class mix is believed; below 0 it is worked against, which evens it out.
+    shift : float
+        How far rows are seen from the queries' mean, 0 … 1.
+    query_share, support_share : float
+        λ: 0 moves class means as a mixture model does, 1 as logistic regression does.
+    rate : float
+        Step size η.
+    anchor : float
+        κ: unlabelled rows that a labelled one counts for.
+    shrinkage : float
+        Precision of the prior on class means, in rows.
+    smoothing : float
+        Share of an even class mix that is blended into the estimated one.
+    """
+
+    scale: Tensor
+    mix_weight: Tensor
+    shift: Tensor
+    query_share: Tensor
+    support_share: Tensor
+    rate: Tensor
+    anchor: Tensor
+    shrinkage: Tensor
+    smoothing: Tensor
+
+    @classmethod
+    def of(cls, raw: Float[Tensor, "task number"]) -> Step:
+        """Bring the network's numbers into their ranges."""
+        scale, mix_weight, shift, query_share, support_share, rate, anchor, shrinkage, smoothing = raw[..., None, None].unbind(1)
+        squash = torch.sigmoid
+        return cls(
+            scale.exp().clamp_max(100.0), mix_weight, squash(shift), squash(query_share), squash(support_share),
+            rate.exp(), anchor.exp(), shrinkage.exp(), squash(smoothing),
+        )  # fmt: skip
+
+
+class ControlNetwork(nn.Module):
+    """Task and state → `Step`: the usual numbers of each step, learned, and a correction for the task at hand.
+
+    Parameters
+    ----------
+    n_descriptors : int
+        Numbers that describe a task and its present state.
+    n_hidden, n_steps : int
+        Hidden units; steps, of which the last answers.
+    """
+
+    def __init__(self, n_descriptors: int, n_hidden: int, n_steps: int) -> None:
+        super().__init__()
+        self.usual = nn.Parameter(torch.tensor(USUAL).repeat(n_steps + 1, 1))
+        self.correction = perceptron(n_descriptors + 1, n_hidden, len(USUAL))
+
+    def forward(self, number: int, descriptors: Float[Tensor, "task descriptor"]) -> Step:
+        """Return step `number` (n_steps: the answer) of tasks with these descriptors."""
+        place = descriptors.new_full((len(descriptors), 1), number / (len(self.usual) - 1))
+        return Step.of(self.usual[number] + self.correction(torch.cat([descriptors, place], -1)))

@@ -1,0 +1,278 @@
+"""Universal SIB: class means of the labelled rows, and K steps along gradients that a small network infers from the unlabelled ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
+
+from sibyl.methods.classifiers import class_means
+from sibyl.methods.method import LearnedMethod, Objective, Traits
+from sibyl.methods.sib.adaptation import adapt
+from sibyl.methods.universal.answer import N_OUTLIER_FEATURES, UniversalClassifier
+from sibyl.methods.universal.balance import Scores, approach, log_share, reach
+from sibyl.methods.universal.gradient_network import GradientNetwork
+from sibyl.methods.universal.graph import spread_labels
+from sibyl.methods.universal.passing import Pass, Setting
+from sibyl.methods.universal.perceptron import perceptron
+from sibyl.methods.universal.posterior import Posterior
+from sibyl.methods.universal.rows import PowerNetwork, QueryRows, Slice, power_rows
+from sibyl.methods.universal.step import ControlNetwork, Step
+from sibyl.methods.universal.sums import Sums, log_of
+from sibyl.methods.universal.viewpoint import Viewpoint
+from sibyl.tasks import ClassPrior, Episode, Solution, Task, class_shares
+
+FIRST_SCALE = 15.0  # inverse temperature of the first look at the queries, before any step
+ENTRIES = 1 << 20  # pairs of a row and a class, over all tasks, that a slice holds: bounds the memory of the network
+KEPT = 1 << 26  # numbers of prepared rows that are kept between passes; more are prepared anew in each
+N_DESCRIPTORS = 21
+
+
+@dataclass(frozen=True, eq=False)
+class _Adapted:
+    """Where the steps end."""
+
+    centre: Float[Tensor, "task way dim"]
+    evidence: Float[Tensor, "task way 1"]
+    last: Step
+    sums: Sums
+    potential: Float[Tensor, "task way 1"]
+
+
+class UniversalSIB(LearnedMethod):
+    """SIB for any number of classes, shots and unlabelled rows, any features, any class mix.
+
+    With rows u of unit length after a power transform, class means w_c (at first the means of the labelled rows), angles
+    ``z_ic = cos(u_i − o, w_c − w̄)`` and logits ``ŷ_ic = s z_ic + b_c``, repeat K times:
+
+        ``p_i = softmax(ŷ_i)``,  ``r_i = ω_i softmax(ŷ_i + δ_i)``  with δ, ω from the gradient network
+        ``ξ_ic = η_c (λ ω_i p_ic − r_ic) / P_c``
+        ``w_c ← w_c − Σ_i ξ_ic (u_i − w_c) − …``  the same with the true labels for the labelled rows, and the prior's pull to w̄
+
+    where ``P_c = κ n_c + Σ_i r_ic + τ`` is the evidence for class c. For λ = 0 and η = 1 a step is the M-step of a mixture that is anchored
+    to the labelled rows; for λ = 1 it is a step of logistic regression on inferred labels. Nobody chooses: s, λ, η, κ, τ, the
+    origin o and the trust in the class mix come from a control network that sees the task, so that one set of weights is timid where
+    unlabelled rows mislead and bold where they tell. The answer is ``s z_ic + b_c`` at the last class means.
+
+    b_c is the log of the estimated class mix as far as it is believed, or, where the caller gives the mix, the potential that makes the
+    rows meet it (Sinkhorn). Without unlabelled rows the same steps run on the labelled ones alone: the inductive answer, which is also
+    given where there are fewer than `min_queries_per_class` unlabelled rows per class.
+
+    ======== ======================== =====================================
+    symbol   here                     in the published SIB
+    ======== ======================== =====================================
+    λ (init) class means              init network λ
+    ξ        `gradient`               synthetic gradient network ξ_φ
+    K        `n_steps`                3
+    q, p_ψ   `posterior`              conceded to be missing there
+    ======== ======================== =====================================
+
+    Parameters
+    ----------
+    n_steps : int
+        K.
+    n_channels, n_hidden : int
+        Width of the gradient network and of the control network.
+    n_rounds : int
+        Rounds of balancing in each step where the class mix is given.
+    min_queries_per_class : float
+        Fall back to the inductive answer below this many unlabelled rows per class.
+    kl_weight : float
+        Factor of the KL term in the loss; 1 is the bound.
+
+    References
+    ----------
+    S. X. Hu et al., "Empirical Bayes Transductive Meta-Learning with Synthetic Gradients", ICLR 2020, arXiv 2004.12696.
+    J. Hartford et al., "Deep Models of Interactions Across Sets", ICML 2018.
+    """
+
+    name: ClassVar[str] = "universal_sib"
+    traits: ClassVar[Traits] = Traits(transductive=True, chunked=True, classifier=True)
+
+    def __init__(
+        self,
+        n_steps: int = 6,
+        n_channels: int = 24,
+        n_hidden: int = 40,
+        n_rounds: int = 3,
+        min_queries_per_class: float = 0.0,
+        kl_weight: float = 1e-3,
+    ) -> None:
+        super().__init__()
+        self.settings = {
+            "n_steps": n_steps, "n_channels": n_channels, "n_hidden": n_hidden, "n_rounds": n_rounds,
+            "min_queries_per_class": min_queries_per_class, "kl_weight": kl_weight,
+        }  # fmt: skip
+        self.n_steps, self.n_rounds, self.kl_weight = n_steps, n_rounds, kl_weight
+        self.min_queries_per_class = min_queries_per_class
+        self.slice_rows: int | None = None  # rows gone over at once; None: as many as `ENTRIES` allows
+        self.power = PowerNetwork(16)
+        self.control = ControlNetwork(N_DESCRIPTORS, n_hidden, n_steps)
+        self.gradient = GradientNetwork(n_channels)
+        self.of_class = perceptron(6, n_channels, 2)
+        self.outlier = perceptron(N_OUTLIER_FEATURES, n_channels, 1, quiet=False)
+        self.posterior = Posterior()
+
+    @classmethod
+    def for_shape(cls, dim: int, n_way: int) -> UniversalSIB:
+        """Build the network, untrained; it fits every shape."""
+        return cls()
+
+    @torch.no_grad()
+    def solve(self, task: Task, class_prior: ClassPrior = None) -> Solution:
+        """Answer with the adapted class means; a given `class_prior` is met exactly by the queries' soft assignments."""
+        exponent, shape = self.power(task)
+        per_row = task.n_tasks * task.n_way
+        n_rows = self.slice_rows or max(1, ENTRIES // per_row)
+        rows = QueryRows(task, exponent, spread_labels(task), n_rows, keep=task.query_x.numel() <= KEPT)
+        given = class_shares(class_prior, task)
+        shares = None if given is None else given.expand(task.n_tasks, -1)
+        transductive, _ = self._solve(task, exponent, shape, rows, rows.count, shares)
+        inductive, _ = self._solve(task, exponent, shape, (), torch.zeros_like(rows.count), None)
+        fell_back = rows.count[:, 0] < max(1.0, self.min_queries_per_class * task.n_way)
+        answer = inductive.where(fell_back, transductive)
+
+        logits, alone, score, mix = [], [], [], torch.zeros_like(task.n_shots)
+        for part in rows:
+            of_part = answer.logits(part.unit)
+            mix = mix + (of_part.softmax(1) * part.weight).sum(2)
+            logits.append(of_part)
+            alone.append(inductive.logits(part.unit))
+            score.append(torch.sigmoid(answer.outlier_logits(part.unit)))
+        if not logits:  # no query rows at all: an empty answer, and a classifier for new rows
+            logits = alone = [task.query_x.new_zeros(task.n_tasks, task.n_way, 0)]
+            score = [task.query_x.new_zeros(task.n_tasks, 0)]
+        mix = mix / rows.count.clamp_min(1)
+        mix = torch.where(rows.count > 0, mix, torch.full_like(mix, 1 / task.n_way))
+        return Solution(torch.cat(logits, 2).mT, torch.cat(alone, 2).mT, answer, mix, torch.cat(score, 1), fell_back)
+
+    def objective(self, episode: Episode) -> Objective:
+        """Return the bound and what trains beside it: every step's answer, the inductive answer, the outliers.
+
+        In half of the balanced episodes, and in a tenth of the others, the class mix is given.
+        """
+        task, y, scored = episode.task, episode.query_y, episode.scored
+        weight = scored.to(task.query_x.dtype)
+        n_scored = weight.sum(1).clamp_min(1)
+        shares = self._told(episode)
+        exponent, shape = self.power(task)
+        rows = QueryRows(task, exponent, spread_labels(task), max(1, task.query_x.shape[1]), keep=True)
+        trace: list[Tensor] = []
+        answer, adapted = self._solve(task, exponent, shape, rows, rows.count, shares, trace, draw=True)
+        inductive, _ = self._solve(task, exponent, shape, (), torch.zeros_like(rows.count), None)
+        (whole,) = rows
+
+        def misfit(logits: Float[Tensor, "task way row"], most: float = float("inf")) -> Tensor:
+            each = cross_entropy(logits, y.clamp_min(0), reduction="none").clamp_max(most)
+            return ((each * weight).sum(1) / n_scored).mean()
+
+        fit = misfit(answer.logits(whole.unit))
+        divergence = (self.posterior.divergence(adapted.centre, adapted.evidence) / n_scored).mean()
+        alone = misfit(inductive.logits(whole.unit))
+        on_the_way = torch.stack([misfit(logits, 8.0) for logits in trace]).mean()
+        loss = fit + self.kl_weight * divergence + 0.3 * on_the_way + 0.3 * alone
+        terms = {"negative_log_likelihood": fit.detach(), "kl": divergence.detach(), "inductive": alone.detach()}
+        outlier = task.query_mask & ~scored
+        if bool(outlier.any()):
+            odds = answer.outlier_logits(whole.unit)[task.query_mask]
+            loss = loss + 0.2 * binary_cross_entropy_with_logits(odds, outlier[task.query_mask].to(odds.dtype))
+        return Objective(loss, terms)
+
+    def _told(self, episode: Episode) -> Float[Tensor, "task way"] | None:
+        counts = nn.functional.one_hot(episode.query_y.clamp_min(0), episode.task.n_way) * episode.scored[..., None]
+        counts = counts.sum(1).to(episode.task.query_x.dtype)
+        balanced = bool((counts == counts[:, :1]).all())
+        if float(torch.rand(())) >= (0.5 if balanced else 0.1):
+            return None
+        return counts / counts.sum(1, keepdim=True).clamp_min(1)
+
+    def _solve(
+        self,
+        task: Task,
+        exponent: Float[Tensor, "task 1 1"],
+        shape: Float[Tensor, "task number"],
+        rows: Iterable[Slice],
+        count: Float[Tensor, "task 1"],
+        shares: Float[Tensor, "task way"] | None,
+        trace: list[Tensor] | None = None,
+        *,
+        draw: bool = False,
+    ) -> tuple[UniversalClassifier, _Adapted]:
+        """Adapt to `rows`; with `draw` the answer is made of class means drawn from the posterior."""
+        y = task.support_one_hot
+        support, shots = power_rows(task.support_x, exponent), task.n_shots[..., None]
+        anchor = class_means(support, y)
+        present = (shots > 0).to(shots.dtype)
+        middle = (anchor * present).sum(1, keepdim=True) / present.sum(1, keepdim=True).clamp_min(1)
+        first = Viewpoint.of(anchor, middle, torch.zeros_like(exponent))
+        setting = Setting(support, y.mT.contiguous(), shots, anchor, middle, rows, count, middle, shares, first)
+        setting, descriptors, sums = _first_look(setting, shape)
+        adapted = self._adapt(setting, descriptors, sums, trace)
+        centre = self.posterior.sample(adapted.centre, adapted.evidence) if draw else adapted.centre
+        return self._answer(setting, adapted, centre, exponent), adapted
+
+    def _adapt(
+        self, setting: Setting, descriptors: Float[Tensor, "task descriptor"], sums: Sums, trace: list[Tensor] | None
+    ) -> _Adapted:
+        centre, evidence = setting.anchor, setting.shots
+        bias = torch.zeros_like(setting.shots) if setting.shares is None else log_share(setting.shares)
+        for number in range(self.n_steps):
+            step = self.control(number, torch.cat([descriptors, sums.state], 1))
+            if setting.shares is None:
+                bias = setting.bias(step, sums)
+            else:
+                bias = approach(self._scores(setting, centre, step), setting.shares, bias, setting.count, self.n_rounds)
+            here = Pass(setting, step, number / self.n_steps, bias, sums, self.gradient, self.of_class, traced=trace is not None)
+            centre = adapt(centre, here.predict, here.gradient, n_steps=1, step_size=1.0, transposed_jacobian=here.pull)[-1]
+            if trace is not None:
+                trace += here.logits
+            evidence, sums = here.evidence, here.sums
+        last = self.control(self.n_steps, torch.cat([descriptors, sums.state], 1))
+        return _Adapted(centre, evidence, last, sums, bias)
+
+    def _answer(
+        self, setting: Setting, adapted: _Adapted, centre: Float[Tensor, "task way dim"], exponent: Float[Tensor, "task 1 1"]
+    ) -> UniversalClassifier:
+        """Turn adapted class means into a classifier."""
+        last, view = adapted.last, setting.view(centre, adapted.last)
+        if setting.shares is None:
+            bias = setting.bias(last, adapted.sums)
+        else:
+            bias = reach(self._scores(setting, centre, last), setting.shares, adapted.potential, setting.count)
+        closest = view.cosines(setting.support).amax(1) * setting.y.sum(1)
+        own = closest.sum(1, keepdim=True) / setting.shots.sum(1).clamp_min(1)
+        typical = torch.where(setting.count > 0, adapted.sums.typical[:, 1:2], own)[..., None]
+        return UniversalClassifier(exponent, view, setting.first, last.scale, bias, typical, self.outlier)
+
+    @staticmethod
+    def _scores(setting: Setting, centre: Float[Tensor, "task way dim"], step: Step) -> Scores:
+        view = setting.view(centre, step)
+        return [(part, step.scale * view.cosines(part.unit)) for part in setting.rows]
+
+
+def _first_look(setting: Setting, shape: Float[Tensor, "task number"]) -> tuple[Setting, Float[Tensor, "task descriptor"], Sums]:
+    """Go over the queries once: their mean, what describes the task, and the sums that the first step starts from."""
+    n_way = setting.shots.shape[1]
+    sums, total, gap = Sums(setting.count, n_way), torch.zeros_like(setting.middle), torch.zeros_like(setting.count)
+    for part in setting.rows:
+        cosine = setting.first.cosines(part.unit)
+        probability = (FIRST_SCALE * cosine).softmax(1)
+        sums.add(probability * part.weight, probability, cosine, part.weight)
+        best = cosine.topk(2, dim=1).values
+        gap = gap + ((best[:, :1] - best[:, 1:]) * part.weight).sum(2)
+        total = total + part.weight @ part.unit
+    count, shots = setting.count.clamp_min(1), setting.shots[..., 0]
+    mean = torch.where((setting.count > 0)[..., None], total / count[..., None], setting.middle)
+    entropy, top, _ = sums.typical.split(1, 1)
+    one = torch.ones_like(count)
+    descriptors = [
+        shape, log_of(shots.mean(1, keepdim=True)), log_of(shots.amin(1, keepdim=True) + 0.5), (one * n_way).log(),
+        (setting.count / n_way).log1p(), one * float(setting.shares is not None), setting.middle.square().sum(-1),
+        mean.square().sum(-1), (mean - setting.middle).square().sum(-1), top, gap / count, entropy,
+    ]  # fmt: skip
+    return replace(setting, mean=mean), torch.cat(descriptors, 1), sums

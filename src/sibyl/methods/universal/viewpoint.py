@@ -1,0 +1,43 @@
+"""Angles between rows and class means, seen from a point between them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import normalize
+
+
+@dataclass(frozen=True, eq=False)
+class Viewpoint:
+    """``cos(u − o, w_c − w̄)`` for rows u of unit length.
+
+    Class means are seen from their own middle w̄, rows from an origin o: the same point, or, where the unlabelled rows are known to lie
+    around another, shifted towards their mean.
+
+    Parameters
+    ----------
+    direction : float [task, way, dim]
+        ``(w_c − w̄) / ‖w_c − w̄‖``.
+    origin : float [task, 1, dim]
+        o.
+    """
+
+    direction: Float[Tensor, "task way dim"]
+    origin: Float[Tensor, "task 1 dim"]
+
+    @classmethod
+    def of(
+        cls, centre: Float[Tensor, "task way dim"], mean: Float[Tensor, "task 1 dim"], shift: Float[Tensor, "task 1 1"]
+    ) -> Viewpoint:
+        """Look at class means `centre` from their middle, and at rows from there, moved by `shift` (0 … 1) of the way to `mean`."""
+        middle = centre.mean(1, keepdim=True)
+        return cls(normalize(centre - middle, dim=-1), middle + shift * (mean - middle))
+
+    def cosines(self, unit: Float[Tensor, "task row dim"]) -> Float[Tensor, "task way row"]:
+        """Return the cosines of rows of unit length."""
+        along = unit @ self.origin.mT
+        length = (1 - 2 * along + self.origin.square().sum(-1, keepdim=True)).clamp_min(1e-4).sqrt()
+        cosine: Tensor = (self.direction @ unit.mT - self.direction @ self.origin.mT) / length.mT
+        return cosine
