@@ -38,9 +38,10 @@ def parse() -> argparse.Namespace:
     parser.add_argument("features", nargs="+", metavar="NAME=FOLDER")
     parser.add_argument("--protocols", default="standing", help=f"of {', '.join(PROTOCOLS)}; several with commas")
     parser.add_argument("--methods", default="all")
-    parser.add_argument("--episodes", type=int, help="instead of the protocol's numbers")
+    parser.add_argument("--episodes", type=int, help="at most so many; the protocol's numbers without it")
     parser.add_argument("--iterations", type=int, default=2000)
     parser.add_argument("--rates", default="0.001,0.01")
+    parser.add_argument("--most-ways", type=int, default=1000, help="learned methods are meta-trained for at most so many classes")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--out", type=Path, default=ROOT / "results")
     parser.add_argument("--cache", type=Path, default=cache_folder())
@@ -77,9 +78,10 @@ def main() -> None:
             raise UnknownName("protocol", protocol, PROTOCOLS)
         cells = PROTOCOLS[protocol](list(data))
         if arguments.episodes:
-            cells = tuple(replace(cell, episodes=arguments.episodes) for cell in cells)
+            cells = tuple(replace(cell, episodes=min(cell.episodes, arguments.episodes)) for cell in cells)
         with progress_bar(f"{protocol}: meta-train") as report:
-            trained = train_all(methods, cells, training, budget, folder / "trained", report)
+            few = [cell for cell in cells if cell.way <= arguments.most_ways]
+            trained = train_all(methods, few, training, budget, folder / "trained", report)
         with progress_bar(f"{protocol}: compare") as report:
             entrants = [Entrant(name, name) for name in methods]
             rows = run_arena(
@@ -94,6 +96,7 @@ def main() -> None:
             f"Learned methods: {budget.statement()}."
             if trained
             else "No training classes were given: learned methods have no figures.",
+            *([f"Meta-trained for at most {arguments.most_ways} classes."] if len(few) < len(cells) else []),
             *([f"Left out of this run: {', '.join(missing)}."] if missing else []),
             *([f"Without training classes, so without learned methods: {', '.join(untrained)}."] if untrained and trained else []),
             f"Made by: `{command()}`, commit {commit()}, torch {version('torch')}, {torch.get_num_threads()} threads, {arguments.device}.",

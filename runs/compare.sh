@@ -13,8 +13,9 @@
 # A variable that is not set leaves its features out; the table says so. The run can be stopped at any time: started again, it goes on.
 #
 # ITERATIONS, RATES   meta-training of the learned methods (2000; 0.001,0.01: the better on validation classes is kept)
+# MOST_WAYS           learned methods are meta-trained for at most so many classes (1000)
 # PROTOCOLS           standing, or also shots,skew,unlabelled (each a table and pictures of its own)
-# METHODS             all, or names with commas between;  EPISODES  instead of the protocol's numbers (a trial run)
+# METHODS             all, or names with commas between;  EPISODES  at most so many of the protocol's (a shorter run)
 # OUT, CACHE, DEVICE  results;  Sibyl's cache folder;  cpu
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -29,4 +30,5 @@ if [[ ${#features[@]} -eq 0 ]]; then
 fi
 exec "${PYTHON:-python}" runs/compare.py "${features[@]}" \
   --protocols "${PROTOCOLS:-standing}" --methods "${METHODS:-all}" --iterations "${ITERATIONS:-2000}" --rates "${RATES:-0.001,0.01}" \
+  --most-ways "${MOST_WAYS:-1000}" \
   --device "${DEVICE:-cpu}" --out "${OUT:-results}" ${CACHE:+--cache "$CACHE"} ${EPISODES:+--episodes "$EPISODES"}

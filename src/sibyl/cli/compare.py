@@ -176,9 +176,11 @@ def _entrants(text: str, *, with_learned: bool) -> list[Entrant]:
     from sibyl.compare.arena import Entrant
     from sibyl.errors import UnknownName
     from sibyl.methods import METHODS, LearnedMethod
+    from sibyl.methods.named import shipped_methods
 
     if text.strip() == "all":
-        learned = [name for name, kind in METHODS.items() if issubclass(kind, LearnedMethod)]
+        ready = shipped_methods()
+        learned = [name for name, kind in METHODS.items() if issubclass(kind, LearnedMethod) and name not in ready]
         if not with_learned:
             typer.echo(f"left out, for want of --train and --validation: {', '.join(learned)}", err=True)
         return [Entrant(name, name) for name in METHODS if with_learned or name not in learned]

@@ -23,7 +23,7 @@ from sibyl.errors import DataError, SibylError, UserError
 from sibyl.evaluation import Evaluation, evaluate
 from sibyl.features import Features
 from sibyl.methods import METHODS, Method, Traits, build_method
-from sibyl.methods.named import method_by_name
+from sibyl.methods.named import method_by_name, shipped_methods
 from sibyl.storage import content_key
 
 SCORING = 1  # raise it when `evaluate` counts differently: results of another number are measured again
@@ -44,8 +44,8 @@ class Entrant:
     settings : mapping
         Constructor arguments, for a named method without parameters.
     origin : str
-        Where its settings come from; left out, "published" or "validation classes" for a named method at its defaults, "checkpoint"
-        for one from a file, and "given" for any other.
+        Where its settings come from; left out, "published" or "validation classes" for a named method at its defaults, "shipped"
+        for one whose weights come with the package, "checkpoint" for one from a file, and "given" for any other.
     """
 
     name: str
@@ -72,6 +72,8 @@ class Entrant:
             return "given"
         if (cell.features, cell.way, cell.shot, self.source) in trained:
             return "meta-trained"
+        if self.source in shipped_methods():
+            return "shipped"
         if self.source not in METHODS:
             return "checkpoint"
         return "validation classes" if self.source in CHOSEN_HERE else "published"

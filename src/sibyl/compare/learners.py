@@ -14,7 +14,7 @@ from sibyl.errors import SibylError
 from sibyl.evaluation import evaluate
 from sibyl.features import Features, check_disjoint
 from sibyl.methods import METHODS, LearnedMethod, Method
-from sibyl.methods.named import untrained
+from sibyl.methods.named import shipped_methods, untrained
 from sibyl.storage import Json, content_key
 from sibyl.training.meta_train import MetaRecipe, meta_train
 
@@ -141,7 +141,7 @@ def train_all(
     Parameters
     ----------
     names : iterable of str
-        Methods of the comparison; those without parameters are passed over.
+        Methods of the comparison; those without parameters, or with weights in the package, are passed over.
     cells : iterable of Cell
         Cells whose features have no entry in `data` are passed over.
     data : mapping of str to TrainingSet
@@ -156,7 +156,8 @@ def train_all(
     dict
         (features, way, shot, method) → checkpoint, or the error that stopped it.
     """
-    learned = [name for name in names if name in METHODS and issubclass(METHODS[name], LearnedMethod)]
+    ready = shipped_methods()
+    learned = [name for name in names if name in METHODS and issubclass(METHODS[name], LearnedMethod) and name not in ready]
     shapes = dict.fromkeys((cell.features, cell.way, cell.shot) for cell in cells if cell.features in data)
     length = budget.recipe.iterations * len(budget.rates)
     total = length * len(shapes) * len(learned)

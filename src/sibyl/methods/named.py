@@ -15,6 +15,14 @@ from sibyl.methods.checkpoint import load_method
 DEFAULT_METHOD = "anchored_means"
 
 
+SHIPPED = Path(__file__).parents[1] / "weights" / "methods"
+
+
+def shipped_methods() -> dict[str, Path]:
+    """Return the learned methods whose weights come with the package: name → file."""
+    return {path.stem: path for path in sorted(SHIPPED.glob("*.safetensors"))}
+
+
 def untrained(name: str, dim: int, n_way: int, seed: int = 0) -> LearnedMethod:
     """Build a method that has parameters, with initial weights drawn from `seed`."""
     method_class = METHODS[name]
@@ -31,7 +39,7 @@ def method_by_name(name: str, dim: int, n_way: int) -> Method:
     Parameters
     ----------
     name : str
-        A name of `METHODS` without parameters of its own, or the path of a checkpoint.
+        A name of `METHODS` without parameters of its own or with weights in the package, or the path of a checkpoint.
     dim, n_way : int
         Shape of the tasks.
 
@@ -40,6 +48,8 @@ def method_by_name(name: str, dim: int, n_way: int) -> Method:
     UnknownName, CheckpointError, UserError
         If there is no such method, the checkpoint is damaged or of another shape, or the method must be trained first.
     """
+    if name in shipped_methods():
+        return load_method(shipped_methods()[name])
     if name in METHODS:
         if issubclass(METHODS[name], LearnedMethod):
             raise UserError(

@@ -18,7 +18,7 @@ LANDMARKS = 1024  # query rows that the graph is built on; of more, as many are 
 
 
 @torch.no_grad()
-def spread_labels(task: Task, n_landmarks: int = LANDMARKS, slice_rows: int = 65536) -> Float[Tensor, "task way query"]:
+def spread_labels(task: Task, n_landmarks: int = LANDMARKS, slice_rows: int = 16384) -> Float[Tensor, "task way query"]:
     """Spread the labels over the rows (Zhou et al. 2004), and read them off for every query.
 
     Up to `n_landmarks` queries are the graph's nodes themselves. Of more queries that many are chosen, and all are read off the nodes
@@ -42,20 +42,21 @@ def spread_labels(task: Task, n_landmarks: int = LANDMARKS, slice_rows: int = 65
     rows = normalize(rows, dim=-1)
     spread = torch.cat([task.support_one_hot, LabelSpreading().solve(part).probabilities], 1) * mask[..., None]
     width = first_bridge(pairwise_squared_distances(rows, mask), one_hot).to(rows.dtype) / 9
-    answers = []
+    answer = task.query_x.new_empty(task.n_tasks, task.n_way, task.query_x.shape[1])
     for start in range(0, task.query_x.shape[1], slice_rows):
         unit = normalize(task.query_x[:, start : start + slice_rows], dim=-1)
         log_affinity = (2 * unit @ rows.mT - 2) / width.clamp_min(torch.finfo(width.dtype).tiny)[:, None, None]
         affinity = log_affinity.masked_fill(~mask[:, None], -torch.inf).softmax(-1)
-        answers.append((affinity @ spread).mT)
-    return torch.cat(answers, 2)
+        answer[..., start : start + slice_rows] = (affinity @ spread).mT
+    return answer
 
 
-def landmarks(task: Task, n_landmarks: int) -> Int[Tensor, "task landmark"]:
+def landmarks(task: Task, n_landmarks: int, slice_rows: int = 8192) -> Int[Tensor, "task landmark"]:
     """Choose real query rows by a hash of their bytes: the same rows in whatever order they come."""
     bits = task.query_x.contiguous().view(torch.int64 if task.query_x.dtype == torch.float64 else torch.int32)
-    key = torch.zeros(bits.shape[:2], dtype=torch.int64)
-    for column in range(bits.shape[2]):  # columns are few beside rows; whole products would need eight bytes for every number
-        key = (key ^ bits[..., column].long()) * 1099511628211 % 2305843009213693951
+    # Odd multipliers, and sums that wrap around: exact, whatever the order of adding up.
+    multiplier = torch.arange(1, bits.shape[2] + 1) * 6364136223846793005 | 1
+    key = torch.cat([(part.long() * multiplier).sum(-1) for part in bits.split(slice_rows, 1)], 1)
+    key = ((key ^ (key >> 29)) * 1181783497276652981) & torch.iinfo(torch.int64).max
     key = torch.where(task.query_mask, key, torch.iinfo(torch.int64).max)
     return key.topk(n_landmarks, dim=1, largest=False).indices

@@ -103,7 +103,8 @@ class QueryRows:
         weight = self.task.query_weight.mT
         for start in range(0, self.task.query_x.shape[1], self.n_rows):
             part = slice(start, start + self.n_rows)
-            yield Slice(power_rows(self.task.query_x[:, part], self.exponent), weight[..., part], self.graph[..., part])
+            unit = power_rows(self.task.query_x[:, part], self.exponent)
+            yield Slice(unit, weight[..., part], self.graph[..., part].to(unit.dtype))
 
     @property
     def count(self) -> Float[Tensor, "task 1"]:

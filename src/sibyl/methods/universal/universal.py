@@ -28,7 +28,7 @@ from sibyl.methods.universal.viewpoint import Viewpoint
 from sibyl.tasks import ClassPrior, Episode, Solution, Task, class_shares
 
 FIRST_SCALE = 15.0  # inverse temperature of the first look at the queries, before any step
-ENTRIES = 1 << 20  # pairs of a row and a class, over all tasks, that a slice holds: bounds the memory of the network
+ENTRIES = 1 << 18  # pairs of a row and a class, over all tasks, that a slice holds: bounds the memory of the network
 KEPT = 1 << 26  # numbers of prepared rows that are kept between passes; more are prepared anew in each
 N_DESCRIPTORS = 21
 
@@ -125,11 +125,16 @@ class UniversalSIB(LearnedMethod):
 
     @torch.no_grad()
     def solve(self, task: Task, class_prior: ClassPrior = None) -> Solution:
-        """Answer with the adapted class means; a given `class_prior` is met exactly by the queries' soft assignments."""
+        """Answer with the adapted class means; a given `class_prior` is met exactly by the queries' soft assignments.
+
+        The inductive logits of very many rows come in half precision, which leaves room for the rest.
+        """
         exponent, shape = self.power(task)
         per_row = task.n_tasks * task.n_way
         n_rows = self.slice_rows or max(1, ENTRIES // per_row)
-        rows = QueryRows(task, exponent, spread_labels(task), n_rows, keep=task.query_x.numel() <= KEPT)
+        graph = spread_labels(task)
+        graph = graph if graph.numel() <= KEPT else graph.half()
+        rows = QueryRows(task, exponent, graph, n_rows, keep=task.query_x.numel() <= KEPT)
         given = class_shares(class_prior, task)
         shares = None if given is None else given.expand(task.n_tasks, -1)
         transductive, _ = self._solve(task, exponent, shape, rows, rows.count, shares)
@@ -137,19 +142,21 @@ class UniversalSIB(LearnedMethod):
         fell_back = rows.count[:, 0] < max(1.0, self.min_queries_per_class * task.n_way)
         answer = inductive.where(fell_back, transductive)
 
-        logits, alone, score, mix = [], [], [], torch.zeros_like(task.n_shots)
-        for part in rows:
+        n_query, kept = task.query_x.shape[1], rows.graph.dtype
+        logits = task.query_x.new_empty(task.n_tasks, n_query, task.n_way)
+        alone = torch.empty_like(logits, dtype=kept)
+        score, mix = task.query_x.new_empty(task.n_tasks, n_query), torch.zeros_like(task.n_shots)
+        start = 0
+        for part in rows:  # filled in place: at a million rows every copy counts
+            here = slice(start, start := start + part.unit.shape[1])
             of_part = answer.logits(part.unit)
             mix = mix + (of_part.softmax(1) * part.weight).sum(2)
-            logits.append(of_part)
-            alone.append(inductive.logits(part.unit))
-            score.append(torch.sigmoid(answer.outlier_logits(part.unit)))
-        if not logits:  # no query rows at all: an empty answer, and a classifier for new rows
-            logits = alone = [task.query_x.new_zeros(task.n_tasks, task.n_way, 0)]
-            score = [task.query_x.new_zeros(task.n_tasks, 0)]
+            logits[:, here] = of_part.mT
+            alone[:, here] = inductive.logits(part.unit).mT
+            score[:, here] = torch.sigmoid(answer.outlier_logits(part.unit))
         mix = mix / rows.count.clamp_min(1)
         mix = torch.where(rows.count > 0, mix, torch.full_like(mix, 1 / task.n_way))
-        return Solution(torch.cat(logits, 2).mT, torch.cat(alone, 2).mT, answer, mix, torch.cat(score, 1), fell_back)
+        return Solution(logits, alone, answer, mix, score, fell_back)
 
     def objective(self, episode: Episode) -> Objective:
         """Return the bound and what trains beside it: every step's answer, the inductive answer, the outliers.
