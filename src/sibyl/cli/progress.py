@@ -13,7 +13,7 @@ Report = Callable[..., None]
 
 @contextmanager
 def progress_bar(title: str, *, shown: bool = True) -> Iterator[Report]:
-    """Yield a callback ``report(done, total, note="")`` that draws one bar.
+    """Yield a callback ``report(done, total, note="")`` that draws one bar, from the first call on.
 
     Parameters
     ----------
@@ -27,9 +27,9 @@ def progress_bar(title: str, *, shown: bool = True) -> Iterator[Report]:
         TimeRemainingColumn(), TextColumn("{task.fields[note]}"),
     )  # fmt: skip
     with Progress(*columns, console=Console(stderr=True), disable=not shown) as progress:
-        bar = progress.add_task(title, total=None, note="")
+        bar = progress.add_task(title, total=None, note="", visible=False)
 
         def report(done: int, total: int, note: str = "") -> None:
-            progress.update(bar, completed=done, total=total, note=note)
+            progress.update(bar, completed=done, total=total, note=note, visible=True)
 
         yield report

@@ -19,6 +19,8 @@ from sibyl.sources.item import Unreadable
 from sibyl.sources.source import Source
 from sibyl.storage import cache_folder
 
+_FITTED_BATCH = 1024  # there is no network to fill, and each call costs more than a hundred texts
+
 
 def embed_source(
     source: Source,
@@ -68,6 +70,8 @@ def embed_source(
     stored = None
     if network is encoder:
         stored = FeatureCache(cache_folder() if cache is None else cache, network.key, network.dim)
+    else:
+        batch_size = max(batch_size, _FITTED_BATCH)
     is_image = source.modality == "image"
     decode = partial(source.decode, min_side=network.enough_pixels) if is_image else source.decode
     quiet: AbstractContextManager[None] = quiet_decoding() if is_image else nullcontext()

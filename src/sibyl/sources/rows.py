@@ -73,7 +73,8 @@ def name_rows(table: RawTable, label_column: str | None, id_column: str | None) 
     names = [names[place] for place in keep]
     labels = {}
     if label_cells is not None:
-        texts = [cell_text(label_cells.iloc[place]).strip() for place in keep]
+        cells = list(label_cells)
+        texts = [cell_text(cells[place]).strip() for place in keep]
         labels = {name: label for name, label in zip(names, texts, strict=True) if label not in ("", "-1")}
     rest = [name for name in frame.columns if name not in (id_column, label_column)]
     return NamedRows(names, frame.iloc[keep][rest], labels, skipped)

@@ -89,8 +89,8 @@ def texts_of_table(table: RawTable, column: str, label_column: str | None, id_co
     cells = column_named(table, column)
     rows = name_rows(table, label_column, id_column)
     items, skipped = [], [*table.skipped, *rows.skipped]
-    for name, number in zip(rows.names, rows.frame.index, strict=True):
-        text = cell_text(cells.loc[number])
+    for name, cell in zip(rows.names, cells.loc[rows.frame.index], strict=True):
+        text = cell_text(cell)
         if not is_utf8(text):
             skipped.append(Skipped(name, "not valid UTF-8: save the table as UTF-8"))
         elif not text.strip():
