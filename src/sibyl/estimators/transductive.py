@@ -202,7 +202,8 @@ class SIBClassifier(TransductiveClassifier):
     >>> from sklearn.datasets import load_digits
     >>> X, truth = load_digits(return_X_y=True)
     >>> y = np.full(len(X), -1)
-    >>> one_of_each = np.unique(truth, return_index=True)[1]
+    >>> order = np.random.default_rng(2).permutation(len(X))
+    >>> one_of_each = order[np.unique(truth[order], return_index=True)[1]]
     >>> y[one_of_each] = truth[one_of_each]
     >>> classifier = SIBClassifier().fit(X, y)
     >>> bool((classifier.transduction_ == truth).mean() > (classifier.inductive_labels_ == truth).mean())
