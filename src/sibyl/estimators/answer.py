@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,8 @@ from sibyl.methods import Method
 from sibyl.methods.class_mean import ClassMean
 from sibyl.methods.classifiers import CosineClassifier, class_means
 from sibyl.tasks import Classifier, ClassPrior, Task
+
+SLICE_ROWS = 65_536
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,16 +80,18 @@ def answer_rows(X: Matrix, labels: Labels, method: Method, class_prior: ClassPri
 
     start = ClassMean().solve(task).logits if solution.inductive_logits is None else solution.inductive_logits
     inductive = _all_rows(start[0].argmax(-1).cpu(), support_y[0], labels)
-    answered = solution.logits[0].float().softmax(-1).cpu()
+    del start
+    solution = replace(solution, inductive_logits=None)  # as large as the answer itself: not kept longer than needed
+    answered = _softmax_in_place(solution.logits[0].float().cpu())
     doubt = 1 - answered.amax(-1) if solution.outlier_score is None else solution.outlier_score[0].float().cpu()
     mix = None if solution.class_mix is None or not len(asked) else solution.class_mix[0].double().cpu().numpy()
     told = solver is method and (len(asked) > 0 or not method.traits.transductive)
     fell_back = not told or (solution.fell_back is not None and bool(solution.fell_back.all()))
     classifier = solution.classifier
-    del solution, start
+    del solution
 
     distributions = _all_rows(answered, one_hot(support_y[0], n_way).float(), labels)
-    wrong = distributions.isnan().any(1).nonzero()
+    wrong = distributions.sum(1).isnan().nonzero()
     if len(wrong):
         raise UserError(
             f"method {solver.name!r} gave no probabilities for {len(wrong)} rows, the first of them row {int(wrong[0])}; choose another "
@@ -101,6 +105,13 @@ def answer_rows(X: Matrix, labels: Labels, method: Method, class_prior: ClassPri
     codes = distributions.argmax(-1).numpy()
     outlier = _all_rows(doubt, doubt.new_zeros(len(known)), labels).numpy()
     return Answer(codes, inductive.numpy(), distributions.numpy(), outlier, mix, fell_back, classifier)
+
+
+def _softmax_in_place(logits: Tensor) -> Tensor:
+    """Turn logits [row, class] into probabilities, a slice of rows at a time, where they are."""
+    for part in logits.split(SLICE_ROWS):
+        part.copy_(part.softmax(-1))
+    return logits
 
 
 def _all_rows(values: Tensor, given: Tensor, labels: Labels) -> Tensor:
