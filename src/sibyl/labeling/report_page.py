@@ -165,8 +165,10 @@ def report_html(shown: ToShow, limits: PageLimits | None = None, cache: Path | N
     return engine.get_template("report").render(page=page, style=Markup(style), script=Markup(script), script_hash=Markup(checksum))
 
 
-def _hue(index: int) -> str:
-    return f"{(25 + 137.508 * index) % 360:.0f}"
+def _hue(index: int, n_classes: int) -> str:
+    """Hues far apart: evenly spread for a few classes, by the golden angle for many, whose neighbours in the list then differ most."""
+    step = 360 / n_classes if n_classes <= 12 else 137.508
+    return f"{(25 + step * index) % 360:.0f}"
 
 
 def _page(shown: ToShow, limits: PageLimits, cache: Path | None) -> _Page:
@@ -183,7 +185,7 @@ def _page(shown: ToShow, limits: PageLimits, cache: Path | None) -> _Page:
     cards = _Cards(table, small)
     points, n_points = _points(shown, limits, cache)
     on_map = {point.group for point in points}
-    classes = [_class(index, choice, cards, index in on_map) for index, choice in enumerate(choices)]
+    classes = [_class(index, len(choices), choice, cards, index in on_map) for index, choice in enumerate(choices)]
     sections = [("map", "Map"), ("classes", "Classes"), ("mix", "Mix"), ("trust", "Trust"), ("run", "Run")]
     if outliers:
         sections.insert(1, ("outliers", "Outliers"))
@@ -248,10 +250,10 @@ def _before(label: str) -> Markup:
     return Markup("was <s>{}</s>").format(label)
 
 
-def _class(index: int, choice: ClassChoice, cards: _Cards, on_map: bool) -> _Class:
+def _class(index: int, n_classes: int, choice: ClassChoice, cards: _Cards, on_map: bool) -> _Class:
     return _Class(
         choice.name,
-        _hue(index),
+        _hue(index, n_classes),
         choice.n_labelled,
         choice.n_examples,
         choice.n_hidden,
@@ -276,7 +278,9 @@ def _points(shown: ToShow, limits: PageLimits, cache: Path | None) -> tuple[list
         group = number[str(labels[name])]
         example = statuses[name] == "example"
         opacity = 1.0 if example else 0.25 + 0.65 * float(sure[name])
-        points.append(_Point(round(1000 * across), round(700 * down), name, group, _hue(group), f"{opacity:.2f}", example))
+        points.append(
+            _Point(round(1000 * across), round(700 * down), name, group, _hue(group, len(number)), f"{opacity:.2f}", example)
+        )
     return sorted(points, key=lambda point: point.example), len(shown.names)
 
 
@@ -285,7 +289,7 @@ def _mix(shown: ToShow, choices: list[ClassChoice]) -> list[_Share]:
     given = shown.class_mix if shown.class_mix is not None else [choice.n_labelled / total for choice in choices]
     largest = max([*given, 1e-9])
     rows = [
-        _Share(choice.name, _hue(index), float(share), float(share) / largest, choice.n_labelled)
+        _Share(choice.name, _hue(index, len(choices)), float(share), float(share) / largest, choice.n_labelled)
         for index, (choice, share) in enumerate(zip(choices, given, strict=True))
     ]
     return sorted(rows, key=lambda row: -row.share)
