@@ -45,6 +45,15 @@ def test_fits_in_a_pipeline_with_named_columns() -> None:
     assert pipeline.predict_proba(pd.DataFrame(X, columns=list("abcd"))).shape == (150, 3)
 
 
+@pytest.mark.parametrize("kind", ["default", "pandas", "polars"])
+def test_set_output_hands_any_kind_of_table_over(kind: str) -> None:
+    X, y, _ = half_labelled_iris()
+    plain = make_pipeline(StandardScaler(), SIBClassifier()).fit(X, y)
+    table = make_pipeline(StandardScaler(), SIBClassifier()).set_output(transform=kind).fit(X, y)
+    assert (table.predict(X) == plain.predict(X)).all()
+    assert (table[-1].transduction_ == plain[-1].transduction_).all()
+
+
 def test_another_order_of_columns_is_refused() -> None:
     X, y, _ = half_labelled_iris()
     classifier = SIBClassifier().fit(pd.DataFrame(X, columns=list("abcd")), y)

@@ -11,7 +11,7 @@ import pytest
 import torch
 from sklearn.exceptions import NotFittedError
 
-from sibyl import METHODS, LearnedMethod, SIBClassifier, Task, TransductiveClassifier, build_method
+from sibyl import METHODS, LearnedMethod, SIBClassifier, Task, TransductiveClassifier, build_method, save_method
 from sibyl.errors import UnknownName, UserError
 from sibyl.methods.named import DEFAULT_METHOD, method_by_name, untrained
 from tests.estimators.few_labels import DIM, N_CLASSES, SlicedClassMean, clusters
@@ -101,6 +101,19 @@ def test_new_rows_do_not_depend_on_their_slices() -> None:
     whole, cut = SIBClassifier().fit(X, y), SIBClassifier(batch_rows=7).fit(X, y)
     assert np.allclose(whole.predict_proba(X), cut.predict_proba(X), atol=1e-6)
     assert np.allclose(whole.outlier_score(X), cut.outlier_score(X), atol=1e-6)
+
+
+def test_a_checkpoint_is_a_method(tmp_path: Path) -> None:
+    X, y, _ = clusters()
+    network = untrained("sib", DIM, N_CLASSES, seed=3)
+    save_method(tmp_path / "sib.safetensors", network)
+    for path in (tmp_path / "sib.safetensors", str(tmp_path / "sib.safetensors")):
+        loaded = TransductiveClassifier(path).fit(X, y)
+        assert np.allclose(loaded.label_distributions_, TransductiveClassifier(network).fit(X, y).label_distributions_)
+        loaded.save(tmp_path / "classifier.safetensors")
+        assert TransductiveClassifier.load(tmp_path / "classifier.safetensors").method == str(path)
+    with pytest.raises(UserError, match="made for 16 feature columns, the task has 15"):
+        TransductiveClassifier(tmp_path / "sib.safetensors").fit(X[:, 1:], y)
 
 
 def test_the_caller_s_network_is_left_as_it_is() -> None:
