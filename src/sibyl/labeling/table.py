@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
+from sibyl.errors import DataError
 from sibyl.labeling.examples import Examples
 from sibyl.sources.item import Skipped
 from sibyl.tasks import Solution
@@ -42,27 +44,35 @@ def labels_table(
         Columns `COLUMNS`, sorted by item; what does not apply to a row is None.
     """
     queries = [name for name in names if name not in examples.labels]
-    probabilities = solution.probabilities[0]
-    best, order = probabilities.topk(2, dim=-1)
+    given = [name for name in names if name in examples.labels]
+    best, order = (values.numpy() for values in solution.probabilities[0].topk(2, dim=-1))
     inductive = solution.logits if solution.inductive_logits is None else solution.inductive_logits
-    first_guess = inductive[0].argmax(-1)
-    outlier = 1 - best[:, 0] if solution.outlier_score is None else solution.outlier_score[0]
-    named = examples.class_names
-    rows: list[tuple[object, ...]] = [
-        (name, named[first], sure, sure - second, named[other], named[guess], guess != first, score, "labelled", method)
-        for name, (first, other), (sure, second), guess, score in zip(
-            queries, order.tolist(), best.tolist(), first_guess.tolist(), outlier.tolist(), strict=True
-        )
-    ]
-    rows += [
-        (name, examples.labels[name], 1.0, None, None, None, False, None, "example", examples.origin(name))
-        for name in names
-        if name in examples.labels
-    ]
-    rows += [(one.name, *[None] * 7, f"skipped: {one.reason}", None) for one in skipped]
-    table = pd.DataFrame(rows, columns=list(COLUMNS), dtype=object)
-    numbers = dict.fromkeys(("confidence", "margin", "outlier_score"), "float64")
-    return table.astype(numbers).sort_values("item", kind="stable", ignore_index=True)
+    first_guess = inductive[0].argmax(-1).numpy()
+    outlier = 1 - best[:, 0] if solution.outlier_score is None else solution.outlier_score[0].numpy()
+    if len(queries) != len(best):
+        raise DataError(f"the solution answers {len(best)} queries, but {len(queries)} items are no examples")
+    # Column by column: a hundred thousand rows as objects would cost more than their features.
+    labelled, examined = slice(0, len(queries)), slice(len(queries), len(names))
+    n_rows = len(names) + len(skipped)
+    words = {name: np.full(n_rows, None, object) for name in COLUMNS}
+    numbers = {name: np.full(n_rows, np.nan) for name in ("confidence", "margin", "outlier_score")}
+    words["item"][:] = [*queries, *given, *(one.name for one in skipped)]
+    class_names = np.array([*examples.class_names, None], object)  # a None keeps numpy from looking into the names
+    words["label"][labelled], words["runner_up"][labelled] = class_names[order[:, 0]], class_names[order[:, 1]]
+    words["inductive_label"][labelled] = class_names[first_guess]
+    words["changed"][labelled] = first_guess != order[:, 0]
+    words["status"][labelled], words["source"][labelled] = "labelled", method
+    numbers["confidence"][labelled] = best[:, 0]
+    numbers["margin"][labelled] = best[:, 0].astype(float) - best[:, 1]
+    numbers["outlier_score"][labelled] = outlier
+    words["label"][examined] = [examples.labels[name] for name in given]
+    words["source"][examined] = [examples.origin(name) for name in given]
+    words["changed"][examined], words["status"][examined] = False, "example"
+    numbers["confidence"][examined] = 1.0
+    words["status"][len(names) :] = [f"skipped: {one.reason}" for one in skipped]
+    columns = {name: numbers.get(name, words[name]) for name in COLUMNS}
+    table = pd.DataFrame({name: pd.Series(column, dtype=column.dtype) for name, column in columns.items()})
+    return table.sort_values("item", kind="stable", ignore_index=True)
 
 
 def labels_csv(table: pd.DataFrame) -> str:
