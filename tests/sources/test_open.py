@@ -68,6 +68,32 @@ def test_features(tmp_path: Path, kind: str) -> None:
     assert np.array_equal(source.matrix, matrix)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("ending", ["csv", "tsv", "jsonl", "parquet", "txt"])
+def test_flipped_bytes_give_a_source_or_one_sentence(ending: str, tmp_path: Path) -> None:
+    path = tmp_path / f"t.{ending}"
+    frame = pd.DataFrame({"text": [f'sentence "{i}", with quotes' for i in range(20)], "size": range(20), "label": list("ab") * 10})
+    if ending == "parquet":
+        frame.to_parquet(path)
+    elif ending == "jsonl":
+        frame.to_json(path, orient="records", lines=True)
+    else:
+        frame.to_csv(path, index=False, sep="\t" if ending == "tsv" else ",")
+    content, random = path.read_bytes(), np.random.default_rng(0)
+    for _ in range(80):
+        broken = np.frombuffer(content, np.uint8).copy()
+        places = random.integers(0, len(broken), 3)
+        broken[places] = random.integers(0, 256, 3)
+        path.write_bytes(broken[: random.integers(1, len(broken) + 1)].tobytes())
+        for column in (None, "text"):
+            try:
+                source = open_source(path, column=column)
+            except DataError as error:
+                assert "\n" not in str(error)  # noqa: PT017
+            else:
+                assert len({item.name for item in source.items}) == len(source.items)
+                "".join((*source.labels, *source.labels.values(), *(one.name + one.reason for one in source.skipped))).encode()
+
+
 def test_what_is_no_pile_is_answered_with_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such file"):
         open_source(tmp_path / "nowhere")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from sibyl.sources.item import Skipped
-from sibyl.sources.table_files import RawTable, cell_text, column_named, is_utf8
+from sibyl.sources.table_files import RawTable, cell_text, column_named, is_utf8, printable
 
 _LABEL_NAMES = ("label", "labels", "class", "classes", "target", "targets")  # not y: it may be a coordinate
 _ID_NAMES = ("id", "ids", "item", "items")
@@ -74,7 +74,7 @@ def name_rows(table: RawTable, label_column: str | None, id_column: str | None) 
     labels = {}
     if label_cells is not None:
         cells = list(label_cells)
-        texts = [cell_text(cells[place]).strip() for place in keep]
+        texts = [printable(cell_text(cells[place]).strip()) for place in keep]
         labels = {name: label for name, label in zip(names, texts, strict=True) if label not in ("", "-1")}
     rest = [name for name in frame.columns if name not in (id_column, label_column)]
     return NamedRows(names, frame.iloc[keep][rest], labels, skipped)

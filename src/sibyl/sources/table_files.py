@@ -97,6 +97,11 @@ def cell_text(value: Any) -> str:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
+def printable(text: str) -> str:
+    """Return a text with escapes in the place of bytes that were not UTF-8."""
+    return text if is_utf8(text) else text.encode("utf-8", "backslashreplace").decode()
+
+
 def is_utf8(text: str) -> bool:
     """Tell whether a text holds no remains of bytes that were not UTF-8."""
     return text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text)
@@ -193,10 +198,12 @@ def _read_json_lines(path: Path) -> RawTable:
         except (ValueError, RecursionError) as error:
             skipped.append(Skipped(f"row {number}", f"not JSON ({error})"))
             continue
-        if isinstance(value, dict):
-            rows[number] = value
-        else:
+        if not isinstance(value, dict):
             skipped.append(Skipped(f"row {number}", f"expected a JSON object, got {type(value).__name__}"))
+        elif not all(map(is_utf8, value)):
+            skipped.append(Skipped(f"row {number}", "the name of a value is not valid UTF-8"))
+        else:
+            rows[number] = value
     names = list(dict.fromkeys(name for row in rows.values() for name in row))
     columns = {name: pd.Series([row.get(name) for row in rows.values()], list(rows), dtype=object) for name in names}
     return RawTable(path, pd.DataFrame(columns), tuple(skipped))
@@ -207,7 +214,7 @@ def _read_parquet(path: Path) -> pd.DataFrame:
         table = pq.read_table(path)
         _check_names(path, table.column_names)
         frame: pd.DataFrame = table.to_pandas(ignore_metadata=True, types_mapper=None)
-    except (pa.ArrowException, UnicodeDecodeError) as error:
+    except (pa.ArrowException, UnicodeDecodeError, OSError) as error:
         raise DataError(f"{path}: damaged or not a parquet file ({' '.join(str(error).split())[:120]}); write it again") from None
     frame.index = pd.RangeIndex(1, len(frame) + 1)
     return frame

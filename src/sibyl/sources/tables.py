@@ -13,7 +13,7 @@ from sibyl.errors import DataError
 from sibyl.sources.item import Item, Skipped
 from sibyl.sources.rows import name_rows
 from sibyl.sources.source import Source
-from sibyl.sources.table_files import RawTable, cell_text
+from sibyl.sources.table_files import RawTable, cell_text, printable
 from sibyl.sources.texts import reads_like_texts
 
 MISSING = ("", "nan", "na", "n/a", "null", "none", "?", "-")
@@ -69,7 +69,9 @@ def values_of_table(table: RawTable, label_column: str | None, id_column: str | 
 
 
 def _sort_in(columns: _Columns, name: str, cells: pd.Series[Any]) -> None:
-    texts = None if pd.api.types.is_numeric_dtype(cells) else np.array([cell_text(cell).strip() for cell in cells], object)
+    texts = (
+        None if pd.api.types.is_numeric_dtype(cells) else np.array([printable(cell_text(cell).strip()) for cell in cells], object)
+    )
     numbers = _numbers(cells, texts)
     if numbers is not None:
         finite = numbers[np.isfinite(numbers)]
