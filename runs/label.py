@@ -15,6 +15,7 @@ import argparse
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import tempfile
 import time
@@ -28,6 +29,7 @@ from scipy.stats import t as student
 from sklearn.datasets import load_breast_cancer, load_digits, load_wine
 from sklearn.metrics import roc_auc_score
 
+from sibyl.encoders.catalogue import default_encoder
 from sibyl.encoders.embed_source import embed_source
 from sibyl.encoders.named import encoder_by_name
 from sibyl.errors import DataError
@@ -45,6 +47,7 @@ ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("SIBYL_DATA", ROOT.parent / "shared" / "data"))
 CALIBRATION = ROOT / "src" / "sibyl" / "labeling" / "calibration.json"
 ENCODER = DATA / "encoders" / "squeezenet1_1_features.onnx"
+WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 PART = 0.01  # a loss that counts
 
 
@@ -107,6 +110,36 @@ def piles(texts: list[Path]) -> Iterator[Pile]:
             source.matrix,
             dict(source.labels),
         )
+    yield from spoken()
+
+
+def spoken() -> Iterator[Pile]:
+    """Spoken digits: ten words in 44 voices of espeak-ng, each with its own accent, timbre, pitch and speed."""
+    program = shutil.which("espeak-ng")
+    if program is None:
+        print("espeak-ng is absent: no spoken words are measured", flush=True)
+        return
+    chance = np.random.default_rng(0)
+    accents, timbres = (
+        ("en", "en-us", "en-gb-scotland", "en-029"),
+        ("m1", "m2", "m3", "m4", "m5", "m7", "f1", "f2", "f3", "f4", "f5"),
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        for accent in accents:
+            for timbre in timbres:
+                pitch, speed = str(chance.integers(30, 70)), str(chance.integers(120, 190))
+                for word in WORDS:
+                    out = Path(folder) / word / f"{accent}-{timbre}.wav"
+                    out.parent.mkdir(exist_ok=True)
+                    subprocess.run(
+                        [program, "-v", f"{accent}+{timbre}", "-p", pitch, "-s", speed, "-w", str(out), word], check=True
+                    )
+        encoder = default_encoder("audio").encoder
+        embedded = embed_source(open_source(folder), encoder)
+    truth = {name: name.split("/")[0] for name in embedded.names}
+    yield Pile(
+        "spoken", f"ten spoken words in 44 voices of espeak-ng, {encoder.name} features", embedded.names, embedded.matrix, truth
+    )
 
 
 def photographs(key: str, words: str, others: bool) -> Pile:
