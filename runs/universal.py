@@ -1,6 +1,6 @@
 """Meta-train universal SIB on the features that universal_features.py made; see universal.sh.
 
-python runs/universal.py --features runs/universal --out runs/universal/network [--iterations 12000] [--clinc150 DIR] [--more NAME=DIR]
+python runs/universal.py --features runs/universal --out runs/universal/network [--iterations 10000] [--clinc150 DIR] [--more NAME=DIR]
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ def main() -> None:
         "--more", action="append", default=[], metavar="NAME=DIR", help="a folder with train and validation of its own"
     )
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--iterations", type=int, default=12000)
+    parser.add_argument("--iterations", type=int, default=10000)
     parser.add_argument("--episodes", type=int, default=8)
     parser.add_argument("--rate", type=float, default=3e-3)
     parser.add_argument("--steps", type=int, default=6)
-    parser.add_argument("--channels", type=int, default=24)
+    parser.add_argument("--channels", type=int, default=32)
     parser.add_argument("--validation-episodes", type=int, default=32)
     parser.add_argument(
         "--validate", default="", help="names of the features that are validated on, with commas between; all without it"

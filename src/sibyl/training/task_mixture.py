@@ -41,8 +41,8 @@ class Ranges:
         Chance of synthetic clusters in place of real features.
     """
 
-    balanced: float = 0.42
-    one_class: float = 0.06
+    balanced: float = 0.34
+    one_class: float = 0.07
     alpha: tuple[float, float] = (0.3, 8.0)
     absent: float = 0.15
     outliers: float = 0.25
