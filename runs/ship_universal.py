@@ -17,11 +17,12 @@ CARD = """# universal_sib
 A meta-trained solver for any number of classes, shots and unlabelled items, any features and any class mix: {parameters:,} parameters,
 {size:,} bytes.
 
-- **Data**: {data}. Backbones were cross-fitted, so that their features are of classes they had not seen; besides, features were projected
-  at random, and {synthetic:.0%} of the tasks were synthetic clusters. No test class of any data set was read. SqueezeNet, which embedded
+- **Data**: {data}.
+  Backbones were cross-fitted, so that their features are of classes they had not seen; besides, features were projected at random, and
+  {synthetic:.0%} of the tasks were synthetic clusters. No test class of any data set was read. SqueezeNet, which embedded
   one of the sets, has seen ImageNet; the sentence encoder MiniLM has seen the web.
-- **Training**: {iterations:,} steps of {episodes} tasks each, AdamW, {loss}; the checkpoint with the best mean accuracy on validation classes
-  ({validation:.2%}, over sets, 1 and 5 shots, five class mixes).
+- **Training**: {iterations:,} steps of {episodes} tasks each, AdamW, {loss}; the checkpoint with the best mean
+  accuracy on validation classes ({validation:.2%}, over sets, 1 and 5 shots, five class mixes).
 - **Made by**: `runs/universal.sh`; measured by `runs/universal_eval.sh` (`results/universal.md`).
 - **Use**: `SIBClassifier()`, `sibyl label`, `sibyl compare --methods universal_sib`.
 - **Limits**: trained on up to {ways} classes and {queries} unlabelled items per task; larger tasks are extrapolation. Features must place items
@@ -42,7 +43,7 @@ def main() -> None:
     text = CARD.format(
         parameters=sum(parameter.numel() for parameter in network.parameters()),
         size=target.stat().st_size,
-        data=", ".join(card["data"]),
+        data=", ".join(dict.fromkeys(name.split("/")[0] for name in card["data"])) + " (training classes)",
         synthetic=card["ranges"]["synthetic"],
         iterations=recipe["iterations"],
         episodes=recipe["episodes"],

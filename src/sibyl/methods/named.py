@@ -10,9 +10,9 @@ from sibyl.errors import UserError
 from sibyl.methods import METHODS, LearnedMethod, Method, build_method
 from sibyl.methods.checkpoint import load_method
 
-# What labels folders and fits estimators unless told otherwise: the safest of those measured under every mix
-# (results/choose_label_method.md).
-DEFAULT_METHOD = "anchored_means"
+# What labels folders and fits estimators unless told otherwise: the best of those measured under every mix
+# (results/universal.md).
+DEFAULT_METHOD = "universal_sib"
 
 
 SHIPPED = Path(__file__).parents[1] / "weights" / "methods"
