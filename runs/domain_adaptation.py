@@ -197,7 +197,7 @@ def read_domains(folder: Path, encoder: str, out: Path) -> dict[str, Features]:
         raise DataError(f"{folder}: no such folder; expected {folder}/<domain>/<class>/<image>.jpg")
     domains = {}
     for domain in sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")):
-        embed_command(str(domain), encoder, out / domain.name, as_json=True)
+        embed_command(str(domain), encoder=encoder, out=out / domain.name, as_json=True)
         domains[domain.name] = Features.load(out / domain.name)
     check_domains(domains)
     return domains

@@ -23,5 +23,4 @@ for split in train validation test; do
   images=$dataset; [ -n "$source" ] && images=$source/${split/validation/val}
   sibyl embed "$images" "${root[@]}" --split "$split" --encoder "$work/backbone/backbone.safetensors" --views "$kept" --out "$work/features/$split"
 done
-[ "$slice" -gt 1 ] && few=(--seeds 1 --episodes 100) || few=()
-python runs/sib_table.py "$work/features" "$out" --title "SIB, $backbone on $dataset" --paper "$paper" --work "$work/meta" --slice "$slice" "${few[@]}"
+python runs/sib_table.py "$work/features" "$out" --title "SIB, $backbone on $dataset" --paper "$paper" --work "$work/meta" --slice "$slice"
