@@ -1,0 +1,55 @@
+"""The page of a SIB table: it says what its record says, word for word, and follows the record where that differs."""
+
+from __future__ import annotations
+
+import importlib.util
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sibyl.storage import read_json
+
+ROOT = Path(__file__).resolve().parents[2]
+RECORD = ROOT / "results" / "cifar_fs_conv4.json"
+
+
+@pytest.fixture(scope="module")
+def script() -> Any:
+    specification = importlib.util.spec_from_file_location("sib_page", ROOT / "runs" / "sib_page.py")
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+def test_the_published_page_is_what_the_script_writes_from_the_record(script: Any) -> None:
+    assert script.page(read_json(RECORD), RECORD.stem) == RECORD.with_suffix(".md").read_text(encoding="utf-8")
+
+
+def test_the_prose_follows_the_record(script: Any) -> None:
+    record = deepcopy(read_json(RECORD))
+    before = script.page(record, "x")
+    assert "(K = 5 as published: one)" in before
+    for entry in record["table"]["as published, K=5"].values():
+        entry["seeds"] = [entry["accuracy"]] * 3
+    record["features"]["views"] = 4
+    record["arguments"]["slice"] = 5
+    for variant in record["variants"][:4]:
+        variant["recipe"] = {**variant["recipe"], "iterations": 1234, "episodes": 2, "optimizer": "adamw"}
+    after = script.page(record, "x")
+    assert "as published: one" not in after
+    assert "4 augmented views" in after
+    assert "1,234 iterations of two episodes, AdamW;" in after
+    assert "A trial of the script" in after
+    assert "A trial of the script" not in before
+
+
+def test_page_and_picture_are_written_beside_the_record(script: Any, tmp_path: Path) -> None:
+    record = tmp_path / "table.json"
+    record.write_bytes(RECORD.read_bytes())
+    script.write_page(record)
+    assert "![accuracy against K, and gradient cosines](table.png)" in (tmp_path / "table.md").read_text(encoding="utf-8")
+    assert (tmp_path / "table.png").read_bytes().startswith(b"\x89PNG")
