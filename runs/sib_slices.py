@@ -134,8 +134,14 @@ def page(record: dict[str, Any]) -> str:
                 f"| `{entry['command']}` | {' / '.join(map(str, entry['classes']))} | {rows}, {entry['views']} | "
                 f"{entry['backbone_bytes'] / 1e6:.1f} MB | {entry['networks']} | {entry['cells']}, all finite | {entry['seconds']:.0f} |"
             )
+    absent = [f"`runs/{piece.recipe}.sh`" for piece in SLICES if piece.recipe not in record]
+    if absent:
+        lines += ["", f"Not run through yet: {', '.join(absent)}."]
     commits = sorted({entry["commit"] for entry in record.values()})
-    lines += ["", f"Made by: `python runs/sib_slices.py PICTURES WORK --out results/slices`; commit {', '.join(commits)}."]
+    lines += [
+        "",
+        f"Made by: `python runs/sib_slices.py PICTURES WORK --out results/slices`; commit at the end of the run {', '.join(commits)}.",
+    ]
     return "\n".join(lines) + "\n"
 
 
