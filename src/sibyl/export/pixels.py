@@ -12,6 +12,8 @@ from sibyl.errors import UserError
 from sibyl.export.onnx_model import check_outputs, libraries, run_model
 
 PIXELS = "pixels"
+# A name before the stroke keeps this part's edges apart from the classifier's, which the exporter names after its operations ("mean").
+NORMALISED = "preprocessing/normalised"
 
 
 def join_encoder(encoder: OnnxEncoder, head: Any) -> Any:
@@ -59,7 +61,7 @@ def join_encoder(encoder: OnnxEncoder, head: Any) -> Any:
     network = onnx.compose.add_prefix(network, "encoder/")
     pixels, features = network.graph.input[0], network.graph.output[0].name
     front = _normalisation(onnx, encoder, pixels, max(own_opset, head_opset), newest)
-    joined = onnx.compose.merge_models(front, network, [("normalised", pixels.name)])
+    joined = onnx.compose.merge_models(front, network, [(NORMALISED, pixels.name)])
     outputs = [one.name for one in head.graph.output]
     joined = onnx.compose.merge_models(joined, head, [(features, "features")], outputs=outputs)
     onnx.helper.set_model_props(
@@ -89,19 +91,21 @@ def _normalisation(onnx: Any, encoder: OnnxEncoder, pixels: Any, opset: int, ir_
     batch = pixels.type.tensor_type.shape.dim[0]
     batch = batch.dim_value or "batch"
     side = settings.input_size
-    constants = {"full": (255.0,), "mean": settings.mean, "std": settings.std}
+    constants = {"preprocessing/full": (255.0,), "preprocessing/mean": settings.mean, "preprocessing/std": settings.std}
+    full, mean, std = constants
+    as_float, scaled, centred, divided = (f"preprocessing/{name}" for name in ("as_float", "scaled", "centred", "divided"))
     nodes = [
-        helper.make_node("Cast", [PIXELS], ["as_float"], to=proto.FLOAT),
-        helper.make_node("Div", ["as_float", "full"], ["scaled"]),
-        helper.make_node("Sub", ["scaled", "mean"], ["centred"]),
-        helper.make_node("Div", ["centred", "std"], ["divided"]),
-        helper.make_node("Transpose", ["divided"], ["normalised"], perm=[0, 3, 1, 2]),
+        helper.make_node("Cast", [PIXELS], [as_float], to=proto.FLOAT),
+        helper.make_node("Div", [as_float, full], [scaled]),
+        helper.make_node("Sub", [scaled, mean], [centred]),
+        helper.make_node("Div", [centred, std], [divided]),
+        helper.make_node("Transpose", [divided], [NORMALISED], perm=[0, 3, 1, 2]),
     ]
     graph = helper.make_graph(
         nodes,
         "sibyl",
         [helper.make_tensor_value_info(PIXELS, proto.UINT8, [batch, side, side, 3])],
-        [helper.make_tensor_value_info("normalised", proto.FLOAT, [batch, 3, side, side])],
+        [helper.make_tensor_value_info(NORMALISED, proto.FLOAT, [batch, 3, side, side])],
         [helper.make_tensor(name, proto.FLOAT, [len(values)], values) for name, values in constants.items()],
     )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=ir_version)
