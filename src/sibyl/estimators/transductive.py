@@ -195,7 +195,7 @@ class SIBClassifier(TransductiveClassifier):
     """Label a few rows, and let the rest teach: the classifier to reach for first.
 
     `TransductiveClassifier` with the package's default method (`sibyl.methods.named.DEFAULT_METHOD`), which needs no setting: it fits
-    any number of classes and columns, presumes nothing of the class mix, and answers inductively where too few rows are unlabelled.
+    any number of classes and columns, presumes nothing of the class mix, and answers inductively where no row is unlabelled.
 
     Examples
     --------
