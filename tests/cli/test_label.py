@@ -15,6 +15,7 @@ from PIL import Image
 
 from sibyl.cli.app import main
 from sibyl.labeling.label import label
+from sibyl.methods.named import DEFAULT_METHOD
 from tests.encoders.tiny_onnx import write_tiny_encoder
 
 COLOURS = {"red": (200, 40, 40), "green": (40, 200, 40), "blue": (40, 40, 200)}
@@ -89,7 +90,7 @@ def test_every_file_gets_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     assert all(row["label"][0] == item[0] for item, row in labelled.items() if "odd" not in item)
     assert all(0 <= float(row["margin"]) <= float(row["confidence"]) <= 1 for row in labelled.values())
     assert "40 files found = 34 labelled + 3 examples + 3 skipped" in out
-    assert "anchored_means" in out
+    assert DEFAULT_METHOD in out
     assert "8 × 8 pixels" in out
     assert "ImageNet mean and deviation" in out
 
@@ -125,9 +126,13 @@ def test_few_unlabelled_images_fall_back(
     for path in photos.glob("*/*.png"):
         if path.stem not in ("0", "1"):
             path.unlink()
-    _, out, _ = run(monkeypatch, capsys)
+    _, out, _ = run(monkeypatch, capsys, "--method=anchored_means")
     assert "too few unlabelled items" in out
     assert not any(row["changed"] == "True" for row in rows(tmp_path / "out" / "labels.csv"))
+    _, out, _ = run(monkeypatch, capsys, out="default")  # learns from however few there are
+    assert "too few unlabelled items" not in out
+    found = {row["item"]: row["label"] for row in rows(tmp_path / "default" / "labels.csv")}
+    assert [found[f"{letter}/1.png"] for letter in "rgb"] == ["red", "green", "blue"]
 
 
 def test_unequal_examples_and_an_unreadable_one(

@@ -12,6 +12,7 @@ from sibyl.errors import DataError
 from sibyl.labeling.corrections import Corrections, read_corrections, with_corrections
 from sibyl.labeling.examples import Examples
 from sibyl.labeling.label import label
+from sibyl.methods.named import DEFAULT_METHOD
 
 NAMES = ("a/1.jpg", "b 2.jpg", "c")
 
@@ -60,7 +61,7 @@ def test_the_next_run_counts_them_as_examples(tmp_path: Path) -> None:
         1.0,
     ]
     assert second.loc["0", "source"] == "example"
-    assert set(second.loc[second["status"] == "labelled", "source"]) == {"anchored_means"}
-    assert set(pd.read_csv(out / "labels.csv")["source"]) == {"example", "correction", "anchored_means"}
+    assert set(second.loc[second["status"] == "labelled", "source"]) == {DEFAULT_METHOD}
+    assert set(pd.read_csv(out / "labels.csv")["source"]) == {"example", "correction", DEFAULT_METHOD}
     assert not first["confidence"].equals(second["confidence"])
     assert (out / "corrections.csv").is_file()

@@ -11,6 +11,7 @@ from sibyl.errors import CheckpointError, DataError
 from sibyl.labeling.label import label
 from sibyl.labeling.run import label_items
 from sibyl.labeling.saved_run import SavedRun
+from sibyl.methods.named import DEFAULT_METHOD
 
 EXAMPLES = {"0": "zero", "1": "one", "2": "two"}
 
@@ -90,4 +91,4 @@ def test_the_run_holds_what_solves_it_again(earlier: Path) -> None:
     run = SavedRun.read(earlier)
     assert run.matrix.shape == (90, 3)
     assert run.examples.class_names == ("zero", "one", "two")
-    assert run.build_method().name == "anchored_means"
+    assert run.build_method().name == DEFAULT_METHOD

@@ -16,6 +16,7 @@ from sibyl.labeling.label import to_show
 from sibyl.labeling.page_choice import PageLimits, choose_classes, choose_outliers
 from sibyl.labeling.report_page import report_html
 from sibyl.labeling.run import label_items
+from sibyl.methods.named import DEFAULT_METHOD
 from sibyl.sources.item import Item, Skipped
 from sibyl.sources.source import Source
 from tests.browser import browser, needs_chromium
@@ -107,7 +108,7 @@ def test_the_page_says_what_it_should(photos_page: Path) -> None:
     for part in ("Class by class", "The map", "Class mix", "How far to trust it", "How it was made", "What this file holds"):
         assert part in text
     assert "33 more were labelled" in text
-    assert "anchored_means (learns from the unlabelled items)" in text
+    assert f"{DEFAULT_METHOD} (learns from the unlabelled items)" in text
     assert "If the data show people" in text
     assert "measured on" in text
 
