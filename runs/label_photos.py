@@ -81,7 +81,7 @@ def main() -> None:
     columns = {key: np.array([draw[key] for draw in draws]) for key in ("inductive", "transductive", "confidence")}
     gain = columns["transductive"] - columns["inductive"]
     rows = {
-        "inductive (class mean)": columns["inductive"],
+        "inductive (the same method, each photograph alone)": columns["inductive"],
         f"transductive ({DEFAULT_METHOD})": columns["transductive"],
         "paired gain": gain,
     }
@@ -109,7 +109,7 @@ def main() -> None:
         f"First run {seconds[0]:.1f} s (encoding included), later runs {np.median(seconds[1:]):.2f} s (median, features cached), "
         f"{os.cpu_count()} cores, imports not counted, machine shared with other work.",
         "",
-        f"Method: {labelling.summary.method}, chosen without these photographs (results/choose_label_method.md).",
+        f"Method: {labelling.summary.method}, chosen without these photographs (results/universal.md).",
         f"Made by: `python runs/label_photos.py --draws {arguments.draws}`, commit {commit()}.",
     ]
     text = "\n".join(lines).replace("| +", "| ") + "\n"
