@@ -118,6 +118,11 @@ def standing(features: Sequence[str]) -> tuple[Cell, ...]:
     return tuple(cells)
 
 
+def mixes(features: Sequence[str]) -> tuple[Cell, ...]:
+    """Return the heart of the standing table: 5-way, 1 and 5 shots, four class mixes, no outliers."""
+    return grid(features, shots=(1, 5), mixes=MIXES)
+
+
 def unlabelled(features: Sequence[str]) -> tuple[Cell, ...]:
     """Return 5-way 1-shot cells with 1 to 50 unlabelled items per class."""
     return grid(features, n_queries=(1, 2, 5, 15, 30, 50))
@@ -135,6 +140,7 @@ def skew(features: Sequence[str]) -> tuple[Cell, ...]:
 
 PROTOCOLS: dict[str, Callable[[Sequence[str]], tuple[Cell, ...]]] = {
     "standing": standing,
+    "mixes": mixes,
     "shots": shots,
     "skew": skew,
     "unlabelled": unlabelled,
