@@ -38,7 +38,7 @@ def make(path: Path, n_rows: int, seed: int = 0) -> None:
     truth = np.concatenate([np.repeat(np.arange(N_WAY), N_SHOT), draw.choice(N_WAY, n_rows - N_WAY * N_SHOT, p=share)])
     for start in range(0, n_rows, 50_000):
         part = truth[start : start + 50_000]
-        matrix[start : start + 50_000] = centre[part] + 2.2 * draw.standard_normal((len(part), DIM)).astype(np.float32)
+        matrix[start : start + 50_000] = centre[part] + 3.5 * draw.standard_normal((len(part), DIM)).astype(np.float32)
     matrix.flush()
     np.save(path.with_name("truth.npy"), truth)
 
