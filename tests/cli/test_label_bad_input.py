@@ -289,9 +289,9 @@ def test_a_disk_that_is_full_leaves_nothing_half(tmp_path: Path, photos: Path) -
     assert len(rows(tmp_path / "out" / "labels.csv")) == 36
 
 
-def slow_label(photos: Path, out: Path, delay: float) -> None:
+def slow_label(photos: Path, out: Path, cache: Path, delay: float) -> None:
     try:
-        label(photos, EXAMPLES, MeanColour(delay), out)
+        label(photos, EXAMPLES, MeanColour(delay), out, cache=cache)
     except KeyboardInterrupt:
         os._exit(130)
     os._exit(0)
@@ -304,8 +304,10 @@ def test_stopped_at_any_moment_the_output_is_whole(tmp_path: Path, photos: Path,
     wanted = label_items(photos, EXAMPLES, MeanColour(), cache=tmp_path / "other cache").table
     files = {"labels.csv", "report.html", "summary.json", "run.safetensors"}
     stopped = 0
-    for _ in range(8):
-        run = multiprocessing.get_context("fork").Process(target=slow_label, args=(photos, out, 0.01))
+    for number in range(8):
+        # A cache for every two runs: the first has all pictures before it, each of which takes its time on any machine, the second goes on.
+        cache = tmp_path / f"cache {number // 2}"
+        run = multiprocessing.get_context("fork").Process(target=slow_label, args=(photos, out, cache, 0.05))
         run.start()
         run.join(draw.uniform(0.05, 0.5))
         if run.pid is not None and run.exitcode is None:
