@@ -25,7 +25,7 @@ from sibyl.compare.report import write_report
 from sibyl.errors import SibylError, UnknownName, UserError
 from sibyl.features import Features
 from sibyl.methods import METHODS
-from sibyl.storage import cache_folder
+from sibyl.storage import Json, cache_folder
 from sibyl.training.meta_train import MetaRecipe
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -105,7 +105,7 @@ def main() -> None:
             "protocol": protocol, "methods": methods, "episodes": arguments.episodes, "budget": asdict(budget), "device": arguments.device,
             "threads": torch.get_num_threads(), "commit": commit(),
             "versions": {name: version(name) for name in ("torch", "numpy", "scipy")},
-            "features": {name: features.provenance for name, features in data.items()},
+            "features": {name: portable(features.provenance) for name, features in data.items()},
         }  # fmt: skip
         stem = "compare" if protocol == "standing" else f"compare_{protocol}"
         title = f"Methods side by side: {protocol}"
@@ -119,14 +119,21 @@ def describe(features: Features) -> str:
     return f"{len(features):,} rows of {features.dim} columns in {len(features.class_names)} classes"
 
 
+def without_machine(text: str) -> str:
+    """Shorten a path outside the repository, which is the machine's own, to its last part: that says enough."""
+    path = Path(text).resolve()
+    inside = path.is_relative_to(ROOT)
+    return path.relative_to(ROOT).as_posix() if inside else path.name if Path(text).is_absolute() else text
+
+
+def portable(provenance: Json) -> Json:
+    return {name: without_machine(value) if name == "source" else value for name, value in provenance.items()}
+
+
 def command() -> str:
     def relative(word: str) -> str:
         name, equals, text = word.rpartition("=")
-        path = Path(text).resolve()
-        inside = path.is_relative_to(ROOT)
-        # A path outside the repository is the machine's own: its last part says enough.
-        shown = path.relative_to(ROOT).as_posix() if inside else path.name if Path(text).is_absolute() else text
-        return name + equals + shown
+        return name + equals + without_machine(text)
 
     return shlex.join(["python", *map(relative, sys.argv)])
 

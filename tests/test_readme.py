@@ -62,6 +62,9 @@ def test_the_demo_reaches_the_readme_s_figures(tmp_path: Path) -> None:
     assert 100 * summary["inductive"] == pytest.approx(float(told[1]), abs=0.5)
     assert 100 * summary["transductive"] == pytest.approx(float(told[2]), abs=2.0)
     assert summary["gain"] > summary["gain_interval"]
+    shipped = re.search(r"as it ships, on the same draws \| – \| ([\d.]+) ±", README)
+    assert shipped is not None
+    assert 100 * summary["universal"] == pytest.approx(float(shipped[1]), abs=1.0)
     for picture in ("changes.png", "inference.png"):
         assert (tmp_path / picture).read_bytes().startswith(b"\x89PNG")
 
@@ -82,3 +85,32 @@ def test_the_photographs_figures_are_those_of_the_run() -> None:
     for group, name in ((1, "inductive"), (3, "transductive")):
         values = [100 * draw[name] for draw in result["draws"]]
         assert f"{sum(values) / len(values):.2f}" == told[group]
+
+
+def test_the_label_job_s_figures_are_those_of_the_run() -> None:
+    text = (ROOT / "results" / "label.md").read_text(encoding="utf-8")
+    lines = [line.split(" | ") for line in text.splitlines() if line.startswith("| ") and "±" in line]
+    measured = {f"{words[2]} % | {words[3]} %" for words in lines}
+    told = re.findall(r"\| ([\d.]+ ± [\d.]+ % \| [\d.]+ ± [\d.]+ %) \| `(?:runs/label.sh|python runs/label_photos.py)`", README)
+    assert len(told) == 4
+    assert set(told) <= measured
+
+
+def test_universal_sib_s_figures_are_those_of_the_run() -> None:
+    rows = json.loads((ROOT / "results" / "universal.json").read_text())["rows"]
+    usual = [row for row in rows if row["settings"]["n_query"] == 15 and not row["settings"]["outlier_share"]]
+    mixes = {
+        "balanced, and told so": ("balanced", True), "balanced, told nothing": ("balanced", False), "Dirichlet 2": ("dirichlet:2", False),
+        "Dirichlet 0.5": ("dirichlet:0.5", False), "one class only": ("one-class", False),
+    }  # fmt: skip
+    for name, (mix, told) in mixes.items():
+        line = re.search(rf"\| {name} \| \*\*([\d.]+)\*\* \| [^|]*?([\d.]+)[^|\d]* \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \|", README)
+        assert line is not None, name
+        for group, method in ((1, "universal_sib"), (3, "pt_map"), (4, "tim"), (5, "class_mean")):
+            found = [
+                100 * row["accuracy"] for row in usual
+                if row["method"] == method and row["settings"]["mix"] == mix and row["settings"]["told_balanced"] == told
+                and row["settings"]["episodes"] == 400
+            ]  # fmt: skip
+            assert len(found) == 10
+            assert f"{sum(found) / 10:.1f}" == line[group], (name, method)
