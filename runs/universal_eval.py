@@ -1,347 +1,207 @@
-"""Universal SIB against every method without parameters of its own, on unseen classes; see universal_eval.sh."""
+"""Universal SIB against every method without parameters of its own, on unseen classes; see universal_eval.sh.
+
+Measures and leaves one record, `universal.json`; page and pictures are made from it alone by `universal_page.py`, which runs at the end.
+The arena keeps every pair of cell and method, so what was measured once is not measured again.
+"""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+import subprocess
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
-from typing import ClassVar
 
-import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
-import torch
-from scipy.optimize import minimize_scalar
+from tempered import tempered
+from universal_page import write_page
 
 from sibyl.cli.progress import progress_bar
 from sibyl.compare.arena import Entrant, Row, run_arena
 from sibyl.compare.protocols import Cell, grid
 from sibyl.datasets.digits import digit_features
 from sibyl.episodes import EpisodeSampler
-from sibyl.evaluation import evaluate, interval
+from sibyl.evaluation import Evaluation, evaluate, interval
 from sibyl.features import Features
-from sibyl.methods import METHODS, LearnedMethod, Method, Traits, build_method
+from sibyl.methods import METHODS, LearnedMethod
 from sibyl.methods.named import method_by_name
-from sibyl.storage import Json, cache_folder, write_json, write_text
-from sibyl.tasks import ClassPrior, Solution, Task
+from sibyl.storage import Json, cache_folder, write_json
 
 ROOT = Path(__file__).resolve().parents[1]
 OURS = "universal_sib"
 MIXES = ("balanced", "dirichlet:5", "dirichlet:2", "dirichlet:1", "dirichlet:0.5", "one-class")
-QUICK = (
-    OURS,
-    "class_mean",
-    "simple_shot",
-    "logistic_regression",
-    "soft_kmeans",
-    "anchored_means",
-    "pt_map",
-    "tim",
-    "laplacian_shot",
-)
-MARGIN = 0.5  # points that a lower bound may lie below zero and still count as not inferior
+INDUCTIVE = ("class_mean", "simple_shot", "logistic_regression")
+QUICK = (OURS, *INDUCTIVE, "soft_kmeans", "anchored_means", "pt_map", "tim", "laplacian_shot")
+EVERYONE = tuple(name for name, kind in METHODS.items() if name == OURS or not issubclass(kind, LearnedMethod))
+UNEQUAL = (OURS, *INDUCTIVE, "anchored_means", "alpha_tim", "tim")
+NLL_EPISODES = 400
 
 
 @dataclass(frozen=True)
-class Tempered(Method):
-    """A method whose logits are divided by a temperature that was chosen on validation classes."""
+class Arena:
+    """Where cells are measured: features by name, most episodes in a cell, folder of results."""
 
-    inner: Method
-    temperature: float
+    data: dict[str, Features]
+    episodes: int
+    folder: Path
 
-    name: ClassVar[str] = "tempered"
-    traits: ClassVar[Traits] = Traits(transductive=False)
+    def run(self, title: str, cells: Sequence[Cell], entrants: Iterable[Entrant | str]) -> tuple[Row, ...]:
+        short = [replace(cell, episodes=min(cell.episodes, self.episodes)) for cell in cells]
+        entered = [Entrant(one, one) if isinstance(one, str) else one for one in entrants]
+        with progress_bar(title) as report:
+            return run_arena(self.data, short, entered, self.folder, on_progress=report)
 
-    def solve(self, task: Task, class_prior: ClassPrior = None) -> Solution:
-        return Solution(self.inner.solve(task, class_prior).logits / self.temperature)
+    @property
+    def names(self) -> list[str]:
+        return list(self.data)
+
+    def smallest_class(self, name: str) -> int:
+        labels = self.data[name].labels
+        return int(np.bincount(labels[labels >= 0]).min())
 
 
-def tempered(name: str, validation: Features, shot: int) -> Tempered:
-    episode = EpisodeSampler(validation, n_shot=shot, seed=5).sample(0, 200)
-    logits = build_method(name).solve(episode.task).logits[episode.scored]
-    labels = episode.query_y[episode.scored]
+def lead(ours: Evaluation, theirs: Evaluation) -> Json:
+    """What ours gains over theirs, paired by episode, as shares."""
+    found: Json = {}
+    found["lead"], found["lead_interval"] = interval(ours.accuracy - theirs.accuracy)
+    if not np.isnan(ours.auroc).all():
+        found["auroc_lead"], found["auroc_lead_interval"] = interval(ours.auroc - theirs.auroc)
+    return found
 
-    def misfit(log_temperature: float) -> float:
-        return float(torch.nn.functional.cross_entropy(logits / np.exp(log_temperature), labels))
 
-    return Tempered(build_method(name), float(np.exp(minimize_scalar(misfit, bounds=(-6, 6), method="bounded").x)))
+def entries(part: str, rows: Sequence[Row]) -> list[Json]:
+    """Rows as the record has them; a method that failed has its sentence instead of figures."""
+    ours = {row.cell: row.result for row in rows if row.name == OURS}
+    found = []
+    for row in rows:
+        entry: Json = {
+            "part": part, "cell": row.cell.title, "settings": row.cell.settings, "features": row.cell.features, "method": row.name,
+        }  # fmt: skip
+        best = ours[row.cell]
+        if row.result is None:
+            entry["failure"] = row.failure
+        else:
+            entry |= row.result.summary() | (lead(best, row.result) if row.name != OURS and best is not None else {})
+        found.append(entry)
+    return found
+
+
+def other_ways(arena: Arena) -> tuple[Row, ...]:
+    """Two classes, twenty, and all that there are."""
+    mixes = ("balanced", "dirichlet:2")
+    rows = arena.run("2-way", grid(arena.names, ways=(2,), shots=(1, 5), mixes=mixes, episodes=200), QUICK)
+    many = [name for name, features in arena.data.items() if len(features.class_names) >= 20]
+    rows += arena.run("20-way", grid(many, ways=(20,), shots=(1, 5), mixes=mixes, episodes=200), QUICK)
+    for name, features in arena.data.items():
+        n_way = len(features.class_names)
+        cells = grid([name], ways=(n_way,), n_queries=(min(15, arena.smallest_class(name) - 1),), episodes=30 if n_way < 100 else 3)
+        rows += arena.run(f"all classes of {name}", cells, QUICK if n_way < 100 else QUICK[:3])
+    return rows
+
+
+def outliers(arena: Arena) -> tuple[Row, ...]:
+    """A quarter of the queries of no class, wherever classes are left over."""
+    spare = [name for name, features in arena.data.items() if len(features.class_names) >= 10]
+    cells = grid(spare, shots=(1, 5), mixes=("balanced", "dirichlet:2"), outlier_shares=(0.25,))
+    return arena.run("outliers", cells, (*QUICK, "oslo", "em_dirichlet", "paddle"))
+
+
+def counts(arena: Arena) -> tuple[Row, ...]:
+    """One to four hundred unlabelled items per class, as far as there are so many."""
+    rows: tuple[Row, ...] = ()
+    for name in arena.names:
+        n_queries = [n for n in (1, 2, 5, 15, 50, 200, 400) if n < arena.smallest_class(name)]
+        rows += arena.run(f"unlabelled, {name}", grid([name], n_queries=n_queries, episodes=200), QUICK)
+    return rows
+
+
+def unequal_shots(arena: Arena) -> list[Json]:
+    """One to five labelled items, drawn for each class."""
+    found = []
+    episodes = min(200, arena.episodes)
+    for name, features in arena.data.items():
+        sampler = EpisodeSampler(features, n_shot=(1, 5), class_mix="dirichlet:2")
+        results = {method: evaluate(method_by_name(method, features.dim, 5), sampler, episodes) for method in UNEQUAL}
+        settings = {
+            "way": 5, "shot": [1, 5], "n_query": 15, "mix": "dirichlet:2", "outlier_share": 0.0, "episodes": episodes, "seed": 0,
+            "told_balanced": False,
+        }  # fmt: skip
+        for method, result in results.items():
+            entry = {"part": "unequal", "cell": f"{name}: 5-way, 1 to 5 shots, dirichlet:2", "settings": settings, "features": name}
+            found.append(entry | {"method": method} | result.summary() | (lead(results[OURS], result) if method != OURS else {}))
+    return found
+
+
+def pooled_bins(core: Sequence[Row]) -> Json:
+    """Confidence bins (queries, sum of confidences, number right), added up over the cells of each mix."""
+    found: Json = {}
+    for mix in MIXES:
+        for name in ("class_mean", "tim", OURS):
+            results = [row.result for row in core if row.cell.mix == mix and row.name == name and row.result is not None]
+            found.setdefault(mix, {})[name] = np.sum([result.bins for result in results], axis=0).tolist()
+    return found
+
+
+def likelihoods(arena: Arena, core: Sequence[Row], folders: dict[str, Path]) -> list[Json]:
+    """NLL of ours beside inductive methods with temperatures from validation classes of the same encoder, where there are some."""
+    found = []
+    measured = {row.cell: row.result for row in core if row.name == OURS and row.result is not None}
+    for features, folder in folders.items():
+        for shot in (1, 5) if (folder / "validation").is_dir() else ():
+            held = Features.load(folder / "validation")
+            rivals = {name: tempered(name, held, shot) for name in INDUCTIVE}
+            asked = [cell for cell in measured if (cell.features, cell.shot) == (features, shot)]
+            short = {replace(cell, episodes=min(NLL_EPISODES, cell.episodes)): cell for cell in asked}
+            entrants = [Entrant(name, method) for name, method in rivals.items()]
+            for row in arena.run(f"likelihood, {features}, {shot}-shot", list(short), entrants):
+                assert row.result is not None
+                ours, theirs = measured[short[row.cell]].nll[: row.cell.episodes], row.result.nll
+                mean, half = interval(ours - theirs)
+                found.append({
+                    "cell": row.cell.title, "method": row.name, "temperature": rivals[row.name].temperature, "episodes": len(theirs),
+                    "ours": float(ours.mean()), "theirs": float(theirs.mean()), "difference": mean, "interval": half,
+                })  # fmt: skip
+    return found
+
+
+def commit() -> str:
+    found = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
+    return found.stdout.strip() or "unknown"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("features", nargs="+", metavar="NAME=FOLDER")
     parser.add_argument("--episodes", type=int, default=1000)
     parser.add_argument("--without", default="", help="parts to leave out, with commas between: ways, counts")
     parser.add_argument("--out", type=Path, default=ROOT / "results")
     parser.add_argument("--cache", type=Path, default=cache_folder())
     arguments = parser.parse_args()
+    without = [part for part in arguments.without.split(",") if part]
     folders = {name: Path(path) for name, _, path in (text.partition("=") for text in arguments.features)}
     data = {name: Features.load(folder / "test") for name, folder in folders.items()} | {"digits-pixels": digit_features()}
-    names = list(data)
-    everyone = [name for name, kind in METHODS.items() if name == OURS or not issubclass(kind, LearnedMethod)]
-
-    def run(title: str, cells: Sequence[Cell], methods: Sequence[str]) -> tuple[Row, ...]:
-        short = [replace(cell, episodes=min(cell.episodes, arguments.episodes)) for cell in cells]
-        with progress_bar(title) as report:
-            entrants = [Entrant(name, name) for name in methods]
-            return run_arena(data, short, entrants, arguments.cache / "compare" / "results", on_progress=report)
-
-    core = run("core grid", grid(names, shots=(1, 5), mixes=MIXES), everyone)
-    told = run("told balanced", grid(names, shots=(1, 5), told_balanced=True), everyone)
-    left_out = set(arguments.without.split(","))
-    ways: tuple[Row, ...] = ()
-    if "ways" not in left_out:
-        ways = other_ways(data, run)
-    with_spare = [name for name in names if len(data[name].class_names) >= 10]
-    outliers = run(
-        "outliers",
-        grid(with_spare, shots=(1, 5), mixes=("balanced", "dirichlet:2"), outlier_shares=(0.25,)),
-        (*QUICK, "oslo", "em_dirichlet", "paddle"),
-    )
-    counts: tuple[Row, ...] = ()
-    for name in names if "counts" not in left_out else ():
-        most = int(np.bincount(data[name].labels[data[name].labels >= 0]).min()) - 1
-        cells = grid([name], n_queries=[n for n in (1, 2, 5, 15, 50, 200, 400) if n <= most], episodes=200)
-        counts += run(f"unlabelled, {name}", cells, QUICK)
-    unequal = unequal_shots(data, min(200, arguments.episodes))
-    calibration = calibrate(core, folders, data, min(400, arguments.episodes))
-
-    lines = ["# Universal SIB on unseen classes", "", *introduction(core, arguments.episodes, arguments.without)]
-    verdicts = verdict(core, told, outliers, calibration)
-    lines += ["", "## What was asked, and what came", "", *verdicts]
-    lines += ["", "## Told nothing: every cell", "", *cell_table(core, everyone)]
-    lines += ["", "## Told that classes are balanced: every cell", "", *cell_table(told, everyone)]
-    lines += ["", "## A quarter of the queries belongs to no class", "", *outlier_table(outliers)]
-    lines += ["", "## Other numbers of classes", "", *cell_table(ways, QUICK)]
-    lines += [
-        "",
-        "## Numbers of unlabelled items (per class, 5-way 1-shot, balanced, told nothing)",
-        "",
-        *cell_table(counts, QUICK),
-    ]
-    lines += ["", "## Unequal shots (1 to 5 for each class, 5-way, Dirichlet 2)", "", *unequal]
-    lines += ["", "## Calibration", "", *calibration.lines, "", "![Reliability](universal_reliability.png)"]
-    write_text(arguments.out / "universal.md", "\n".join(lines) + "\n")
-    record = [
-        {"cell": row.cell.title, "settings": row.cell.settings, "features": row.cell.features, "method": row.name, **row.result.summary()}
-        for row in (*core, *told, *ways, *outliers, *counts) if row.result is not None
-    ]  # fmt: skip
-    write_json(arguments.out / "universal.json", {"rows": record, "verdicts": verdicts, "calibration": calibration.figures})
-    reliability(core, arguments.out / "universal_reliability.png")
-    print("\n".join(verdicts))
-
-
-def other_ways(data: dict[str, Features], run: Callable[[str, Sequence[Cell], Sequence[str]], tuple[Row, ...]]) -> tuple[Row, ...]:
-    """Two classes, twenty, and all that there are."""
-    rows = run("2-way", grid(list(data), ways=(2,), shots=(1, 5), mixes=("balanced", "dirichlet:2"), episodes=200), QUICK)
-    many = [name for name in data if len(data[name].class_names) >= 20]
-    rows += run("20-way", grid(many, ways=(20,), shots=(1, 5), mixes=("balanced", "dirichlet:2"), episodes=200), QUICK)
-    for name, features in data.items():
-        n_way, most = len(features.class_names), int(np.bincount(features.labels[features.labels >= 0]).min())
-        cells = grid([name], ways=(n_way,), n_queries=(min(15, most - 1),), episodes=30 if n_way < 100 else 3)
-        rows += run(f"all classes of {name}", cells, QUICK if n_way < 100 else (OURS, "class_mean", "simple_shot"))
-    return rows
-
-
-def introduction(core: Sequence[Row], episodes: int, without: str) -> list[str]:
-    return [
-        "One network, shipped with the package, on test classes of four encoders and on raw pixels of digits; nothing of them was seen in",
-        "meta-training or in choosing settings. SqueezeNet has seen ImageNet, MiniLM the web. All methods meet",
-        "the same episodes (5-way, 75 queries on average, seed 0); intervals are 1.96 standard errors of paired differences.",
-        "",
-        f"Made by: `EPISODES={episodes}{' WITHOUT=' + without if without else ''} runs/universal_eval.sh`; {len({row.cell for row in core})} cells in the core grid.",
-    ]
-
-
-def by_cell(rows: Sequence[Row]) -> dict[Cell, dict[str, Row]]:
-    cells: dict[Cell, dict[str, Row]] = {}
-    for row in rows:
-        if row.result is not None:
-            cells.setdefault(row.cell, {})[row.name] = row
-    return cells
-
-
-def accuracy(row: Row) -> np.ndarray:
-    assert row.result is not None
-    return 100 * row.result.accuracy
-
-
-def gain(ours: Row, theirs: Row) -> tuple[float, float]:
-    return interval(accuracy(ours) - accuracy(theirs))
-
-
-def means(cells: dict[Cell, dict[str, Row]], wanted: Callable[[Row], bool]) -> list[tuple[float, str]]:
-    names = {name for rows in cells.values() for name, row in rows.items() if name == OURS or wanted(row)}
-    present = [name for name in names if all(name in rows for rows in cells.values())]
-    return sorted(
-        ((float(np.mean([accuracy(rows[name]).mean() for rows in cells.values()])), name) for name in present), reverse=True
-    )
-
-
-def verdict(core: Sequence[Row], told: Sequence[Row], outliers: Sequence[Row], calibration: Calibration) -> list[str]:
-    presumes = {name for name, kind in METHODS.items() if kind.traits.assumes_balance}
-    inductive = {name for name, kind in METHODS.items() if not kind.traits.transductive}
-    lines = []
-    cells = by_cell(told)
-    behind = []
-    for cell, rows in cells.items():
-        rivals = [row for name, row in rows.items() if name in presumes]
-        best = max(rivals, key=lambda row: accuracy(row).mean())
-        mean, half = gain(rows[OURS], best)
-        if mean - half <= -MARGIN:
-            behind.append(f"{cell.title}: {best.name} {mean:+.2f} ± {half:.2f}")
-    ranked = means(cells, lambda row: row.name in presumes)
-    lines.append(
-        f"- **Told balanced**: on the mean of the balanced cells {listing(ranked)}. Not inferior (paired lower bound above −{MARGIN}) to the "
-        f"best rival that presumes balance in {len(cells) - len(behind)} of {len(cells)} cells" + failing(behind)
-    )
-    cells = by_cell(core)
-    for mix in MIXES:
-        ranked = means({cell: rows for cell, rows in cells.items() if cell.mix == mix}, lambda row: row.name not in presumes)
-        first = "first" if ranked[0][1] == OURS else "**not first**"
-        lines.append(f"- **Told nothing, {mix}**: {first}; means {listing(ranked)}")
-    behind, n = [], 0
-    for cell, rows in cells.items():
-        for name in inductive:
-            if name in rows and name != OURS:
-                n += 1
-                mean, half = gain(rows[OURS], rows[name])
-                if mean - half <= -MARGIN:
-                    behind.append(f"{cell.title}: {name} {mean:+.2f} ± {half:.2f}")
-    lines.append(
-        f"- **Safe**: not inferior to an inductive method, by name, in {n - len(behind)} of {n} comparisons" + failing(behind)
-    )
-    behind = []
-    cells = by_cell(outliers)
-    for cell, rows in cells.items():
-        ours, theirs = rows[OURS].result, rows["oslo"].result
-        assert ours is not None
-        assert theirs is not None
-        mean, half = interval(100 * (ours.auroc - theirs.auroc))
-        if mean < 0:
-            behind.append(f"{cell.title}: {mean:+.2f} ± {half:.2f}")
-    lines.append(f"- **Outliers**: AUROC at or above OSLO's in {len(cells) - len(behind)} of {len(cells)} cells" + failing(behind))
-    lines += calibration.verdicts
-    return lines
-
-
-def listing(ranked: list[tuple[float, str]], most: int = 5) -> str:
-    return ", ".join(f"{name} {mean:.2f}" for mean, name in ranked[:most])
-
-
-def failing(behind: list[str]) -> str:
-    return "." if not behind else ":\n" + "\n".join(f"  - {line}" for line in behind)
-
-
-def cell_table(rows: Sequence[Row], methods: Sequence[str]) -> list[str]:
-    cells = by_cell(rows)
-    lines = [f"| cell | {' | '.join(methods)} |", "|---" * (len(methods) + 1) + "|"]
-    for cell, found in cells.items():
-        best = max(accuracy(row).mean() for row in found.values())
-        texts = []
-        for name in methods:
-            mean, half = interval(accuracy(found[name])) if name in found else (float("nan"), 0.0)
-            text = f"{mean:.1f} ± {half:.1f}" if name == OURS else f"{mean:.1f}"
-            texts.append("–" if name not in found else f"**{text}**" if mean >= best - 1e-9 else text)
-        lines.append(f"| {cell.title} ({cell.episodes}) | {' | '.join(texts)} |")
-    return lines
-
-
-def outlier_table(rows: Sequence[Row]) -> list[str]:
-    names = (OURS, "oslo", "class_mean", "anchored_means", "simple_shot")
-    lines = [
-        "AUROC, and in brackets the accuracy on the items that belong to a class.",
-        "",
-        f"| cell | {' | '.join(names)} |",
-        "|---" * 6 + "|",
-    ]
-    for cell, found in by_cell(rows).items():
-        texts = []
-        for name in names:
-            result = found[name].result
-            assert result is not None
-            texts.append(f"{100 * result.auroc.mean():.1f} ({100 * result.accuracy.mean():.1f})")
-        lines.append(f"| {cell.title} | {' | '.join(texts)} |")
-    return lines
-
-
-def unequal_shots(data: dict[str, Features], episodes: int) -> list[str]:
-    methods = (OURS, "class_mean", "simple_shot", "logistic_regression", "anchored_means", "alpha_tim", "tim")
-    lines = [f"| features | {' | '.join(methods)} |", "|---" * (len(methods) + 1) + "|"]
-    for name, features in data.items():
-        sampler = EpisodeSampler(features, n_shot=(1, 5), class_mix="dirichlet:2")
-        texts = []
-        for method in methods:
-            mean, half = interval(100 * evaluate(method_by_name(method, features.dim, 5), sampler, episodes).accuracy)
-            texts.append(f"{mean:.1f} ± {half:.1f}")
-        lines.append(f"| {name} | {' | '.join(texts)} |")
-    return lines
-
-
-@dataclass(frozen=True)
-class Calibration:
-    lines: list[str]
-    verdicts: list[str]
-    figures: Json
-
-
-def pooled_ece(bins: np.ndarray) -> float:
-    filled = bins[bins[:, 0] > 0]
-    return float(100 * np.abs(filled[:, 1] - filled[:, 2]).sum() / filled[:, 0].sum())
-
-
-def calibrate(core: Sequence[Row], folders: dict[str, Path], data: dict[str, Features], episodes: int) -> Calibration:
-    """Pool the bins of each mix, and set the NLL beside that of inductive methods with temperatures from validation classes."""
-    cells = by_cell(core)
-    figures: Json = {"ece": {}, "nll": []}
-    worse, lines = [], ["| mix | ECE of universal SIB, pooled, % | mean confidence, % | accuracy, % |", "|---|---|---|---|"]
-    for mix in MIXES:
-        bins = sum(rows[OURS].result.bins for cell, rows in cells.items() if cell.mix == mix)  # type: ignore[union-attr]
-        figures["ece"][mix] = pooled_ece(bins)
-        n, sure, right = bins.sum(0)
-        lines.append(f"| {mix} | {figures['ece'][mix]:.2f} | {100 * sure / n:.1f} | {100 * right / n:.1f} |")
-    lines += ["", "NLL, beside inductive methods whose temperature was chosen on validation classes of the same encoder:", ""]
-    lines += ["| cell | universal SIB | class mean | SimpleShot | logistic regression |", "|---|---|---|---|---|"]
-    for cell, rows in cells.items():
-        if cell.features not in folders or not (folders[cell.features] / "validation").is_dir():
-            continue
-        ours = rows[OURS].result
-        assert ours is not None
-        texts = [f"{ours.nll.mean():.3f}"]
-        for name in ("class_mean", "simple_shot", "logistic_regression"):
-            method = tempered(name, Features.load(folders[cell.features] / "validation"), cell.shot)
-            theirs = evaluate(method, cell.sampler(data[cell.features]), min(episodes, cell.episodes))
-            mean, half = interval(ours.nll[: len(theirs.nll)] - theirs.nll)
-            figures["nll"].append({"cell": cell.title, "method": name, "difference": mean, "interval": half})
-            texts.append(f"{theirs.nll.mean():.3f}" + (" (better)" if mean - half > 0 else ""))
-            if mean - half > 0:
-                worse.append(f"{cell.title}: {name} with temperature {method.temperature:.3g}, {mean:+.3f} ± {half:.3f}")
-        lines.append(f"| {cell.title} | {' | '.join(texts)} |")
-    high = [f"{mix} {value:.2f} %" for mix, value in figures["ece"].items() if value > 3]
-    verdicts = [
-        "- **Calibration**: ECE, pooled per mix, " + ", ".join(f"{mix} {value:.2f} %" for mix, value in figures["ece"].items())
-        + ("; at most 3 % everywhere." if not high else f"; above 3 %: {', '.join(high)}."),
-        f"- **NLL** significantly worse than a temperature-scaled inductive method in {len(worse)} of {len(figures['nll'])} comparisons" + failing(worse),
-    ]  # fmt: skip
-    return Calibration(lines, verdicts, figures)
-
-
-def reliability(core: Sequence[Row], path: Path) -> None:
-    mpl.use("Agg")
-    figure, axes = plt.subplots(1, len(MIXES), figsize=(2.6 * len(MIXES), 3.0), sharey=True, layout="constrained")
-    for axis, mix in zip(axes, MIXES, strict=True):
-        for name, colour in (("class_mean", "0.6"), ("tim", "tab:orange"), (OURS, "tab:blue")):
-            found = [rows[name].result for cell, rows in by_cell(core).items() if cell.mix == mix and name in rows]
-            bins = sum(result.bins for result in found if result is not None)
-            filled = bins[bins[:, 0] > 30]  # type: ignore[index]
-            axis.plot(filled[:, 1] / filled[:, 0], filled[:, 2] / filled[:, 0], marker="o", ms=3, color=colour, label=name)
-        axis.plot([0, 1], [0, 1], color="0.8", zorder=0)
-        axis.set(title=mix, xlabel="confidence", xlim=(0, 1), ylim=(0, 1))
-    axes[0].set_ylabel("share right")
-    axes[0].legend(frameon=False, fontsize=8)
-    figure.savefig(path, dpi=110)
-    plt.close(figure)
+    arena = Arena(data, arguments.episodes, arguments.cache / "compare" / "results")
+    core = arena.run("core grid", grid(arena.names, shots=(1, 5), mixes=MIXES), EVERYONE)
+    rows = entries("core", core)
+    rows += entries("told", arena.run("told balanced", grid(arena.names, shots=(1, 5), told_balanced=True), EVERYONE))
+    rows += entries("outliers", outliers(arena))
+    rows += entries("ways", other_ways(arena)) if "ways" not in without else []
+    rows += entries("counts", counts(arena)) if "counts" not in without else []
+    rows += unequal_shots(arena)
+    record = {
+        "arguments": {"episodes": arguments.episodes, "without": without},
+        "commit": commit(),
+        "versions": {name: version(name) for name in ("torch", "numpy", "scipy", "scikit-learn")},
+        "traits": {
+            name: {"transductive": METHODS[name].traits.transductive, "assumes_balance": METHODS[name].traits.assumes_balance}
+            for name in dict.fromkeys(row["method"] for row in rows)
+        },
+        "rows": rows,
+        "calibration": {"bins": pooled_bins(core), "nll": likelihoods(arena, core, folders)},
+    }
+    write_json(arguments.out / "universal.json", record)
+    print("\n".join(write_page(arguments.out / "universal.json")))
 
 
 if __name__ == "__main__":

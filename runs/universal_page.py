@@ -1,0 +1,174 @@
+"""The page of universal SIB on unseen classes, from the record that `runs/universal_eval.py` leaves; nothing is measured.
+
+    python runs/universal_page.py results/universal.json
+
+writes ``universal.md`` and the pictures beside it. Every figure and every verdict comes from the record alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterable
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from universal_pictures import draw_mixes, draw_reliability
+from universal_verdicts import (
+    CORE,
+    OURS,
+    REST,
+    Cells,
+    best_rival,
+    by_cell,
+    inductive_pairs,
+    lower_bound,
+    mean_over,
+    mixes,
+    of_mix,
+    points,
+    pooled_ece,
+    ranking,
+    verdicts,
+    with_trait,
+)
+
+from sibyl.storage import read_json, write_text
+
+OUTLIER_METHODS = (OURS, "oslo", "class_mean", "anchored_means", "simple_shot")
+
+
+def table(head: Iterable[str], lines: Iterable[Iterable[str]]) -> list[str]:
+    head = list(head)
+    return [f"| {' | '.join(head)} |", "|---" * len(head) + "|", *(f"| {' | '.join(line)} |" for line in lines)]
+
+
+def cell_table(cells: Cells) -> list[str]:
+    """Accuracy of every method in every cell, the best in bold; the interval of ours."""
+    methods = list(dict.fromkeys(chain.from_iterable(cells.values())))
+    if not methods:
+        return ["Left out."]
+    lines = []
+    for cell, rows in cells.items():
+        best = max(row["accuracy"] for row in rows.values())
+        texts = []
+        for name in methods:
+            row = rows.get(name)
+            text = "–" if row is None else f"{100 * row['accuracy']:.1f}"
+            text += f" ± {100 * row['interval']:.1f}" if row is not None and name == OURS else ""
+            texts.append(f"**{text}**" if row is not None and row["accuracy"] >= best - 1e-9 else text)
+        lines.append([f"{cell} ({next(iter(rows.values()))['episodes']})", *texts])
+    return table(["cell", *methods], lines)
+
+
+def told_table(record: dict[str, Any]) -> list[str]:
+    """For each balanced cell what ours gains over PT-MAP, TIM and the best rival that presumes balance."""
+    presume, cells = with_trait(record, "assumes_balance", True), by_cell(record, "told")
+    lines = []
+    for cell, rows in cells.items():
+        best = best_rival(rows, presume)
+        lines.append([
+            cell.removesuffix(", balanced, told balanced"), f"{100 * rows[OURS]['accuracy']:.2f}", points(rows["pt_map"]),
+            points(rows["tim"]), best["method"], f"{100 * best['accuracy']:.2f}", points(best),
+        ])  # fmt: skip
+    best_mean, best_name = next((mean, name) for mean, name in ranking(cells, presume) if name != OURS)
+    gains = [f"{mean_over(cells, name, 'lead'):+.2f}" for name in ("pt_map", "tim", best_name)]
+    lines.append(["**mean**", f"{mean_over(cells, OURS):.2f}", gains[0], gains[1], best_name, f"{best_mean:.2f}", gains[2]])
+    return table(["cell", OURS, "over PT-MAP", "over TIM", "best rival", "its accuracy", "over it"], lines)
+
+
+def margin_table(record: dict[str, Any]) -> list[str]:
+    """For each inductive method the cell, told nothing, in which the lower bound of our gain over it is smallest."""
+    pairs = inductive_pairs(record, *CORE, *REST)
+    lines = []
+    for name in sorted({row["method"] for _, row in pairs}):
+        found = [(cell, row) for cell, row in pairs if row["method"] == name]
+        cell, row = min(found, key=lambda pair: lower_bound(pair[1]))
+        lines.append([name, str(len(found)), f"{lower_bound(row):+.2f}", points(row), cell])
+    return table(["inductive method", "cells", "smallest lower bound", "gain there", "where"], lines)
+
+
+def outlier_table(cells: Cells) -> list[str]:
+    lines = []
+    for cell, rows in cells.items():
+        texts = [f"{100 * rows[name]['auroc']:.1f} ({100 * rows[name]['accuracy']:.1f})" for name in OUTLIER_METHODS]
+        lines.append([cell, *texts, points(rows["oslo"], "auroc_lead")])
+    return table(["cell", *OUTLIER_METHODS, "AUROC over OSLO's"], lines)
+
+
+def calibration_tables(record: dict[str, Any]) -> list[str]:
+    lines = []
+    for mix, methods in record["calibration"]["bins"].items():
+        n, sure, right = np.sum(methods[OURS], axis=0)
+        lines.append([mix, f"{pooled_ece(methods[OURS]):.2f}", f"{100 * sure / n:.1f}", f"{100 * right / n:.1f}"])
+    text = table(["mix", f"ECE of {OURS}, pooled, %", "mean confidence, %", "accuracy, %"], lines)
+    text += ["", "NLL, beside inductive methods whose temperature was chosen on validation classes of the same encoder:", ""]
+    cells: dict[str, dict[str, Any]] = {}
+    for pair in record["calibration"]["nll"]:
+        cells.setdefault(pair["cell"], {})[pair["method"]] = pair
+    names = list(dict.fromkeys(chain.from_iterable(cells.values())))
+    lines = []
+    for cell, pairs in cells.items():
+        texts = [f"{p['theirs']:.3f}" + (" (better)" if p["difference"] - p["interval"] > 0 else "") for p in pairs.values()]
+        lines.append([cell, f"{next(iter(pairs.values()))['ours']:.3f}", *texts])
+    return text + table(["cell", OURS, *names], lines)
+
+
+def introduction(record: dict[str, Any]) -> list[str]:
+    arguments, n_cells = record["arguments"], len(by_cell(record, *CORE))
+    without = f" WITHOUT={','.join(arguments['without'])}" if arguments["without"] else ""
+    lines = [
+        "One network, shipped with the package, on test classes of four encoders and on raw pixels of digits; nothing of them was seen in",
+        "meta-training or in choosing settings. SqueezeNet has seen ImageNet, MiniLM the web. All methods meet the same episodes (5-way,",
+        "75 queries on average, seed 0). A difference is ours minus theirs in points, paired by episode; intervals are 1.96 standard errors.",
+        "",
+        f"Made by: `EPISODES={arguments['episodes']}{without} runs/universal_eval.sh`, commit {record['commit']}; {n_cells} cells in the core grid.",
+    ]
+    failures = [row for row in record["rows"] if "failure" in row]
+    lines += ["", *(f"- {row['method']} failed, {row['cell']}: {row['failure']}" for row in failures)] if failures else []
+    return lines
+
+
+def page(record: dict[str, Any], name: str) -> str:
+    """The record as Markdown; the pictures' names begin with `name`."""
+    sections: dict[str, Callable[[], list[str]]] = {
+        "What was asked, and what came": lambda: verdicts(record),
+        "By class mix": lambda: [f"![Accuracy by class mix: ours and the rivals]({name}_mixes.png)"],
+        "Told that classes are balanced: beside PT-MAP, TIM and the best rival": lambda: told_table(record),
+        "Told nothing: the smallest margin to each inductive method": lambda: margin_table(record),
+        "Told nothing: every cell": lambda: cell_table(by_cell(record, *CORE)),
+        "Told that classes are balanced: every cell": lambda: cell_table(by_cell(record, "told")),
+        "A quarter of the queries belongs to no class": lambda: [
+            "AUROC, and in brackets the accuracy on the items that belong to a class.", "", *outlier_table(by_cell(record, "outliers")),
+        ],
+        "Other numbers of classes": lambda: cell_table(by_cell(record, "ways")),
+        "Numbers of unlabelled items (per class, 5-way 1-shot, balanced, told nothing)": lambda: cell_table(by_cell(record, "counts")),
+        "Unequal shots (1 to 5 for each class, 5-way, Dirichlet 2)": lambda: cell_table(by_cell(record, "unequal")),
+        "Calibration": lambda: [*calibration_tables(record), "", f"![Reliability]({name}_reliability.png)"],
+    }  # fmt: skip
+    lines = ["# Universal SIB on unseen classes", "", *introduction(record)]
+    for title, body in sections.items():
+        lines += ["", f"## {title}", "", *body()]
+    return "\n".join(lines) + "\n"
+
+
+def write_page(path: Path) -> list[str]:
+    """Write page and pictures beside a record and return the verdicts."""
+    record = read_json(path)
+    write_text(path.with_suffix(".md"), page(record, path.stem))
+    cells = by_cell(record, *CORE)
+    columns = {mix: of_mix(cells, mix) for mix in mixes(record)}
+    draw_mixes(columns, with_trait(record, "assumes_balance", False), path.with_name(f"{path.stem}_mixes.png"), ours=OURS)
+    draw_reliability(record["calibration"]["bins"], path.with_name(f"{path.stem}_reliability.png"), ours=OURS)
+    return verdicts(record)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("record", type=Path, help="results/universal.json")
+    print("\n".join(write_page(parser.parse_args().record)))
+
+
+if __name__ == "__main__":
+    main()
