@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from sibyl.encoders import feature_cache as cache_module
 from sibyl.encoders.embed import embed
 from sibyl.encoders.encoder import Encoder
 from sibyl.encoders.feature_cache import FeatureCache
@@ -139,6 +140,21 @@ def test_many_small_shards_become_one(tmp_path: Path) -> None:
     row = cache.get(hashlib.sha256(bytes([7])).digest())
     assert row is not None
     assert row[0] == 7
+
+
+def test_full_shards_are_left_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(cache_module, "_FULL", 8)
+    keys = [hashlib.sha256(bytes([number])).digest() for number in range(80)]
+    for number in range(70):
+        cache = FeatureCache(tmp_path, "k", 1)
+        cache.add(keys[number], np.array([number], np.float32))
+        cache.flush()
+        assert cache.get(keys[number]) is not None
+    merged = {path for path in (tmp_path / "features" / "k").iterdir() if path.stat().st_size > 400}
+    assert merged
+    cache = FeatureCache(tmp_path, "k", 1)
+    assert [float(row[0]) for key in keys if (row := cache.get(key)) is not None] == list(range(70))
+    assert merged <= set((tmp_path / "features" / "k").iterdir())
 
 
 def test_a_cache_that_cannot_be_written_is_no_obstacle(tmp_path: Path) -> None:

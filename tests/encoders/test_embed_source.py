@@ -34,6 +34,14 @@ def test_images_are_encoded_once(pictures: Path, tmp_path: Path) -> None:
     assert first.encoder["name"] == "conv4-cifar-fs"
 
 
+def test_some_rows_come_first_and_no_row_gets_lost(pictures: Path, tmp_path: Path) -> None:
+    source, encoder = open_source(pictures), encoder_by_name("conv4-cifar-fs")
+    plain = embed_source(source, encoder, tmp_path / "cache")
+    turned = embed_source(source, encoder, tmp_path / "cache", first=["2.png", "broken.png"])
+    assert turned.names == ("2.png", "0.png", "1.png")
+    assert np.array_equal(turned.matrix, plain.matrix[[2, 0, 1]])
+
+
 def test_rows_are_handed_on(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", np.arange(6.0).reshape(3, 2))
     done = embed_source(open_source(tmp_path / "x.npy"))

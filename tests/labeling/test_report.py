@@ -13,6 +13,7 @@ import torch
 from rich.console import Console
 
 from sibyl.errors import DataError
+from sibyl.labeling import outputs as module
 from sibyl.labeling.examples import examples_from
 from sibyl.labeling.outputs import write_outputs
 from sibyl.labeling.report import Counts, Summary, print_summary
@@ -43,15 +44,15 @@ def test_a_full_disk_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.M
     table, summary = outputs(tmp_path)
     write_outputs(tmp_path / "old", table, replace(summary, method="before"))
     before = {path: path.read_bytes() for path in (tmp_path / "old").iterdir()}
-    write_bytes = Path.write_bytes
 
-    def full(self: Path, data: bytes) -> int:
-        if full_at in self.name:
-            write_bytes(self, data[: len(data) // 2])
-            raise OSError(28, "No space left on device")
-        return write_bytes(self, data)
+    def full(path: Path, *_: object) -> None:
+        path.write_bytes(b"half a fi")
+        raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", full)
+    if full_at == "labels.csv":
+        monkeypatch.setitem(module._WRITERS, ".csv", full)
+    else:
+        monkeypatch.setattr(module, "_write_summary", full)
     for folder in ("old", "new"):
         with pytest.raises(DataError, match="No space left on device"):
             write_outputs(tmp_path / folder, table, summary)

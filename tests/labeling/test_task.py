@@ -15,7 +15,7 @@ from sibyl.errors import DataError
 from sibyl.labeling.examples import Examples, examples_from
 from sibyl.labeling.report import Counts
 from sibyl.labeling.solve import solve_task
-from sibyl.labeling.table import COLUMNS, labels_csv, labels_table
+from sibyl.labeling.table import COLUMNS, labels_table, write_labels_csv
 from sibyl.labeling.task import build_task
 from sibyl.methods import build_method
 from sibyl.sources.item import Skipped
@@ -35,6 +35,15 @@ def test_support_and_query_keep_their_order() -> None:
     assert task.support_y.tolist() == [[0, 1, 1]]
     assert task.query_x[0].tolist() == [[0, 1], [4, 5], [8, 9]]
     assert task.n_way == 2
+
+
+def test_rows_after_the_examples_are_not_copied() -> None:
+    matrix, names = features(), ("e0", "e1", "q0", "q1", "q2", "q3")
+    task = build_task(names, matrix, EXAMPLES)
+    assert np.shares_memory(task.query_x.numpy(), matrix)
+    assert task.query_x[0].tolist() == matrix[2:].tolist()
+    matrix.flags.writeable = False  # as memory-mapped files come
+    assert task.query_x[0].tolist() == build_task(names, matrix, EXAMPLES).query_x[0].tolist()
 
 
 def test_bad_features_are_named_by_row() -> None:
@@ -90,7 +99,8 @@ def test_the_csv_reads_back_and_runs_no_formula(tmp_path: Path) -> None:
     examples = examples_from({"p": "cat", "q": "naïve, dog"}, tmp_path)
     logits = torch.zeros(1, len(odd), 2)
     table = labels_table((*odd, "p", "q"), examples, Solution(logits, logits))
-    text = labels_csv(table)
+    write_labels_csv(tmp_path / "labels.csv", table)
+    text = (tmp_path / "labels.csv").read_bytes().decode()
     rows = list(csv.DictReader(io.StringIO(text, newline="")))
     assert tuple(rows[0]) == COLUMNS
     assert not any(value.startswith(("=", "+", "-", "@")) for row in rows for value in row.values())

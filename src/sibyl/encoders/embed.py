@@ -23,6 +23,7 @@ from sibyl.errors import DataError
 from sibyl.sources.item import Item, Skipped, Unreadable
 
 _FLUSH_SECONDS = 5.0  # what a killed run may lose
+_MOVED_ROWS = 4096
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +102,8 @@ def embed(
         If the encoder returns NaN or infinity; the message names the item.
     """
     n_threads = n_threads or os.cpu_count() or 1
-    rows: list[npt.NDArray[np.float32] | None] = [None] * len(items)
+    matrix = np.empty((len(items), encoder.dim), np.float32)
+    is_done = np.zeros(len(items), bool)
     skipped: list[Skipped] = []
     n_cached = 0
     waiting: list[tuple[int, _Read]] = []
@@ -128,7 +130,7 @@ def embed(
             name = items[waiting[int(bad[0])][0]].name
             raise DataError(f"encoder {encoder.name} returns NaN or infinity for {name!r}; use another encoder, or remove the item")
         for (index, one), row in zip(waiting, encoded, strict=True):
-            rows[index] = row
+            matrix[index], is_done[index] = row, True
             if cache is not None:
                 cache.add(one.key, row)
         waiting.clear()
@@ -139,7 +141,7 @@ def embed(
                 if one.reason:
                     skipped.append(Skipped(items[index].name, one.reason))
                 elif one.row is not None:
-                    rows[index] = one.row
+                    matrix[index], is_done[index] = one.row, True
                     n_cached += 1
                 else:
                     waiting.append((index, one))
@@ -152,10 +154,14 @@ def embed(
         finally:  # an interrupted run keeps what it has computed
             if cache is not None:
                 cache.flush()
-    done = [index for index, row in enumerate(rows) if row is not None]
-    matrix = np.stack([row for row in rows if row is not None]) if done else np.zeros((0, encoder.dim), np.float32)
-    names = tuple(items[index].name for index in done)
-    return Embedded(names, matrix, tuple(skipped), n_cached, cache.problem if cache is not None else "", encoder.description)
+    done = np.flatnonzero(is_done)
+    for start in range(0, len(done), _MOVED_ROWS):  # rows close ranks in place: a second matrix would cost as much as the first
+        moved = done[start : start + _MOVED_ROWS]
+        matrix[start : start + len(moved)] = matrix[moved]
+    names = tuple(items[index].name for index in done.tolist())
+    return Embedded(
+        names, matrix[: len(done)], tuple(skipped), n_cached, cache.problem if cache is not None else "", encoder.description
+    )
 
 
 def _in_order(

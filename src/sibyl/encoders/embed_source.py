@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
@@ -27,6 +27,7 @@ def embed_source(
     encoder: Encoder[Any, Any] | None = None,
     cache: str | Path | None = None,
     *,
+    first: Collection[str] = (),
     batch_size: int = 32,
     console: Console | None = None,
 ) -> Embedded:
@@ -41,6 +42,8 @@ def embed_source(
     cache : path, optional
         Folder of the feature caches; `cache_folder()` when left out. An encoder that is fitted to the source has no cache: fitting is
         what takes its time.
+    first : collection of str
+        Items whose rows come before the others', so that the others can be used as they lie, without a copy.
     batch_size : int
         Items per run of the network.
     console : rich Console, optional
@@ -75,8 +78,9 @@ def embed_source(
     is_image = source.modality == "image"
     decode = partial(source.decode, min_side=network.enough_pixels) if is_image else source.decode
     quiet: AbstractContextManager[None] = quiet_decoding() if is_image else nullcontext()
+    items = sorted(source.items, key=lambda item: item.name not in first)
     with quiet:
-        return embed(source.items, decode, network, stored, decoder=source.decoder, batch_size=batch_size, console=console)
+        return embed(items, decode, network, stored, decoder=source.decoder, batch_size=batch_size, console=console)
 
 
 def _decoded(source: Source) -> Iterator[Any]:

@@ -2,13 +2,16 @@
 
 A cache is a folder of shards, each a small file that appears whole and is never changed afterwards: ``keys`` (SHA-256 of the item's
 content) and ``features`` (rows). A killed run has lost at most the shard that it was filling; two runs at once write different files,
-at worst the same rows twice; a damaged shard is passed over. So nothing needs a lock.
+at worst the same rows twice; a damaged shard is passed over. So nothing needs a lock. Rows stay on disk, memory-mapped, until they are
+asked for; in memory are 40 bytes a row that say where each lies.
 """
 
 from __future__ import annotations
 
 import uuid
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +21,36 @@ from sibyl.errors import CheckpointError
 from sibyl.storage import load_tensors, save_tensors
 
 Rows = npt.NDArray[np.float32]
-_MERGE_ABOVE = 64  # shards
+Keys = npt.NDArray[Any]  # of `_KEY`
+_MERGE_ABOVE = 64  # small shards
+_FULL = 1 << 22  # numbers from which a shard is no longer small
+_KEY = np.dtype("S32")
+
+
+@dataclass(frozen=True, eq=False)
+class _Index:
+    """Where the row of each key lies: keys in order, and the shard and row of each."""
+
+    shards: tuple[Rows, ...]
+    keys: Keys
+    shard: npt.NDArray[np.int32]
+    row: npt.NDArray[np.int32]
+
+    def joined(self, *shards: tuple[Keys, Rows]) -> _Index:
+        """Return an index of further shards, too."""
+        all_keys = np.concatenate([self.keys, *(keys for keys, _ in shards)])
+        numbers = [np.full(len(keys), len(self.shards) + number, np.int32) for number, (keys, _) in enumerate(shards)]
+        places = [np.arange(len(keys), dtype=np.int32) for keys, _ in shards]
+        order = np.argsort(all_keys, kind="stable")
+        shard, row = np.concatenate([self.shard, *numbers]), np.concatenate([self.row, *places])
+        return _Index((*self.shards, *(rows for _, rows in shards)), all_keys[order], shard[order], row[order])
+
+    def get(self, key: bytes) -> Rows | None:
+        place = int(np.searchsorted(self.keys, np.array(key, _KEY)))
+        if place == len(self.keys) or self.keys[place : place + 1].tobytes() != key:
+            return None
+        row: Rows = self.shards[self.shard[place]][self.row[place]]
+        return row
 
 
 class FeatureCache:
@@ -43,55 +75,69 @@ class FeatureCache:
         self.folder = Path(folder) / "features" / encoder_key
         self.dim = dim
         self.problem = ""
-        self._rows: dict[bytes, Rows] = {}
         self._new: dict[bytes, Rows] = {}
-        shards = sorted(self.folder.glob("*.safetensors")) if self.folder.is_dir() else []
-        for shard in shards:
-            self._read(shard)
-        if len(shards) > _MERGE_ABOVE:
-            self._merge(shards)
+        paths = sorted(self.folder.glob("*.safetensors")) if self.folder.is_dir() else []
+        shards = {path: shard for path in paths if (shard := self._read(path)) is not None}
+        nowhere = np.zeros(0, np.int32)
+        self._index = _Index((), np.zeros(0, _KEY), nowhere, nowhere).joined(*shards.values())
+        small = {path: shard for path, shard in shards.items() if shard[1].size < _FULL}
+        if len(small) > _MERGE_ABOVE:
+            self._merge(small)
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._index.keys) + len(self._new)
 
-    def _read(self, shard: Path) -> None:
+    def _read(self, path: Path) -> tuple[Keys, Rows] | None:
         try:
-            tensors, _ = load_tensors(shard)
+            tensors, _ = load_tensors(path)
             keys, rows = tensors["keys"].numpy(), tensors["features"].numpy()
         except (CheckpointError, KeyError, OSError):
-            return
-        if keys.ndim == 2 and rows.shape == (len(keys), self.dim) and rows.dtype == np.float32:
-            self._rows.update((key.tobytes(), row) for key, row in zip(keys, rows, strict=True))
+            return None
+        if keys.ndim != 2 or keys.shape[1] != _KEY.itemsize or rows.shape != (len(keys), self.dim) or rows.dtype != np.float32:
+            return None
+        return keys.view(_KEY)[:, 0], rows
 
     def get(self, key: bytes) -> Rows | None:
-        """Return the row of an item [dim], or None."""
-        return self._rows.get(key)
+        """Return the row of an item [dim], or None. The key is 32 bytes long."""
+        row = self._new.get(key)
+        return self._index.get(key) if row is None else row
 
     def add(self, key: bytes, row: Rows) -> None:
         """Keep a row; it is on disk after the next `flush`."""
-        self._rows[key] = self._new[key] = row
+        if not self.problem:
+            self._new[key] = row
 
     def flush(self) -> None:
         """Write the rows added since the last flush as one shard."""
-        if self._write(self._new):
-            self._new = {}
+        if not self._new:
+            return
+        written = self._write(np.frombuffer(b"".join(self._new), _KEY), np.stack(list(self._new.values())))
+        shard = None if written is None else self._read(written)
+        if shard is not None:
+            self._index = self._index.joined(shard)
+        self._new = {}
 
-    def _write(self, rows: dict[bytes, Rows]) -> bool:
-        if not rows or self.problem:
-            return not rows
+    def _write(self, keys: Keys, rows: Rows) -> Path | None:
+        path = self.folder / f"{uuid.uuid4().hex}.safetensors"
         tensors = {
-            "keys": torch.from_numpy(np.stack([np.frombuffer(key, np.uint8) for key in rows])),
-            "features": torch.from_numpy(np.stack(list(rows.values()))),
+            "keys": torch.from_numpy(keys.view(np.uint8).reshape(len(keys), -1).copy()),
+            "features": torch.from_numpy(rows),
         }
         try:
-            save_tensors(self.folder / f"{uuid.uuid4().hex}.safetensors", tensors, {"dim": self.dim})
+            save_tensors(path, tensors, {"dim": self.dim})
         except OSError as error:
             self.problem = f"features are not kept for the next run: {self.folder}: {error.strerror or error}"
-            return False
-        return True
+            return None
+        return path
 
-    def _merge(self, shards: list[Path]) -> None:
-        # The merged file exists before the parts go; a run that reads meanwhile misses parts at worst, and encodes those again.
-        if self._write(self._rows):
-            for shard in shards:
-                shard.unlink(missing_ok=True)
+    def _merge(self, small: dict[Path, tuple[Keys, Rows]]) -> None:
+        # A merged file exists before its parts go; a run that reads meanwhile misses parts at worst, and encodes those again.
+        sizes = np.array([rows.size for _, rows in small.values()])
+        numbers = (np.cumsum(sizes) - sizes) // _FULL
+        for number in np.unique(numbers):
+            group = [path for path, one in zip(small, numbers, strict=True) if one == number]
+            keys, rows = (np.concatenate(parts) for parts in zip(*(small[path] for path in group), strict=True))
+            if self._write(keys, rows) is None:
+                return
+            for path in group:
+                path.unlink(missing_ok=True)

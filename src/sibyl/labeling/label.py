@@ -194,12 +194,14 @@ def write_export(name: str, folder: Path, labelling: Labelling) -> None:
     """Write labels for another tool into ``folder/NAME``, or the classifier into ``folder/classifier.onnx``."""
     solution = labelling.solved.solution
     if name != ONNX:
+        row_of = {name: row for row, name in enumerate(labelling.names)}
+        rows = [row_of[item.name] for item in labelling.source.items if item.name in row_of]
         items = labelled_items(
             labelling.table,
             labelling.source,
             labelling.class_names,
-            labelling.names,
-            labelling.matrix,
+            tuple(labelling.names[row] for row in rows),
+            labelling.matrix[rows],
             solution.probabilities[0].numpy(),
             labelling.summary.method_name,
         )
@@ -258,7 +260,8 @@ def write_labelling(out: str | Path, labelling: Labelling, cache: str | Path | N
 def to_show(labelling: Labelling, n_first: int = 12) -> ToShow:
     """Gather what the report of a run shows."""
     solved = labelling.solved
-    queries = [name for name, status in _status_of(labelling) if status == "labelled"]
+    examples = set(labelling.table.loc[labelling.table["status"] == "example", "item"])
+    queries = [name for name in labelling.names if name not in examples]
     first = [
         (queries[one.row], suggestion_words(one, labelling.class_names)) for one in suggest(solved.task, solved.solution, n_first)
     ]
@@ -273,12 +276,6 @@ def to_show(labelling: Labelling, n_first: int = 12) -> ToShow:
         None if mix is None else [float(share) for share in mix[0].tolist()],
         first,
     )
-
-
-def _status_of(labelling: Labelling) -> list[tuple[str, str]]:
-    """Items with features in the order of their rows, with their status."""
-    status = dict(zip(labelling.table["item"], labelling.table["status"], strict=True))
-    return [(name, str(status[name])) for name in labelling.names]
 
 
 def _write(path: Path, document: str) -> None:

@@ -11,10 +11,11 @@ import pandas as pd
 
 from sibyl.errors import DataError
 from sibyl.labeling.report import Summary
-from sibyl.labeling.table import labels_csv, labels_jsonl, write_labels_parquet
+from sibyl.labeling.table import write_labels_csv, write_labels_jsonl, write_labels_parquet
 from sibyl.storage import atomic_path
 
 TABLES = ("labels.csv", "labels.jsonl", "labels.parquet")
+_WRITERS = {".csv": write_labels_csv, ".jsonl": write_labels_jsonl, ".parquet": write_labels_parquet}
 OTHERS = ("summary.json", "report.html", "run.safetensors")
 
 
@@ -59,7 +60,7 @@ def write_outputs(
     folder = Path(folder)
     is_new = not folder.exists()
     writers: dict[str, Callable[[Path], None]] = {
-        table_name: lambda path: _write_table(path, table, Path(table_name).suffix.lower()),
+        table_name: lambda path: _WRITERS[Path(table_name).suffix](path, table),
         **(others or {}),
         "summary.json": lambda path: _write_summary(path, summary),
     }
@@ -71,13 +72,6 @@ def write_outputs(
         if is_new and folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
         raise DataError(f"{folder}: cannot be written ({error.strerror or error}); free space or choose another folder") from None
-
-
-def _write_table(path: Path, table: pd.DataFrame, ending: str) -> None:
-    if ending == ".parquet":
-        write_labels_parquet(path, table)
-    else:
-        path.write_bytes((labels_jsonl(table) if ending == ".jsonl" else labels_csv(table)).encode("utf-8"))
 
 
 def _write_summary(path: Path, summary: Summary) -> None:

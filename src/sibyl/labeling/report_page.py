@@ -177,7 +177,8 @@ def _page(shown: ToShow, limits: PageLimits, cache: Path | None) -> _Page:
     changed = choose_changed(table, limits.changed)
     all_outliers = choose_outliers(table, len(table))
     outliers = all_outliers[: limits.outliers]
-    position = {str(item): row for row, item in enumerate(table["item"])}
+    wanted = {item for item, _ in shown.first}
+    position = {str(item): row for row, item in enumerate(table["item"]) if item in wanted}
     first = [(position[item], reason) for item, reason in shown.first]
     rows = [row for choice in choices for row in (*choice.examples, *choice.borderline, *choice.certain)]
     rows += [*changed, *outliers, *(row for row, _ in first)]
@@ -265,19 +266,19 @@ def _class(index: int, n_classes: int, choice: ClassChoice, cards: _Cards, on_ma
 
 
 def _points(shown: ToShow, limits: PageLimits, cache: Path | None) -> tuple[list[_Point], int]:
-    by_item = shown.table.set_index("item")
     number = {name: index for index, name in enumerate(shown.class_names)}
-    statuses = by_item["status"].to_dict()
-    labels, sure = by_item["label"].to_dict(), by_item["confidence"].to_dict()
-    examples = [row for row, name in enumerate(shown.names) if statuses[name] == "example"]
-    rows = map_rows(len(shown.names), examples, limits.map)
+    with_features = shown.table[shown.table["status"].isin(["example", "labelled"])]
+    examples = np.flatnonzero(with_features["status"] == "example").tolist()
+    chosen = with_features.iloc[map_rows(len(with_features), examples, limits.map)]
+    rows = pd.Index(shown.names, dtype=object).get_indexer(pd.Index(chosen["item"]))
     places = map_points(shown.matrix[rows], cache)
     points = []
-    for row, (across, down) in zip(rows.tolist(), places.tolist(), strict=True):
-        name = shown.names[row]
-        group = number[str(labels[name])]
-        example = statuses[name] == "example"
-        opacity = 1.0 if example else 0.25 + 0.65 * float(sure[name])
+    for name, label, sure, status, (across, down) in zip(
+        chosen["item"], chosen["label"], chosen["confidence"], chosen["status"], places.tolist(), strict=True
+    ):
+        group = number[str(label)]
+        example = status == "example"
+        opacity = 1.0 if example else 0.25 + 0.65 * float(sure)
         points.append(
             _Point(round(1000 * across), round(700 * down), name, group, _hue(group, len(number)), f"{opacity:.2f}", example)
         )

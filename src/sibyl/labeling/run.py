@@ -101,7 +101,7 @@ def label_items(
     if isinstance(method, str) and network is not None and not is_fitted(network):
         method_by_name(method, network.dim, len(given.class_names))  # a wrong name is told before hours of encoding
 
-    embedded = embed_source(source, network, cache, batch_size=batch_size, console=console)
+    embedded = embed_source(source, network, cache, first=given.labels, batch_size=batch_size, console=console)
     skipped = (*source.skipped, *embedded.skipped)
     reasons = {one.name: one.reason for one in skipped}
     check_items_exist(given, set(embedded.names), reasons)

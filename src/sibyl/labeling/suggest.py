@@ -11,6 +11,7 @@ from sibyl.labeling.novelty import SUSPECTED, excess
 from sibyl.tasks import Solution, Task
 
 _CANDIDATES = 2000  # the most valuable items, one of which is taken
+_PART = 250  # candidates looked at together
 _EXPLAINED = 4000  # items that stand for all others, evenly spaced
 
 
@@ -80,11 +81,11 @@ def suggest(task: Task, solution: Solution, number: int = 10) -> list[Suggestion
     known, candidates, others = (
         normalize(x - centre, dim=-1) for x in (task.support_x[0], task.query_x[0][rows], task.query_x[0][seen])
     )
-    alike = (candidates @ others.mT).clamp_min(0).square()
+    alike = (candidates @ others.mT).clamp_min_(0).square_()  # in place, and in parts below: each copy is 32 MB
     explained = (known @ others.mT).clamp_min(0).square().amax(0)
     taken: list[int] = []
     for _ in range(min(number, len(rows))):
-        gain = (alike - explained).clamp_min(0) @ value[seen]
+        gain = torch.cat([(part - explained).clamp_min_(0) @ value[seen] for part in alike.split(_PART)])
         gain[taken] = -1
         here = int(gain.argmax())
         taken.append(here)

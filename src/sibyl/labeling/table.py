@@ -16,6 +16,7 @@ from sibyl.tasks import Solution
 COLUMNS = (
     "item", "label", "confidence", "margin", "runner_up", "inductive_label", "changed", "outlier_score", "status", "source",
 )  # fmt: skip
+_WRITTEN_ROWS = 4096
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -75,22 +76,23 @@ def labels_table(
     return table.sort_values("item", kind="stable", ignore_index=True)
 
 
-def labels_csv(table: pd.DataFrame) -> str:
-    """Return a table of labels as CSV.
+def write_labels_csv(path: Path, table: pd.DataFrame) -> None:
+    """Write a table of labels as CSV.
 
     Names of items stay as they are, quoted where they hold commas, quotes or newlines, so that each can be joined with its file
     again. One exception: a name that spreadsheets would run as a formula (``=cmd.jpg``) gets ``./`` in front, the same file by a
     harmless spelling. Class names that would run as formulas are refused when the examples are read.
     """
     harmless = table.assign(item=["./" + item if item.startswith(_FORMULA) else item for item in table["item"]])
-    text: str = harmless.to_csv(index=False, columns=list(COLUMNS), float_format="%.6g", lineterminator="\n")
-    return text
+    harmless.to_csv(path, index=False, columns=list(COLUMNS), float_format="%.6g", lineterminator="\n", encoding="utf-8")
 
 
-def labels_jsonl(table: pd.DataFrame) -> str:
-    """Return a table of labels as one JSON object a line; what does not apply is null. Names stay as they are."""
-    text: str = table.to_json(orient="records", lines=True, force_ascii=False, double_precision=6)
-    return text
+def write_labels_jsonl(path: Path, table: pd.DataFrame) -> None:
+    """Write a table of labels as one JSON object a line; what does not apply is null. Names stay as they are."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        for start in range(0, len(table), _WRITTEN_ROWS):
+            part = table.iloc[start : start + _WRITTEN_ROWS]
+            part.to_json(file, orient="records", lines=True, force_ascii=False, double_precision=6)
 
 
 def write_labels_parquet(path: Path, table: pd.DataFrame) -> None:

@@ -13,6 +13,8 @@ from sibyl.errors import DataError
 from sibyl.labeling.examples import Examples
 from sibyl.tasks import Task
 
+_SLICE_ROWS = 65536
+
 
 def build_task(names: Sequence[str], matrix: npt.NDArray[np.floating[Any]], examples: Examples) -> Task:
     """Build one task: the examples are its support, all other rows its queries, both in the order of `names`.
@@ -38,7 +40,8 @@ def build_task(names: Sequence[str], matrix: npt.NDArray[np.floating[Any]], exam
     """
     if len(names) != len(matrix):
         raise DataError(f"{len(matrix)} rows of features, but {len(names)} items; give one row per item")
-    bad = np.flatnonzero(~np.isfinite(matrix).all(1))
+    slices = [slice(start, start + _SLICE_ROWS) for start in range(0, len(matrix), _SLICE_ROWS)]
+    bad = np.flatnonzero(np.concatenate([np.zeros(0, bool), *(~np.isfinite(matrix[part]).all(1) for part in slices)]))
     if len(bad):
         raise DataError(
             f"features must be finite, but row {bad[0]} ({names[bad[0]]!r}) holds NaN or infinity ({len(bad)} such rows); "
@@ -46,11 +49,12 @@ def build_task(names: Sequence[str], matrix: npt.NDArray[np.floating[Any]], exam
         )
     number = {name: index for index, name in enumerate(examples.class_names)}
     support = [row for row, name in enumerate(names) if name in examples.labels]
-    is_query = np.ones(len(names), bool)
-    is_query[support] = False
+    # Rows after the examples are used where they lie; rows among them must be copied.
+    is_first = support == list(range(len(support)))
+    queries = matrix[len(support) :] if is_first else np.delete(matrix, support, 0)
     return Task(
         torch.from_numpy(matrix[support].astype(np.float32))[None],
         torch.tensor([[number[examples.labels[names[row]]] for row in support]], dtype=torch.long),
-        torch.from_numpy(matrix[is_query].astype(np.float32))[None],
+        torch.from_numpy(np.require(queries, np.float32, ["C", "W"]))[None],
         len(examples.class_names),
     )

@@ -57,7 +57,7 @@ def walk_folder(root: str | Path, leave_out: Iterable[str | Path] = (), refuse: 
     root = Path(root)
     if not root.is_dir():
         raise DataError(f"{root}: {'is a file' if root.exists() else 'no such folder'}; expected a folder")
-    search = _Search({_identity(Path(path)) for path in leave_out if Path(path).exists()}, refuse)
+    search = _Search(root, {_identity(Path(path)) for path in leave_out if Path(path).exists()}, refuse)
     search.folder(root, "")
     while search.links:
         search.link(*search.links.pop(0))
@@ -76,8 +76,8 @@ def _identity(path: Path) -> tuple[int, int]:
 class _Search:
     """One walk over a folder; links to folders wait in `links` until all real folders are done."""
 
-    def __init__(self, leave_out: set[tuple[int, int]], refuse: Callable[[Path], str]) -> None:
-        self.leave_out, self.refuse = leave_out, refuse
+    def __init__(self, root: Path, leave_out: set[tuple[int, int]], refuse: Callable[[Path], str]) -> None:
+        self.root, self.leave_out, self.refuse = root, leave_out, refuse
         self.items: list[Item] = []
         self.skipped: list[Skipped] = []
         self.links: list[tuple[Path, str]] = []
@@ -135,7 +135,7 @@ class _Search:
         elif reason := self.refuse(path):
             self._skip(name, reason)
         else:
-            self.items.append(Item(name, path))
+            self.items.append(Item(name, self.root, below=True))
 
 
 def _printable(name: str) -> str:

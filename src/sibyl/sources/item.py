@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Item:
     """One thing to be classified: a file, or a part of one.
 
@@ -14,15 +14,23 @@ class Item:
     ----------
     name : str
         Path below the source's root with forward slashes, unique within the source: the item's name in every table.
-    path : Path
-        The file.
+    place : Path
+        The file, or the folder that it lies `below`.
     content : bytes, optional
         The item itself, where it is only a part of the file, as the cell of a table.
+    below : bool
+        `place` is the source's root and `name` the path below it; a hundred thousand items then share one path.
     """
 
     name: str
-    path: Path
+    place: Path
     content: bytes | None = None
+    below: bool = field(default=False, kw_only=True)
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self.place / self.name if self.below else self.place
 
     def read(self) -> bytes:
         """Return the item's bytes.

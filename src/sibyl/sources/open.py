@@ -103,29 +103,26 @@ def _known() -> list[str]:
 
 
 def _folder(path: Path, leave_out: list[str | Path]) -> Source:
-    kind_of: dict[Path, _Kind] = {}
-
-    def refuse(file: Path) -> str:
-        kind = next((kind for kind in _KINDS if kind.belongs(file)), None)
-        if kind is not None:
-            kind_of[file] = kind
-        return "" if kind is not None else "neither an image, an audio clip nor a text"
-
-    found = walk_folder(path, leave_out, refuse)
+    found = walk_folder(path, leave_out, lambda file: "" if _kind_of(file) else "neither an image, an audio clip nor a text")
     if not found.items:
         tables = [one.name for one in found.skipped if Path(one.name).suffix.lower() in _known()]
         hint = f"name a table itself: {path / tables[0]}" if tables else "name another folder"
         what = f"none of its {len(found.skipped)} files is one" if found.skipped else "it is empty"
         endings = ", ".join((*images.ENDINGS, *audio.ENDINGS, *texts.ENDINGS))
         raise DataError(f"{path}: expected a folder with images, audio clips or texts ({endings}), but {what}; {hint}")
-    counts = Counter(kind_of[item.path].modality for item in found.items)
-    main = max(_KINDS, key=lambda kind: counts[kind.modality])
+    kinds = [_kind_of(item.path) for item in found.items]
+    counts = Counter(kinds)
+    main = max(_KINDS, key=lambda kind: counts[kind])
     if main.modality == "audio":
         audio.need_soundfile()  # before work begins
-    items = tuple(item for item in found.items if kind_of[item.path] is main)
-    others = [Skipped(item.name, f"not {main.article}") for item in found.items if kind_of[item.path] is not main]
+    items = tuple(item for item, kind in zip(found.items, kinds, strict=True) if kind is main)
+    others = [Skipped(item.name, f"not {main.article}") for item, kind in zip(found.items, kinds, strict=True) if kind is not main]
     skipped = tuple(sorted([*found.skipped, *others], key=lambda one: one.name))
     return Source(main.modality, path, items, skipped, folder_labels(items), main.decode, main.decoder)
+
+
+def _kind_of(file: Path) -> _Kind | None:
+    return next((kind for kind in _KINDS if kind.belongs(file)), None)
 
 
 def _holds_lists(path: Path) -> bool:

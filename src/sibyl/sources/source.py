@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from sys import intern
 from typing import Any
 
 import numpy as np
@@ -57,5 +58,5 @@ class Source:
 
 def folder_labels(items: Iterable[Item]) -> dict[str, str]:
     """Return item → outermost sub-folder, for the items that lie in one."""
-    outermost = ((item.name, item.name.split("/", 1)[0]) for item in items if "/" in item.name)
+    outermost = ((item.name, intern(item.name.split("/", 1)[0])) for item in items if "/" in item.name)
     return {name: folder for name, folder in outermost if folder.lower() not in _NO_CLASS}
