@@ -98,7 +98,7 @@ def test_the_label_job_s_figures_are_those_of_the_run() -> None:
 
 def test_universal_sib_s_figures_are_those_of_the_run() -> None:
     rows = json.loads((ROOT / "results" / "universal.json").read_text())["rows"]
-    usual = [row for row in rows if row["settings"]["n_query"] == 15 and not row["settings"]["outlier_share"]]
+    usual = [row for row in rows if row["part"] in ("core", "told")]
     mixes = {
         "balanced, and told so": ("balanced", True), "balanced, told nothing": ("balanced", False), "Dirichlet 2": ("dirichlet:2", False),
         "Dirichlet 0.5": ("dirichlet:0.5", False), "one class only": ("one-class", False),
@@ -110,7 +110,6 @@ def test_universal_sib_s_figures_are_those_of_the_run() -> None:
             found = [
                 100 * row["accuracy"] for row in usual
                 if row["method"] == method and row["settings"]["mix"] == mix and row["settings"]["told_balanced"] == told
-                and row["settings"]["episodes"] == 400
             ]  # fmt: skip
             assert len(found) == 10
             assert f"{sum(found) / 10:.1f}" == line[group], (name, method)

@@ -14,9 +14,11 @@ import pytest
 from sibyl.compare.arena import Row
 from sibyl.compare.protocols import Cell
 from sibyl.evaluation import Evaluation
-from sibyl.storage import write_json
+from sibyl.storage import read_json, write_json
 
-RUNS = Path(__file__).resolve().parents[2] / "runs"
+ROOT = Path(__file__).resolve().parents[2]
+RUNS = ROOT / "runs"
+PUBLISHED = ROOT / "results" / "universal.json"
 OURS = "universal_sib"
 MIXES = ("balanced", "one-class")
 # What each method is, its accuracy in every cell, and what ours gains over it; half an interval is always 0.01.
@@ -90,6 +92,10 @@ def row_of(record: dict[str, Any], part: str, method: str, place: int = 0) -> di
 def line(lines: list[str], start: str) -> str:
     (found,) = (one for one in lines if one.startswith(start))
     return found
+
+
+def test_the_published_page_is_what_the_script_writes_from_the_record(page: Any) -> None:
+    assert page.page(read_json(PUBLISHED), PUBLISHED.stem) == PUBLISHED.with_suffix(".md").read_text(encoding="utf-8")
 
 
 def test_told_balanced_the_best_rival_by_name_is_what_counts(verdicts: Any, record: dict[str, Any]) -> None:
