@@ -49,7 +49,7 @@ def main() -> None:
         episodes=recipe["episodes"],
         loss="cross-entropy and the KL term of the bound",
         validation=card["validation"],
-        ways=card["ranges"]["most_ways"],
+        ways=card["ranges"]["widest"],
         queries=card["ranges"]["most_queries"],
     )
     write_text(target.with_suffix(".md"), text)

@@ -6,6 +6,7 @@ python runs/universal.py --features runs/universal --out runs/universal/network 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -41,22 +42,9 @@ def main() -> None:
     )
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    folders = {folder.name: folder for folder in sorted(arguments.features.iterdir()) if (folder / "validation").is_dir()}
-    folders |= {name: Path(path) for name, _, path in (text.partition("=") for text in arguments.more)}
-    train, validation = {}, {}
-    for name, folder in folders.items():
-        train |= {
-            f"{name}/{part.name}": Features.load(part)
-            for part in sorted(folder.glob("train*"))
-            if (part / "features.json").is_file()
-        }
-        validation[name] = Features.load(folder / "validation")
-    validation = {name: one for name, one in validation.items() if not arguments.validate or name in arguments.validate.split(",")}
+    train, validation = load_sets(feature_folders(arguments.features, arguments.more), arguments.validate)
     print("train:", ", ".join(train), "\nvalidation:", ", ".join(validation))
-    recipe = MetaRecipe(
-        arguments.iterations, arguments.episodes, "adamw", arguments.rate, weight_decay=1e-4, schedule="cosine", clip=1.0,
-        validate_every=min(2000, arguments.iterations),
-    )  # fmt: skip
+    recipe = recipe_of(arguments.iterations, arguments.episodes, arguments.rate)
     cells = [
         (EpisodeSampler(one, n_shot=shot, class_mix=mix, seed=77), told)
         for one in validation.values() for shot in (1, 5) for mix, told in MIXES
@@ -79,6 +67,30 @@ def main() -> None:
             network, source, arguments.out, recipe=recipe, validate=validate, seed=arguments.seed, card=card, block=arguments.episodes,
             on_step=lambda done, total, line: report(done, total, f"validation {100 * line['best']:.2f} %" if line["best"] >= 0 else ""),
         )  # fmt: skip
+
+
+def feature_folders(folder: Path, more: Sequence[str]) -> dict[str, Path]:
+    """Return the folders of features in `folder`, and those given as NAME=DIR."""
+    folders = {inner.name: inner for inner in sorted(folder.iterdir()) if (inner / "validation").is_dir()}
+    return folders | {name: Path(path) for name, _, path in (text.partition("=") for text in more)}
+
+
+def load_sets(folders: Mapping[str, Path], validate: str) -> tuple[dict[str, Features], dict[str, Features]]:
+    """Return training features, and validation features of the names in `validate`, or of all."""
+    train = {
+        f"{name}/{part.name}": Features.load(part)
+        for name, folder in folders.items()
+        for part in sorted(folder.glob("train*"))
+        if (part / "features.json").is_file()
+    }
+    wanted = validate.split(",") if validate else list(folders)
+    return train, {name: Features.load(folder / "validation") for name, folder in folders.items() if name in wanted}
+
+
+def recipe_of(iterations: int, episodes: int, rate: float) -> MetaRecipe:
+    return MetaRecipe(
+        iterations, episodes, "adamw", rate, weight_decay=1e-4, schedule="cosine", clip=1.0, validate_every=min(2000, iterations)
+    )
 
 
 def untrained(n_steps: int, n_channels: int, seed: int) -> UniversalSIB:

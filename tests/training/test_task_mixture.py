@@ -44,6 +44,21 @@ def test_balanced_only_is_balanced() -> None:
         assert len(set(counts.tolist())) == 1
 
 
+def test_wide_tasks_have_many_classes_and_come_in_fewer_at_once() -> None:
+    many = some_features(150, 20, 6)
+    ranges = Ranges(wide=1.0, synthetic=0.0, outliers=0.0, projected=0.0, centred=0.0)
+    mixture = TaskMixture({"many": many}, block=8, ranges=ranges)
+    episodes = [mixture.sample(8 * number, 8) for number in range(20)]
+    assert all(ranges.most_ways <= episode.task.n_way < 150 for episode in episodes)
+    assert max(episode.task.n_way for episode in episodes) > 100
+    pairs = [episode.task.n_way * episode.query_y.numel() for episode in episodes]
+    assert max(pairs) <= max(ranges.pairs, 149**2)
+    assert min(episode.task.n_tasks for episode in episodes) < 8
+    part = mixture.sample(3, 1)
+    whole = mixture.sample(0, 8)
+    assert torch.equal(part.task.query_x[0], whole.task.query_x[min(3, whole.task.n_tasks - 1)])
+
+
 def test_synthetic_clusters_have_as_many_items_as_said() -> None:
     features = clusters(np.random.default_rng(1), n_classes=4, n_items=9)
     features.check_finite()

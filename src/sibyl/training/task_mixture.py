@@ -34,7 +34,11 @@ class Ranges:
     outliers : float
         Chance that 5 to 40 % of the queries belong to no class.
     most_ways, most_queries : int
-        Largest number of classes, and of queries in all.
+        Largest number of classes, and of queries in all, of most tasks.
+    wide : float
+        Chance of more classes than that, up to `widest`.
+    widest, pairs : int
+        Largest number of classes of wide tasks; pairs of a query and a class that a block of them holds at most, in fewer tasks.
     projected, centred : float
         Chance that features are projected at random, some through a ReLU; or moved to their set's mean.
     synthetic : float
@@ -45,9 +49,12 @@ class Ranges:
     one_class: float = 0.07
     alpha: tuple[float, float] = (0.3, 8.0)
     absent: float = 0.15
-    outliers: float = 0.25
+    outliers: float = 0.3
     most_ways: int = 30
     most_queries: int = 400
+    wide: float = 0.05
+    widest: int = 200
+    pairs: int = 60_000
     projected: float = 0.3
     centred: float = 0.1
     synthetic: float = 0.06
@@ -74,7 +81,7 @@ class TaskMixture:
         self.block, self.ranges, self.seed = block, ranges or Ranges(), seed
 
     def sample(self, start: int, n_tasks: int) -> Episode:
-        """Return episodes ``start … start + n_tasks − 1``, which must lie in one block."""
+        """Return episodes ``start … start + n_tasks − 1``, which must lie in one block; fewer where tasks are wide."""
         number, first = divmod(start, self.block)
         if first + n_tasks > self.block:
             raise DataError(
@@ -89,8 +96,10 @@ class TaskMixture:
                 sampler = self._sampler(data, generator, number)
             except DataError:  # too few classes or items for this shape: another one
                 continue
-            episode = sampler.sample(0, self.block)
+            n_pairs = sampler.n_way**2 * sampler.n_query
+            episode = sampler.sample(0, max(1, min(self.block, self.ranges.pairs // n_pairs)))
             task = self._prepared(episode.task, data, generator)
+            first = min(first, task.n_tasks - 1)
             rows = slice(first, first + n_tasks)
             return Episode(task.take(rows), episode.query_y[rows])
         raise DataError("no shape of the mixture fits these features: they hold too few classes or items")
@@ -99,10 +108,14 @@ class TaskMixture:
         ranges, usual = self.ranges, generator.random() < 0.5
         most = max(2, min(ranges.most_ways, len(data.class_names) - 1))
         n_way = min(5, most) if usual else round(float(np.exp(generator.uniform(np.log(2), np.log(most + 0.49)))))
+        is_wide = generator.random() < ranges.wide
+        if is_wide:
+            most = min(ranges.widest, len(data.class_names) - 1)
+            n_way = round(float(np.exp(generator.uniform(np.log(ranges.most_ways), np.log(max(ranges.most_ways, most))))))
         shots = generator.choice([1, 1, 5, int(generator.integers(2, 9))])
         n_shot: int | tuple[int, int] = (1, max(2, int(shots))) if generator.random() < 0.15 else int(shots)
         n_query = 15 if generator.random() < 0.5 else round(float(np.exp(generator.uniform(0, np.log(40)))))
-        n_query = min(n_query, max(1, ranges.most_queries // n_way))
+        n_query = min(n_query, max(1, ranges.pairs // n_way**2 if is_wide else ranges.most_queries // n_way))
         draw = generator.random()
         if draw < ranges.balanced:
             mix = "balanced"

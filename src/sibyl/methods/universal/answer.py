@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from sibyl.methods.universal.rows import power_rows
 from sibyl.methods.universal.viewpoint import Viewpoint
 
-N_OUTLIER_FEATURES = 8
+N_OUTLIER_FEATURES = 17
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,8 +30,12 @@ class UniversalClassifier:
         Log share of each class, as far as it is believed, or the potential that balances the classes as the caller said.
     typical : float [task, 1, 1]
         Mean over the queries of the largest cosine.
+    around, first_around : Viewpoint
+        The adapted class means and the means of the labelled rows, all seen from the mean of the queries, as are the rows.
+    context : float [task, number]
+        What the score's worth depends on: labelled and unlabelled rows per class, how even the class mix seems, the last shift.
     outlier_network : module
-        Eight numbers of a row → log odds that it belongs to none of the classes.
+        Seventeen numbers of a row → log odds that it belongs to none of the classes.
     """
 
     exponent: Float[Tensor, "task 1 1"]
@@ -40,6 +44,9 @@ class UniversalClassifier:
     scale: Float[Tensor, "task 1 1"]
     bias: Float[Tensor, "task way 1"]
     typical: Float[Tensor, "task 1 1"]
+    around: Viewpoint
+    first_around: Viewpoint
+    context: Float[Tensor, "task number"]
     outlier_network: nn.Module
 
     def __call__(self, x: Float[Tensor, "task row dim"]) -> Float[Tensor, "task row way"]:
@@ -60,24 +67,29 @@ class UniversalClassifier:
         best = cosine.topk(2, dim=1).values
         top, gap = best[:, :1], best[:, :1] - best[:, 1:]
         logits = self.scale * cosine + self.bias
+        probability = logits.softmax(1)
         length = torch.linalg.vector_norm(unit - self.first.origin, dim=-1)[:, None]
+        seen, at_first = self.around.cosines(unit), self.first_around.cosines(unit)
         columns = (
             3 * top, 3 * gap, 3 * cosine.mean(1, keepdim=True), 3 * (top - self.typical), length,
-            logits.logsumexp(1, keepdim=True) / 5, 3 * first.amax(1, keepdim=True), logits.softmax(1).amax(1, keepdim=True),
+            logits.logsumexp(1, keepdim=True) / 5, 3 * first.amax(1, keepdim=True), probability.amax(1, keepdim=True),
+            3 * seen.amax(1, keepdim=True), 3 * seen.mean(1, keepdim=True), 3 * at_first.amax(1, keepdim=True),
+            3 * at_first.mean(1, keepdim=True), 3 * (probability * at_first).sum(1, keepdim=True),
         )  # fmt: skip
-        odds: Tensor = self.outlier_network(torch.stack(columns, -1))
+        context = self.context[:, None, None].expand(-1, *top.shape[1:], -1)
+        odds: Tensor = self.outlier_network(torch.cat([torch.stack(columns, -1), context], -1))
         return odds[:, 0, :, 0]
 
     def where(self, chosen: Bool[Tensor, " task"], other: UniversalClassifier) -> UniversalClassifier:
         """Return this classifier for the chosen tasks and `other` for the rest."""
         pick = chosen[:, None, None]
-        view = Viewpoint(
-            torch.where(pick, self.view.direction, other.view.direction), torch.where(pick, self.view.origin, other.view.origin)
-        )
         return replace(
             self,
-            view=view,
+            view=self.view.where(pick, other.view),
             scale=torch.where(pick, self.scale, other.scale),
             bias=torch.where(pick, self.bias, other.bias),
             typical=torch.where(pick, self.typical, other.typical),
+            around=self.around.where(pick, other.around),
+            first_around=self.first_around.where(pick, other.first_around),
+            context=torch.where(chosen[:, None], self.context, other.context),
         )

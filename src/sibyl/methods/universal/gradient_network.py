@@ -7,7 +7,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import gelu
 
-N_FEATURES = 15
+N_FEATURES = 18
+GRAPH_FEATURES = slice(13, 18)  # the columns of `entry_features` that other rows have a say in
 
 
 def entry_features(
@@ -19,6 +20,8 @@ def entry_features(
     share: Float[Tensor, "task way 1"],
     compactness: Float[Tensor, "task way 1"],
     shots: Float[Tensor, "task way 1"],
+    message: Float[Tensor, "task way row"],
+    density: Float[Tensor, "task 1 row"],
     told: bool,
     place: float,
 ) -> tuple[Float[Tensor, "task way row feature"], Float[Tensor, "task way row"]]:
@@ -36,6 +39,10 @@ def entry_features(
         Distance of the row from the middle of the labelled ones.
     share, compactness, shots : float [task, way, 1]
         Of a class: its share of the queries, the mean cosine of the rows assigned to it, its labelled rows.
+    message : float [task, way, row]
+        What the row's neighbours were assigned to.
+    density : float [task, 1, row]
+        How dense the rows lie around it.
     told : bool
         The class mix is known.
     place : float
@@ -51,6 +58,7 @@ def entry_features(
         3 * cosine, probability, (log_probability / 5).clamp_min(-4), (gap / 5).clamp(-4, 4), entropy, 3 * first,
         (share * n_way + 0.01).log() / 2, shots.clamp_min(1e-6).log() / 2, 3 * compactness, 3 * (cosine - compactness), 2 * length,
         cosine.new_full((), float(told)), cosine.new_full((), place), graph, graph.clamp_min(1e-6).log().clamp_min(-10) / 5,
+        message, message.clamp_min(1e-6).log().clamp_min(-10) / 5, density,
     )  # fmt: skip
     return torch.stack([column.expand_as(cosine) for column in columns], -1), probability
 

@@ -18,7 +18,7 @@ LANDMARKS = 1024  # query rows that the graph is built on; of more, as many are 
 
 
 @torch.no_grad()
-def spread_labels(task: Task, n_landmarks: int = LANDMARKS, slice_rows: int = 16384) -> Float[Tensor, "task way query"]:
+def spread_labels(task: Task, n_landmarks: int = LANDMARKS, slice_rows: int = 2048) -> Float[Tensor, "task way query"]:
     """Spread the labels over the rows (Zhou et al. 2004), and read them off for every query.
 
     Up to `n_landmarks` queries are the graph's nodes themselves. Of more queries that many are chosen, and all are read off the nodes

@@ -10,9 +10,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from sibyl.methods.universal.gradient_network import GradientNetwork, entry_features
+from sibyl.methods.universal.neighbours import Nodes, density_feature
 from sibyl.methods.universal.rows import Slice
 from sibyl.methods.universal.step import Step
-from sibyl.methods.universal.sums import TINY, Sums, log_of
+from sibyl.methods.universal.sums import MANY_WAYS, TINY, Sums, log_of
 from sibyl.methods.universal.viewpoint import Viewpoint
 
 
@@ -32,6 +33,8 @@ class Setting:
         Means of the labelled rows of each class, and the mean of those.
     rows : iterable of Slice
         The query rows; none for the inductive answer.
+    nodes : Nodes
+        The rows that messages come from.
     count : float [task, 1]
         Their number.
     mean : float [task, 1, dim]
@@ -48,6 +51,7 @@ class Setting:
     anchor: Float[Tensor, "task way dim"]
     middle: Float[Tensor, "task 1 dim"]
     rows: Iterable[Slice]
+    nodes: Nodes
     count: Float[Tensor, "task 1"]
     mean: Float[Tensor, "task 1 dim"]
     shares: Float[Tensor, "task way"] | None
@@ -102,29 +106,34 @@ class Pass:
     def __post_init__(self) -> None:
         object.__setattr__(self, "sums", Sums(self.setting.count, self.before.n_way))
 
-    def predict(self, centre: Tensor) -> Iterator[tuple[Slice, Tensor]]:
+    def predict(self, centre: Tensor) -> Iterator[tuple[Slice, Viewpoint, Tensor]]:
         """Yield each slice with its cosines."""
         view = self.setting.view(centre, self.step)
         for part in self.setting.rows:
-            yield part, view.cosines(part.unit)
+            yield part, view, view.cosines(part.unit)
 
-    def gradient(self, outputs: Iterator[tuple[Slice, Tensor]]) -> Iterator[tuple[Slice, Tensor]]:
+    def gradient(self, outputs: Iterator[tuple[Slice, Viewpoint, Tensor]]) -> Iterator[tuple[Slice, Tensor]]:
         """Yield each slice with its inferred gradients ``λ ω p − r``, not yet in units of the classes' evidence."""
         setting, step = self.setting, self.step
         told = setting.shares is not None
         share = self.before.share if setting.shares is None else setting.shares[..., None]
-        for part, cosine in outputs:
+        for part, view, cosine in outputs:
             logits = step.scale * cosine + self.bias
             if self.traced:
                 self.logits.append(logits)
             first = setting.first.cosines(part.unit)
             length = torch.linalg.vector_norm(part.unit - setting.middle, dim=-1)[:, None]
-            features, probability = entry_features(
-                cosine, logits, first, part.graph, length, share, self.before.compactness, setting.shots, told, self.place
+            message, density = setting.nodes.messages(
+                part.unit, part.products, part.unheard, view, step.sharpness, self.before.nodes
             )
+            features, probability = entry_features(
+                cosine, logits, first, part.graph, length, share, self.before.compactness, setting.shots, message,
+                density_feature(density, step.sharpness), told, self.place,
+            )  # fmt: skip
             offset, counts = self.gradient_network(features)
             counts = counts * part.weight
             assigned = (logits + offset).softmax(1) * counts
+            self.sums.nodes = self.sums.nodes + setting.nodes.collect(assigned, part.first)
             self.sums.add(assigned, probability, cosine, part.weight)
             yield part, step.query_share * probability * counts - assigned
 
@@ -157,7 +166,9 @@ class Pass:
         """Return κ and η of each class."""
         mass, n_way = self.sums.mass, self.sums.n_way
         relative = mass / self.setting.count.clamp_min(1)[..., None] * n_way
-        told, place, ways = (torch.full_like(mass, value) for value in (float(self.setting.shares is not None), self.place, n_way))
+        told, place, ways = (
+            torch.full_like(mass, value) for value in (float(self.setting.shares is not None), self.place, min(n_way, MANY_WAYS))
+        )
         columns = [log_of(relative + 0.01), log_of(self.setting.shots), mass.log1p(), told, place, ways.log()]
         more_anchor, more_rate = self.class_network(torch.cat(columns, -1)).split(1, -1)
         return self.step.anchor * more_anchor.exp(), self.step.rate * more_rate.exp()

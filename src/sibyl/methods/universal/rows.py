@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from sibyl.methods.universal.perceptron import perceptron
 from sibyl.tasks import Task
+
+if TYPE_CHECKING:
+    from sibyl.methods.universal.neighbours import Nodes
 
 SMALL = 1e-6
 
@@ -60,11 +64,20 @@ class Slice:
         1 for real rows, 0 for padding.
     graph : float [task, way, row]
         What labels that were spread over a graph say.
+    first : int
+        Where the slice begins.
+    products : float [task, row, node], optional
+        Scalar products with the rows that messages come from, where they are kept.
+    unheard : bool [task, row, node]
+        Which of those a row does not listen to.
     """
 
     unit: Float[Tensor, "task row dim"]
     weight: Float[Tensor, "task 1 row"]
     graph: Float[Tensor, "task way row"]
+    first: int
+    products: Float[Tensor, "task row node"] | None
+    unheard: Bool[Tensor, "task row node"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,17 +92,21 @@ class QueryRows:
         Of the power transform.
     graph : float [task, way, query]
         See `sibyl.methods.universal.graph`.
+    nodes : Nodes
+        The rows that messages come from.
     n_rows : int
         Rows of each task in a slice.
-    keep : bool
-        Keep the prepared rows.
+    keep, keep_products : bool
+        Keep the prepared rows; and their products with the nodes.
     """
 
     task: Task
     exponent: Float[Tensor, "task 1 1"]
     graph: Float[Tensor, "task way query"]
+    nodes: Nodes
     n_rows: int
     keep: bool
+    keep_products: bool
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_kept", tuple(self._prepared()) if self.keep else None)
@@ -104,7 +121,9 @@ class QueryRows:
         for start in range(0, self.task.query_x.shape[1], self.n_rows):
             part = slice(start, start + self.n_rows)
             unit = power_rows(self.task.query_x[:, part], self.exponent)
-            yield Slice(unit, weight[..., part], self.graph[..., part].to(unit.dtype))
+            products = self.nodes.products(unit) if self.keep_products else None
+            unheard = self.nodes.unheard(start, unit.shape[1])
+            yield Slice(unit, weight[..., part], self.graph[..., part].to(unit.dtype), start, products, unheard)
 
     @property
     def count(self) -> Float[Tensor, "task 1"]:

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from sibyl.methods.universal.perceptron import perceptron
 
-# scale, mix_weight, shift, query_share, support_share, rate, anchor, shrinkage, smoothing: before training, a mixture of clusters
+# scale, mix_weight, shift, query_share, support_share, rate, anchor, shrinkage, smoothing, sharpness: before training, a mixture of clusters
 # that is anchored to the labelled rows and told nothing of the class mix.
-USUAL = (math.log(15.0), 1.0, 0.0, -2.0, -2.0, 0.0, math.log(3.0), -2.0, -2.0)
+USUAL = (math.log(15.0), 1.0, 0.0, -2.0, -2.0, 0.0, math.log(3.0), -2.0, -2.0, math.log(12.0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +38,8 @@ class Step:
         Precision of the prior on class means, in rows.
     smoothing : float
         Share of an even class mix that is blended into the estimated one.
+    sharpness : float
+        Inverse temperature of the angles between rows that exchange messages.
     """
 
     scale: Tensor
@@ -49,15 +51,18 @@ class Step:
     anchor: Tensor
     shrinkage: Tensor
     smoothing: Tensor
+    sharpness: Tensor
 
     @classmethod
     def of(cls, raw: Float[Tensor, "task number"]) -> Step:
         """Bring the network's numbers into their ranges."""
-        scale, mix_weight, shift, query_share, support_share, rate, anchor, shrinkage, smoothing = raw[..., None, None].unbind(1)
+        scale, mix_weight, shift, query_share, support_share, rate, anchor, shrinkage, smoothing, sharpness = raw[
+            ..., None, None
+        ].unbind(1)
         squash = torch.sigmoid
         return cls(
             scale.exp().clamp_max(100.0), mix_weight, squash(shift), squash(query_share), squash(support_share),
-            rate.exp(), anchor.exp(), shrinkage.exp(), squash(smoothing),
+            rate.exp(), anchor.exp(), shrinkage.exp(), squash(smoothing), sharpness.exp().clamp_max(100.0),
         )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 TINY = 1e-9
+MANY_WAYS = 200  # the most classes that the networks have been shown: more look the same to them
 
 
 def log_of(x: Tensor) -> Tensor:
@@ -35,6 +36,8 @@ class Sums:
         Of each class: assigned rows; their cosines with the class mean.
     rows : float [task, 3]
         Row entropy, largest cosine, mean of the squared cosines.
+    nodes : float [task, way, node]
+        What the rows that messages come from were assigned to.
     pull : float [task, way, dim]
         Σ_i ξ_ic u_i, where a pass computes gradients.
     push : float [task, way, 1]
@@ -46,11 +49,12 @@ class Sums:
     mass: Tensor = field(init=False)
     cosine: Tensor = field(init=False)
     rows: Tensor = field(init=False)
+    nodes: Tensor = field(init=False)
     pull: Tensor | float = 0.0
     push: Tensor | float = 0.0
 
     def __post_init__(self) -> None:
-        self.mass = self.cosine = self.count.new_zeros(len(self.count), self.n_way, 1)
+        self.mass = self.cosine = self.nodes = self.count.new_zeros(len(self.count), self.n_way, 1)
         self.rows = self.count.new_zeros(len(self.count), 3)
 
     def add(

@@ -18,17 +18,19 @@ from sibyl.methods.universal.answer import N_OUTLIER_FEATURES, UniversalClassifi
 from sibyl.methods.universal.balance import Scores, approach, log_share, reach
 from sibyl.methods.universal.gradient_network import GradientNetwork
 from sibyl.methods.universal.graph import spread_labels
+from sibyl.methods.universal.neighbours import Nodes
 from sibyl.methods.universal.passing import Pass, Setting
 from sibyl.methods.universal.perceptron import perceptron
 from sibyl.methods.universal.posterior import Posterior
 from sibyl.methods.universal.rows import PowerNetwork, QueryRows, Slice, power_rows
 from sibyl.methods.universal.step import ControlNetwork, Step
-from sibyl.methods.universal.sums import Sums, log_of
+from sibyl.methods.universal.sums import MANY_WAYS, Sums, log_of
 from sibyl.methods.universal.viewpoint import Viewpoint
 from sibyl.tasks import ClassPrior, Episode, Solution, Task, class_shares
 
 FIRST_SCALE = 15.0  # inverse temperature of the first look at the queries, before any step
-ENTRIES = 1 << 18  # pairs of a row and a class, over all tasks, that a slice holds: bounds the memory of the network
+ENTRIES = 1 << 16  # pairs of a row and a class, over all tasks, that a slice holds: bounds the memory of the network
+NODES_PER_ENTRY = 8  # pairs of a row and a node take less than pairs of a row and a class
 KEPT = 1 << 26  # numbers of prepared rows that are kept between passes; more are prepared anew in each
 N_DESCRIPTORS = 21
 
@@ -58,6 +60,9 @@ class UniversalSIB(LearnedMethod):
     to the labelled rows; for λ = 1 it is a step of logistic regression on inferred labels. Nobody chooses: s, λ, η, κ, τ, the
     origin o and the trust in the class mix come from a control network that sees the task, so that one set of weights is timid where
     unlabelled rows mislead and bold where they tell. The answer is ``s z_ic + b_c`` at the last class means.
+
+    The gradient network hears of other rows in two ways: labels spread over a graph of all rows once, and, at every step, what the
+    row's neighbours were assigned to in the step before.
 
     b_c is the log of the estimated class mix as far as it is believed, or, where the caller gives the mix, the potential that makes the
     rows meet it (Sinkhorn). Without unlabelled rows the same steps run on the labelled ones alone: the inductive answer, which is also
@@ -130,15 +135,14 @@ class UniversalSIB(LearnedMethod):
         The inductive logits of very many rows come in half precision, which leaves room for the rest.
         """
         exponent, shape = self.power(task)
-        per_row = task.n_tasks * task.n_way
-        n_rows = self.slice_rows or max(1, ENTRIES // per_row)
         graph = spread_labels(task)
         graph = graph if graph.numel() <= KEPT else graph.half()
-        rows = QueryRows(task, exponent, graph, n_rows, keep=task.query_x.numel() <= KEPT)
+        nodes = Nodes.of(task, exponent, power_rows(task.support_x, exponent))
+        rows = self._query_rows(task, exponent, graph, nodes)
         given = class_shares(class_prior, task)
         shares = None if given is None else given.expand(task.n_tasks, -1)
-        transductive, _ = self._solve(task, exponent, shape, rows, rows.count, shares)
-        inductive, _ = self._solve(task, exponent, shape, (), torch.zeros_like(rows.count), None)
+        transductive, _ = self._solve(task, exponent, shape, nodes, rows, rows.count, shares)
+        inductive, _ = self._solve(task, exponent, shape, nodes, (), torch.zeros_like(rows.count), None)
         fell_back = rows.count[:, 0] < max(1.0, self.min_queries_per_class * task.n_way)
         answer = inductive.where(fell_back, transductive)
 
@@ -158,43 +162,59 @@ class UniversalSIB(LearnedMethod):
         mix = torch.where(rows.count > 0, mix, torch.full_like(mix, 1 / task.n_way))
         return Solution(logits, alone, answer, mix, score, fell_back)
 
+    def _query_rows(
+        self, task: Task, exponent: Float[Tensor, "task 1 1"], graph: Float[Tensor, "task way query"], nodes: Nodes
+    ) -> QueryRows:
+        """Cut the queries into slices that bound the memory, and keep of them what is small."""
+        n_nodes = nodes.unit.shape[1]
+        per_row = task.n_tasks * max(task.n_way, n_nodes // NODES_PER_ENTRY)
+        return QueryRows(
+            task, exponent, graph, nodes, self.slice_rows or max(1, ENTRIES // per_row),
+            keep=task.query_x.numel() <= KEPT, keep_products=task.query_mask.numel() * n_nodes <= KEPT // 4,
+        )  # fmt: skip
+
     def objective(self, episode: Episode) -> Objective:
         """Return the bound and what trains beside it: every step's answer, the inductive answer, the outliers.
 
-        In half of the balanced episodes, and in a tenth of the others, the class mix is given.
+        In six of ten balanced episodes, and in a tenth of the others, the class mix is given.
         """
         task, y, scored = episode.task, episode.query_y, episode.scored
         weight = scored.to(task.query_x.dtype)
         n_scored = weight.sum(1).clamp_min(1)
         shares = self._told(episode)
         exponent, shape = self.power(task)
-        rows = QueryRows(task, exponent, spread_labels(task), max(1, task.query_x.shape[1]), keep=True)
+        nodes = Nodes.of(task, exponent, power_rows(task.support_x, exponent))
+        rows = QueryRows(task, exponent, spread_labels(task), nodes, max(1, task.query_x.shape[1]), keep=True, keep_products=True)
         trace: list[Tensor] = []
-        answer, adapted = self._solve(task, exponent, shape, rows, rows.count, shares, trace, draw=True)
-        inductive, _ = self._solve(task, exponent, shape, (), torch.zeros_like(rows.count), None)
+        answer, adapted = self._solve(task, exponent, shape, nodes, rows, rows.count, shares, trace, draw=True)
+        inductive, _ = self._solve(task, exponent, shape, nodes, (), torch.zeros_like(rows.count), None)
         (whole,) = rows
 
         def misfit(logits: Float[Tensor, "task way row"], most: float = float("inf")) -> Tensor:
             each = cross_entropy(logits, y.clamp_min(0), reduction="none").clamp_max(most)
             return ((each * weight).sum(1) / n_scored).mean()
 
-        fit = misfit(answer.logits(whole.unit))
+        logits = answer.logits(whole.unit)
+        fit = misfit(logits)
         divergence = (self.posterior.divergence(adapted.centre, adapted.evidence) / n_scored).mean()
         alone = misfit(inductive.logits(whole.unit))
         on_the_way = torch.stack([misfit(logits, 8.0) for logits in trace]).mean()
         loss = fit + self.kl_weight * divergence + 0.3 * on_the_way + 0.3 * alone
         terms = {"negative_log_likelihood": fit.detach(), "kl": divergence.detach(), "inductive": alone.detach()}
+        if shares is not None:  # who knows the class mix mostly wants the labels right: the expected error beside the likelihood
+            right = logits.softmax(1).gather(1, y.clamp_min(0)[:, None])[:, 0]
+            loss = loss + 2.0 * (((1 - right) * weight).sum(1) / n_scored).mean()
         outlier = task.query_mask & ~scored
         if bool(outlier.any()):
             odds = answer.outlier_logits(whole.unit)[task.query_mask]
-            loss = loss + 0.2 * binary_cross_entropy_with_logits(odds, outlier[task.query_mask].to(odds.dtype))
+            loss = loss + 0.3 * binary_cross_entropy_with_logits(odds, outlier[task.query_mask].to(odds.dtype))
         return Objective(loss, terms)
 
     def _told(self, episode: Episode) -> Float[Tensor, "task way"] | None:
         counts = nn.functional.one_hot(episode.query_y.clamp_min(0), episode.task.n_way) * episode.scored[..., None]
         counts = counts.sum(1).to(episode.task.query_x.dtype)
         balanced = bool((counts == counts[:, :1]).all())
-        if float(torch.rand(())) >= (0.5 if balanced else 0.1):
+        if float(torch.rand(())) >= (0.6 if balanced else 0.1):
             return None
         return counts / counts.sum(1, keepdim=True).clamp_min(1)
 
@@ -203,6 +223,7 @@ class UniversalSIB(LearnedMethod):
         task: Task,
         exponent: Float[Tensor, "task 1 1"],
         shape: Float[Tensor, "task number"],
+        nodes: Nodes,
         rows: Iterable[Slice],
         count: Float[Tensor, "task 1"],
         shares: Float[Tensor, "task way"] | None,
@@ -217,7 +238,7 @@ class UniversalSIB(LearnedMethod):
         present = (shots > 0).to(shots.dtype)
         middle = (anchor * present).sum(1, keepdim=True) / present.sum(1, keepdim=True).clamp_min(1)
         first = Viewpoint.of(anchor, middle, torch.zeros_like(exponent))
-        setting = Setting(support, y.mT.contiguous(), shots, anchor, middle, rows, count, middle, shares, first)
+        setting = Setting(support, y.mT.contiguous(), shots, anchor, middle, rows, nodes, count, middle, shares, first)
         setting, descriptors, sums = _first_look(setting, shape)
         adapted = self._adapt(setting, descriptors, sums, trace)
         centre = self.posterior.sample(adapted.centre, adapted.evidence) if draw else adapted.centre
@@ -254,7 +275,14 @@ class UniversalSIB(LearnedMethod):
         closest = view.cosines(setting.support).amax(1) * setting.y.sum(1)
         own = closest.sum(1, keepdim=True) / setting.shots.sum(1).clamp_min(1)
         typical = torch.where(setting.count > 0, adapted.sums.typical[:, 1:2], own)[..., None]
-        return UniversalClassifier(exponent, view, setting.first, last.scale, bias, typical, self.outlier)
+        around, first_around = (Viewpoint.around(means, setting.mean) for means in (centre, setting.anchor))
+        n_way = setting.shots.shape[1]
+        evenness = adapted.sums.state[:, :1]
+        labelled, unlabelled = setting.shots.mean(1).log1p(), (setting.count / n_way).log1p() / 3
+        context = torch.cat([labelled, unlabelled, evenness, last.shift[..., 0]], 1)
+        return UniversalClassifier(
+            exponent, view, setting.first, last.scale, bias, typical, around, first_around, context, self.outlier
+        )
 
     @staticmethod
     def _scores(setting: Setting, centre: Float[Tensor, "task way dim"], step: Step) -> Scores:
@@ -273,12 +301,13 @@ def _first_look(setting: Setting, shape: Float[Tensor, "task number"]) -> tuple[
         best = cosine.topk(2, dim=1).values
         gap = gap + ((best[:, :1] - best[:, 1:]) * part.weight).sum(2)
         total = total + part.weight @ part.unit
+        sums.nodes = sums.nodes + setting.nodes.collect(probability * part.weight, part.first)
     count, shots = setting.count.clamp_min(1), setting.shots[..., 0]
     mean = torch.where((setting.count > 0)[..., None], total / count[..., None], setting.middle)
     entropy, top, _ = sums.typical.split(1, 1)
     one = torch.ones_like(count)
     descriptors = [
-        shape, log_of(shots.mean(1, keepdim=True)), log_of(shots.amin(1, keepdim=True) + 0.5), (one * n_way).log(),
+        shape, log_of(shots.mean(1, keepdim=True)), log_of(shots.amin(1, keepdim=True) + 0.5), (one * min(n_way, MANY_WAYS)).log(),
         (setting.count / n_way).log1p(), one * float(setting.shares is not None), setting.middle.square().sum(-1),
         mean.square().sum(-1), (mean - setting.middle).square().sum(-1), top, gap / count, entropy,
     ]  # fmt: skip

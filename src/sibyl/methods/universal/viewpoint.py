@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from jaxtyping import Float
+import torch
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import normalize
 
@@ -34,6 +35,15 @@ class Viewpoint:
         """Look at class means `centre` from their middle, and at rows from there, moved by `shift` (0 … 1) of the way to `mean`."""
         middle = centre.mean(1, keepdim=True)
         return cls(normalize(centre - middle, dim=-1), middle + shift * (mean - middle))
+
+    @classmethod
+    def around(cls, centre: Float[Tensor, "task way dim"], origin: Float[Tensor, "task 1 dim"]) -> Viewpoint:
+        """Look at class means and at rows from one point."""
+        return cls(normalize(centre - origin, dim=-1), origin)
+
+    def where(self, chosen: Bool[Tensor, "task 1 1"], other: Viewpoint) -> Viewpoint:
+        """Return this view for the chosen tasks and `other` for the rest."""
+        return Viewpoint(torch.where(chosen, self.direction, other.direction), torch.where(chosen, self.origin, other.origin))
 
     def cosines(self, unit: Float[Tensor, "task row dim"]) -> Float[Tensor, "task way row"]:
         """Return the cosines of rows of unit length."""

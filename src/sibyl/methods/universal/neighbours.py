@@ -1,0 +1,101 @@
+"""Messages between rows: at every step each row hears what its neighbours were assigned to in the step before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torch.nn.functional import pad
+
+from sibyl.methods.universal.graph import landmarks
+from sibyl.methods.universal.rows import power_rows
+from sibyl.methods.universal.viewpoint import Viewpoint
+from sibyl.tasks import Task
+
+NODES = 512  # query rows that messages come from; of more, as many are chosen by their content
+
+
+@dataclass(frozen=True, eq=False)
+class Nodes:
+    """The rows that messages come from: some or all of the queries, then the labelled rows.
+
+    Parameters
+    ----------
+    unit : float [task, node, dim]
+        Prepared rows.
+    place : int [task, node]
+        Where each stands among the queries; −1 for labelled rows.
+    real : bool [task, node]
+        False for padding.
+    y : float [task, way, support]
+        Labels of the labelled rows, one-hot.
+    """
+
+    unit: Float[Tensor, "task node dim"]
+    place: Int[Tensor, "task node"]
+    real: Bool[Tensor, "task node"]
+    y: Float[Tensor, "task way support"]
+
+    @classmethod
+    def of(cls, task: Task, exponent: Float[Tensor, "task 1 1"], support: Float[Tensor, "task support dim"]) -> Nodes:
+        """Choose the nodes of a batch of tasks; `support` holds the labelled rows, prepared."""
+        n_query = task.query_x.shape[1]
+        if n_query <= NODES:
+            place = torch.arange(n_query, device=support.device).expand(task.n_tasks, n_query)
+            chosen = task.query_x
+        else:
+            place = landmarks(task, NODES)
+            chosen = task.query_x.gather(1, place[..., None].expand(-1, -1, task.query_x.shape[2]))
+        unit = torch.cat([power_rows(chosen, exponent), support], 1)
+        real = torch.cat([task.query_mask.gather(1, place), task.support_mask], 1)
+        return cls(unit, pad(place, (0, support.shape[1]), value=-1), real, task.support_one_hot.mT)
+
+    def products(self, unit: Float[Tensor, "task row dim"]) -> Float[Tensor, "task row node"]:
+        """Return the scalar products of rows with the nodes: what all steps need of them."""
+        return unit @ self.unit.mT
+
+    def unheard(self, first: int, n_rows: int) -> Bool[Tensor, "task row node"]:
+        """Return which nodes queries ``first … first + n_rows − 1`` do not listen to: themselves and padding."""
+        own = self.place[:, None] == torch.arange(first, first + n_rows, device=self.place.device)[:, None]
+        return own | ~self.real[:, None]
+
+    def collect(self, assigned: Float[Tensor, "task way row"], first: int) -> Float[Tensor, "task way chosen"]:
+        """Return what queries from `first` on that are nodes were assigned to; 0 for the others."""
+        n_rows, place = assigned.shape[2], self.place[:, None, : self.place.shape[1] - self.y.shape[2]] - first
+        inside = (place >= 0) & (place < n_rows)
+        return assigned.gather(2, place.clamp(0, n_rows - 1).expand(-1, assigned.shape[1], -1)) * inside
+
+    def messages(
+        self,
+        unit: Float[Tensor, "task row dim"],
+        products: Float[Tensor, "task row node"] | None,
+        unheard: Bool[Tensor, "task row node"],
+        view: Viewpoint,
+        sharpness: Float[Tensor, "task 1 1"],
+        assigned: Float[Tensor, "task way chosen"],
+    ) -> tuple[Float[Tensor, "task way row"], Float[Tensor, "task 1 row"]]:
+        """Return the mean assignment of each row's neighbours, and how dense the rows lie around it.
+
+        A neighbour counts by ``exp(t cos)``, the angle seen from the origin of `view`.
+        """
+        origin = view.origin
+        own, theirs = unit @ origin.mT, self.unit @ origin.mT
+        square = origin.square().sum(-1, keepdim=True)
+        length, far = ((1 - 2 * along + square).clamp_min(1e-4).rsqrt() for along in (own, theirs))
+        if products is None:
+            products = self.products(unit)
+        cosine = (products - (own - square) - theirs.mT) * length * far.mT
+        affinity = (sharpness * cosine).masked_fill(unheard, -torch.inf)
+        total = affinity.logsumexp(2, keepdim=True)
+        count = self.real.sum(1).clamp_min(1)[:, None, None]
+        heard = (affinity - total.clamp_min(-1e4)).exp()  # a row alone hears nothing
+        message = torch.cat([assigned, self.y], 2) @ heard.mT
+        density = (total - count.log()).clamp_min(-20).mT
+        return message, density
+
+
+def density_feature(density: Float[Tensor, "task 1 row"], sharpness: Float[Tensor, "task 1 1"]) -> Float[Tensor, "task 1 row"]:
+    """Scale the log density to about one."""
+    return density / sharpness.clamp_min(1.0) * 3
