@@ -21,10 +21,9 @@ SMALL = 1e-6  # the papers' ε inside the power
 def power_transform(x: Float[Tensor, "task row dim"], power: float = 0.5) -> Float[Tensor, "task row dim"]:
     """Bring skewed columns closer to a normal distribution: ``(x + ε)^power`` (Hu et al. 2021, equation 2; Tukey's ladder).
 
-    The papers have features after a ReLU. Negative values, which other encoders have, keep their sign: ``−(|x| + ε)^power``.
+    The papers have features after a ReLU. Negative values, which other encoders have, keep their sign: ``−(|x| + ε)^power``, −0 too.
     """
-    size = (x.abs() + SMALL).pow(power)
-    return torch.where(x < 0, -size, size)
+    return (x.abs() + SMALL).pow_(power).copysign_(x)
 
 
 @dataclass(frozen=True, eq=False)
