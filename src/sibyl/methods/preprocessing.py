@@ -21,9 +21,10 @@ SMALL = 1e-6  # the papers' ε inside the power
 def power_transform(x: Float[Tensor, "task row dim"], power: float = 0.5) -> Float[Tensor, "task row dim"]:
     """Bring skewed columns closer to a normal distribution: ``(x + ε)^power`` (Hu et al. 2021, equation 2; Tukey's ladder).
 
-    The papers have features after a ReLU. Negative values, which other encoders have, keep their sign: ``−(|x| + ε)^power``, −0 too.
+    The papers have features after a ReLU. Negative values, which other encoders have, keep their sign: ``−(|x| + ε)^power``.
     """
-    return (x.abs() + SMALL).pow_(power).copysign_(x)
+    size = (x.abs() + SMALL).pow_(power)
+    return torch.where(x < 0, -size, size)  # copysign has no counterpart in ONNX
 
 
 @dataclass(frozen=True, eq=False)
