@@ -132,6 +132,7 @@ def main() -> None:
     lines += [
         "",
         f"Several ratios: against EasyFSL at feature lengths {', '.join(f'{length:g}' for length in LENGTHS)}.",
+        "PT-MAP passes 50 times at the lengths where the ratio says so, and not at the others.",
         "",
         f"Made by: `python -m benchmarks.methods_speed --tasks {arguments.tasks} --peer-tasks {arguments.peer_tasks} --threads "
         f"{arguments.threads}`; " + ", ".join(f"{key} {value}" for key, value in found.items()) + ".",

@@ -67,6 +67,21 @@ def trained(splits: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory)
     return out
 
 
+def test_a_protocol_by_name_settles_what_is_measured(splits: tuple[Path, Path], tmp_path: Path) -> None:
+    train, held_out = splits
+    done = sibyl("evaluate", held_out, "--protocol", "sib", "--way", 3, "--seed", 7, "--mix", "one-class", "--json")
+    told = json.loads(done.stdout)
+    assert (told["protocol"], told["way"], told["query"], told["mix"], told["seed"]) == ("sib", 5, 15, "balanced", 2020)
+    assert told["episodes"] == 2000
+    done = sibyl(
+        "meta-train", train, "--validation", held_out, "--out", tmp_path / "o", "--protocol", "sib", "--iterations", 4, "--json"
+    )  # fmt: skip
+    assert json.loads(done.stdout)["validation"]["episodes"] == 200
+    refused = sibyl("evaluate", held_out, "--protocol", "sbi")
+    assert refused.returncode == 2
+    assert "did you mean sib?" in refused.stderr
+
+
 def test_evaluate_a_checkpoint_and_a_name(splits: tuple[Path, Path], trained: Path, tmp_path: Path) -> None:
     for method in (trained / "last.safetensors", trained / "best.safetensors", "class_mean"):
         done = sibyl("evaluate", splits[1], "--method", method, "--episodes", 40, "--save", tmp_path / "per_episode.npz", "--json")

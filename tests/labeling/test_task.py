@@ -76,6 +76,13 @@ def test_every_column_says_what_the_solution_says() -> None:
     assert table.loc["bad", "status"] == "skipped: empty file"
 
 
+def test_numbered_rows_stand_in_the_order_of_their_numbers() -> None:
+    names = ("1", "2", "10", "9", "100", "row 7")
+    examples = Examples({"1": "a", "2": "b"}, ("a", "b"))
+    table = labels_table(names[:5], examples, solution(), [Skipped("row 7", "no values")])
+    assert table["item"].tolist() == ["1", "2", "9", "10", "100", "row 7"]
+
+
 def test_counts_add_up() -> None:
     counts = Counts.of(labels_table(NAMES, EXAMPLES, solution(), [Skipped("x", "empty file"), Skipped("y", "empty file")]))
     assert (counts.found, counts.labelled, counts.examples, counts.skipped) == (8, 3, 3, 2)

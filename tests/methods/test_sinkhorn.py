@@ -44,6 +44,13 @@ def test_nearly_decided_rows_take_few_steps() -> None:
     assert torch.allclose(plan.mean(1), shares.expand(2, -1), atol=1e-8)
 
 
+def test_single_precision_takes_few_steps_far_from_zero() -> None:
+    """Costs of hundreds, as of features not scaled to unit length: the objective's own change is lost in rounding there."""
+    scores, mask = -300 + 4 * _scores().float(), torch.ones(2, 30, dtype=torch.bool)
+    plan = (scores + column_potentials(scores, mask, EVEN.float(), max_steps=10)).softmax(-1)
+    assert torch.allclose(plan.mean(1), EVEN.float().expand(2, -1), atol=2e-5)
+
+
 def test_padding_has_no_mass() -> None:
     scores, mask = _scores(), torch.ones(2, 30, dtype=torch.bool)
     mask[:, 20:] = False

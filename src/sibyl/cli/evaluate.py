@@ -31,6 +31,9 @@ def evaluate_command(
     episodes: Annotated[int, typer.Option(help="Number of episodes.")] = 2000,
     batch: Annotated[int, typer.Option(help="Episodes solved at once.")] = 32,
     seed: Annotated[int, typer.Option(help="Chooses the episodes.")] = 0,
+    protocol: Annotated[
+        str, typer.Option(help="Named protocol, such as sib: its ways, queries, episodes and seed take the place of those options.")
+    ] = "",
     save: Annotated[Path | None, typer.Option(help="Write per-episode results here (.npz), for pairing methods.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
 ) -> None:
@@ -39,7 +42,12 @@ def evaluate_command(
     from sibyl.evaluation import evaluate
     from sibyl.methods.named import method_by_name
     from sibyl.sources.feature_files import load_features
+    from sibyl.training.protocols import meta_test_protocol
 
+    if protocol:
+        settled = meta_test_protocol(protocol)
+        way, query, mix, absent, outliers = settled.n_way, settled.n_query, "balanced", 0, 0.0
+        episodes, seed, told_balanced = settled.test_episodes, settled.test_seed, False
     data = load_features(features)
     data.check_finite()
     sampler = EpisodeSampler(
@@ -54,7 +62,18 @@ def evaluate_command(
         result.save(save)
     figures = result.summary()
     if as_json:
-        show_json({"method": solver.name, "way": way, "shot": shot, "query": query, "mix": mix, "seed": seed, **figures})
+        show_json(
+            {
+                "method": solver.name,
+                "protocol": protocol or None,
+                "way": way,
+                "shot": shot,
+                "query": query,
+                "mix": mix,
+                "seed": seed,
+                **figures,
+            }
+        )
         return
     rows = [["accuracy", percent(figures["accuracy"], figures["interval"])]]
     if "gain" in figures:

@@ -40,6 +40,9 @@ def meta_train_command(
     schedule: Annotated[str, typer.Option(help="constant or cosine.")] = "constant",
     validate_every: Annotated[int, typer.Option(help="Iterations between validations.")] = 1000,
     validation_episodes: Annotated[int, typer.Option(help="Fixed validation episodes.")] = 500,
+    protocol: Annotated[
+        str, typer.Option(help="Named protocol, such as sib: its ways, queries and validation take the place of those options.")
+    ] = "",
     seed: Annotated[int, typer.Option(help="Of weights and episodes.")] = 0,
     save_every: Annotated[
         float, typer.Option(help="Seconds between saved states, from which an interrupted run goes on.", min=0)
@@ -59,7 +62,12 @@ def meta_train_command(
     from sibyl.sources.feature_files import load_features
     from sibyl.storage import Json
     from sibyl.training.meta_train import MetaRecipe, meta_train
+    from sibyl.training.protocols import meta_test_protocol
 
+    if protocol:
+        settled = meta_test_protocol(protocol)
+        way, query, mix = settled.n_way, settled.n_query, "balanced"
+        validate_every, validation_episodes = settled.validate_every(iterations), settled.validation_episodes
     train, held_out = load_features(features), load_features(validation)
     check_disjoint({"training": train.class_names, "validation": held_out.class_names})
     train.check_finite()

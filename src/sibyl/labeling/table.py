@@ -17,6 +17,7 @@ COLUMNS = (
     "item", "label", "confidence", "margin", "runner_up", "inductive_label", "changed", "outlier_score", "status", "source",
 )  # fmt: skip
 _WRITTEN_ROWS = 4096
+_DIGITS = 20
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -42,7 +43,7 @@ def labels_table(
     Returns
     -------
     DataFrame
-        Columns `COLUMNS`, sorted by item; what does not apply to a row is None.
+        Columns `COLUMNS`, sorted by item, numbers by value; what does not apply to a row is None.
     """
     queries = [name for name in names if name not in examples.labels]
     given = [name for name in names if name in examples.labels]
@@ -73,7 +74,12 @@ def labels_table(
     words["status"][len(names) :] = [f"skipped: {one.reason}" for one in skipped]
     columns = {name: numbers.get(name, words[name]) for name in COLUMNS}
     table = pd.DataFrame({name: pd.Series(column, dtype=column.dtype) for name, column in columns.items()})
-    return table.sort_values("item", kind="stable", ignore_index=True)
+    return table.sort_values("item", kind="stable", ignore_index=True, key=lambda items: items.map(_in_order))
+
+
+def _in_order(name: str) -> str:
+    """Row 9 of a table comes before row 10."""
+    return name.zfill(_DIGITS) if name.isdecimal() else name
 
 
 def write_labels_csv(path: Path, table: pd.DataFrame) -> None:

@@ -23,8 +23,8 @@ def power_transform(x: Float[Tensor, "task row dim"], power: float = 0.5) -> Flo
 
     The papers have features after a ReLU. Negative values, which other encoders have, keep their sign: ``−(|x| + ε)^power``.
     """
-    size = (x.abs() + SMALL).pow(power)
-    return torch.where(x < 0, -size, size)
+    size = (x.abs() + SMALL).pow_(power)
+    return torch.where(x < 0, -size, size)  # copysign has no counterpart in ONNX
 
 
 @dataclass(frozen=True, eq=False)

@@ -110,18 +110,20 @@ class PTMAP(Method):
         shares = class_shares("balanced" if class_prior is None else class_prior, task)
         assert shares is not None
         n_support, y, shots, real = task.support_x.shape[1], task.support_one_hot, task.n_shots[:, None], task.query_weight
-        support = power_transform(task.support_x, self.power, self.unit_length)
-        query = power_transform(task.query_x, self.power, self.unit_length)
+        # One tensor through all steps of the preprocessing: fresh memory costs more than the arithmetic.
+        rows = power_transform(torch.cat([task.support_x, task.query_x], 1), self.power, self.unit_length)
+        support, query = rows[:, :n_support], rows[:, n_support:]
         inductive = CentroidClassifier(class_means(support, y), self.regularisation)(query)
 
         origin = None
         if self.centred:
             labelled = task.support_mask[..., None].to(real)
-            middle = (support * labelled).sum(1, keepdim=True) / labelled.sum(1, keepdim=True)
-            origin = (query * real).sum(1, keepdim=True) / real.sum(1, keepdim=True).clamp_min(1)
-            support, query = normalize(support - middle, dim=-1), normalize(query - origin, dim=-1)
+            origin = real.mT @ query / real.sum(1, keepdim=True).clamp_min(1)
+            support -= labelled.mT @ support / labelled.sum(1, keepdim=True)
+            query -= origin
+            rows /= torch.linalg.vector_norm(rows, dim=-1, keepdim=True).clamp_min(1e-12)
 
-        span = RowSpan.of(torch.cat([support, query], 1))
+        span = RowSpan.of(rows)
         # Inside the loop the rows lie along the last axis: [task, way, row] (see RowSpan).
         y_by_class, smallest = y.mT.contiguous(), torch.finfo(y.dtype).tiny
         combination = torch.cat([y_by_class / shots.mT.clamp_min(1), y.new_zeros(task.n_tasks, task.n_way, query.shape[1])], 2)
@@ -135,7 +137,7 @@ class PTMAP(Method):
         means = CentroidClassifier(span.vectors(combination.mT), self.regularisation, origin, normalised=self.centred)
         classifier = PTMAPClassifier(means, potential.mT, self.power, self.unit_length)
         # What the classifier says of the queries, from the products at hand.
-        logits = (scores + potential).mT - self.regularisation * query.square().sum(-1, keepdim=True)
+        logits = (scores + potential).mT - self.regularisation * torch.linalg.vector_norm(query, dim=-1, keepdim=True).square()
         mix = (logits.softmax(-1) * real).sum(1) / real.sum(1).clamp_min(1)
         return Solution(logits, inductive_logits=inductive, classifier=classifier, class_mix=mix)
 
