@@ -18,8 +18,8 @@ A meta-trained solver for any number of classes, shots and unlabelled items, any
 {size:,} bytes.
 
 - **Data**: {data}.
-  Backbones were cross-fitted, so that their features are of classes they had not seen; besides, features were projected at random, and
-  {synthetic:.0%} of the tasks were synthetic clusters. No test class of any data set was read. SqueezeNet, which embedded
+  Backbones were cross-fitted, so that their features are of classes they had not seen (omniglot-known, where it is named, knows its
+  classes); besides, features were projected at random, and {synthetic:.0%} of the tasks were synthetic clusters. No test class of any data set was read. SqueezeNet, which embedded
   one of the sets, has seen ImageNet; the sentence encoder MiniLM has seen the web.
 - **Training**: {iterations:,} steps of {episodes} tasks each, AdamW, {loss}; the checkpoint with the best mean
   accuracy on validation classes ({validation:.2%}, over sets, 1 and 5 shots, five class mixes).
