@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import weakref
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -9,11 +11,18 @@ from torch.nn.functional import normalize
 from sibyl.methods.universal import UniversalSIB, universal
 from sibyl.methods.universal import neighbours as module
 from sibyl.methods.universal.neighbours import Nodes
-from sibyl.methods.universal.rows import power_rows
+from sibyl.methods.universal.rows import QueryRows, Slice, power_rows
 from sibyl.methods.universal.viewpoint import Viewpoint
+from sibyl.tasks import ClassPrior
 from tests.methods.contract import make_task
 
 EXPONENT = torch.full((3, 1, 1), 0.5, dtype=torch.float64)
+
+
+def sliced(nodes: Nodes, unit: torch.Tensor, *, keep: bool = True) -> Slice:
+    """All rows as one slice, with or without what is kept of rows and nodes; nothing here looks at weight and graph."""
+    blank = unit.new_ones(3, 1, unit.shape[1])
+    return Slice(unit, blank, blank, 0, *((nodes.products(unit), nodes.unheard(0, unit.shape[1])) if keep else (None, None)))
 
 
 def nodes_and_rows(n_query: int = 20) -> tuple[Nodes, torch.Tensor]:
@@ -27,7 +36,11 @@ def test_messages_are_means_over_the_other_rows_weighted_by_angles() -> None:
     assigned = torch.rand(3, way, n_query, generator=torch.Generator().manual_seed(0), dtype=torch.float64).softmax(1)
     origin, sharpness = 0.5 * unit.mean(1, keepdim=True), torch.full((3, 1, 1), 7.0, dtype=torch.float64)
     view = Viewpoint(torch.empty(3, way, unit.shape[2], dtype=torch.float64), origin)
-    message, density = nodes.messages(unit, nodes.products(unit), nodes.unheard(0, n_query), view, sharpness, assigned)
+    message, density = nodes.messages(sliced(nodes, unit), view, sharpness, assigned)
+    for kept, anew in zip(
+        (message, density), nodes.messages(sliced(nodes, unit, keep=False), view, sharpness, assigned), strict=True
+    ):
+        assert torch.equal(kept, anew)
 
     everyone = normalize(nodes.unit - origin, dim=-1)
     weight = (7 * everyone[:, :n_query] @ everyone.mT).exp() * nodes.real[:, None]
@@ -62,6 +75,27 @@ def test_many_rows_hear_chosen_ones_and_slices_change_nothing(monkeypatch: pytes
     assert torch.allclose(network.solve(shuffled).logits, whole.logits[:, order], atol=1e-8)
 
 
+@pytest.mark.parametrize("class_prior", [None, "balanced"])
+def test_few_slices_of_many_rows_live_at_once(monkeypatch: pytest.MonkeyPatch, class_prior: ClassPrior) -> None:
+    monkeypatch.setattr(universal, "KEPT", 0)
+    prepared, living, most = QueryRows._prepared, weakref.WeakSet[Slice](), 0
+
+    def counted(rows: QueryRows) -> Iterator[Slice]:
+        nonlocal most
+        for part in prepared(rows):
+            assert part.products is None
+            assert part.unheard is None
+            living.add(part)
+            most = max(most, len(living))
+            yield part
+
+    monkeypatch.setattr(QueryRows, "_prepared", counted)
+    network = UniversalSIB(n_steps=2).double().eval()
+    network.slice_rows = 5
+    network.solve(make_task(n_query=60), class_prior)
+    assert 0 < most <= 3
+
+
 def test_a_row_alone_hears_nothing() -> None:
     task = make_task(n_query=1)
     nothing = replace(task, support_mask=torch.zeros_like(task.support_mask))
@@ -69,8 +103,6 @@ def test_a_row_alone_hears_nothing() -> None:
     unit = power_rows(task.query_x, EXPONENT)
     view = Viewpoint(unit, 0 * unit[:, :1])
     assigned = torch.ones(3, task.n_way, 1, dtype=torch.float64)
-    message, density = nodes.messages(
-        unit, nodes.products(unit), nodes.unheard(0, 1), view, 10 * torch.ones_like(EXPONENT), assigned
-    )
+    message, density = nodes.messages(sliced(nodes, unit), view, 10 * torch.ones_like(EXPONENT), assigned)
     assert not bool(message.any())
     assert bool(density.isfinite().all())

@@ -7,10 +7,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sibyl.methods.sinkhorn import column_potentials
-from sibyl.methods.universal.rows import Slice
 from sibyl.methods.universal.sums import TINY
 
-Scores = list[tuple[Slice, Float[Tensor, "task way row"]]]
+# Of each slice which rows are real, and scaled cosines: a list of the slices themselves would hold all prepared rows at once.
+Scores = list[tuple[Float[Tensor, "task 1 row"], Float[Tensor, "task way row"]]]
 
 
 def log_share(shares: Float[Tensor, "task way"]) -> Float[Tensor, "task way 1"]:
@@ -29,8 +29,8 @@ def approach(
 
     Parameters
     ----------
-    scores : list of (Slice, float [task, way, row])
-        Scaled cosines.
+    scores : list of (float [task, 1, row], float [task, way, row])
+        See `Scores`.
     shares : float [task, way]
         The class mix to meet.
     start : float [task, way, 1]
@@ -42,9 +42,7 @@ def approach(
     """
     wanted, total = log_share(shares), count.clamp_min(1)[..., None]
     for _ in range(n_rounds if scores else 0):
-        met = (
-            torch.stack([((score + start).softmax(1) * part.weight).sum(2, keepdim=True) for part, score in scores]).sum(0) / total
-        )
+        met = torch.stack([((score + start).softmax(1) * weight).sum(2, keepdim=True) for weight, score in scores]).sum(0) / total
         start = start + torch.where(count[..., None] > 0, wanted - met.clamp_min(TINY).log(), 0.0)
     return start
 
@@ -56,6 +54,6 @@ def reach(
     if not scores:
         return start
     joined = torch.cat([score for _, score in scores], 2)
-    real = torch.cat([part.weight for part, _ in scores], 2)[:, 0] > 0
+    real = torch.cat([weight for weight, _ in scores], 2)[:, 0] > 0
     potential = column_potentials(joined.detach().mT, real, shares, start.detach().mT).mT
     return approach(scores, shares, potential, count, 1) if torch.is_grad_enabled() else potential

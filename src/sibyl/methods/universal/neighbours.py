@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from sibyl.methods.universal.graph import landmarks
-from sibyl.methods.universal.rows import power_rows
+from sibyl.methods.universal.rows import Slice, power_rows
 from sibyl.methods.universal.viewpoint import Viewpoint
 from sibyl.tasks import Task
 
@@ -69,9 +69,7 @@ class Nodes:
 
     def messages(
         self,
-        unit: Float[Tensor, "task row dim"],
-        products: Float[Tensor, "task row node"] | None,
-        unheard: Bool[Tensor, "task row node"],
+        part: Slice,
         view: Viewpoint,
         sharpness: Float[Tensor, "task 1 1"],
         assigned: Float[Tensor, "task way chosen"],
@@ -81,11 +79,11 @@ class Nodes:
         A neighbour counts by ``exp(t cos)``, the angle seen from the origin of `view`.
         """
         origin = view.origin
-        own, theirs = unit @ origin.mT, self.unit @ origin.mT
+        own, theirs = part.unit @ origin.mT, self.unit @ origin.mT
         square = origin.square().sum(-1, keepdim=True)
         length, far = ((1 - 2 * along + square).clamp_min(1e-4).rsqrt() for along in (own, theirs))
-        if products is None:
-            products = self.products(unit)
+        products = self.products(part.unit) if part.products is None else part.products
+        unheard = self.unheard(part.first, part.unit.shape[1]) if part.unheard is None else part.unheard
         cosine = (products - (own - square) - theirs.mT) * length * far.mT
         affinity = (sharpness * cosine).masked_fill(unheard, -torch.inf)
         total = affinity.logsumexp(2, keepdim=True)

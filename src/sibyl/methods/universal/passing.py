@@ -36,9 +36,9 @@ class Setting:
     nodes : Nodes
         The rows that messages come from.
     count : float [task, 1]
-        Their number.
+        Number of query rows.
     mean : float [task, 1, dim]
-        Their mean; `middle` where there are none.
+        Mean of the query rows; `middle` where there are none.
     shares : float [task, way], optional
         The class mix, where the caller gave it.
     first : Viewpoint
@@ -107,7 +107,7 @@ class Pass:
         object.__setattr__(self, "sums", Sums(self.setting.count, self.before.n_way))
 
     def predict(self, centre: Tensor) -> Iterator[tuple[Slice, Viewpoint, Tensor]]:
-        """Yield each slice with its cosines."""
+        """Yield each slice with the viewpoint and its cosines."""
         view = self.setting.view(centre, self.step)
         for part in self.setting.rows:
             yield part, view, view.cosines(part.unit)
@@ -123,9 +123,7 @@ class Pass:
                 self.logits.append(logits)
             first = setting.first.cosines(part.unit)
             length = torch.linalg.vector_norm(part.unit - setting.middle, dim=-1)[:, None]
-            message, density = setting.nodes.messages(
-                part.unit, part.products, part.unheard, view, step.sharpness, self.before.nodes
-            )
+            message, density = setting.nodes.messages(part, view, step.sharpness, self.before.nodes)
             features, probability = entry_features(
                 cosine, logits, first, part.graph, length, share, self.before.compactness, setting.shots, message,
                 density_feature(density, step.sharpness), told, self.place,

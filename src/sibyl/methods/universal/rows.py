@@ -66,10 +66,8 @@ class Slice:
         What labels that were spread over a graph say.
     first : int
         Where the slice begins.
-    products : float [task, row, node], optional
-        Scalar products with the rows that messages come from, where they are kept.
-    unheard : bool [task, row, node]
-        Which of those a row does not listen to.
+    products, unheard : float [task, row, node], bool [task, row, node], optional
+        Scalar products with the rows that messages come from, and which of those a row does not listen to, where they are kept.
     """
 
     unit: Float[Tensor, "task row dim"]
@@ -77,7 +75,7 @@ class Slice:
     graph: Float[Tensor, "task way row"]
     first: int
     products: Float[Tensor, "task row node"] | None
-    unheard: Bool[Tensor, "task row node"]
+    unheard: Bool[Tensor, "task row node"] | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +95,7 @@ class QueryRows:
     n_rows : int
         Rows of each task in a slice.
     keep, keep_products : bool
-        Keep the prepared rows; and their products with the nodes.
+        Keep the prepared rows; and what `Slice` holds of each row and node.
     """
 
     task: Task
@@ -122,7 +120,7 @@ class QueryRows:
             part = slice(start, start + self.n_rows)
             unit = power_rows(self.task.query_x[:, part], self.exponent)
             products = self.nodes.products(unit) if self.keep_products else None
-            unheard = self.nodes.unheard(start, unit.shape[1])
+            unheard = self.nodes.unheard(start, unit.shape[1]) if self.keep_products else None
             yield Slice(unit, weight[..., part], self.graph[..., part].to(unit.dtype), start, products, unheard)
 
     @property

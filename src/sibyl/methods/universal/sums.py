@@ -36,8 +36,8 @@ class Sums:
         Of each class: assigned rows; their cosines with the class mean.
     rows : float [task, 3]
         Row entropy, largest cosine, mean of the squared cosines.
-    nodes : float [task, way, node]
-        What the rows that messages come from were assigned to.
+    nodes : float [task, way, chosen]
+        What the queries that messages come from were assigned to.
     pull : float [task, way, dim]
         Σ_i ξ_ic u_i, where a pass computes gradients.
     push : float [task, way, 1]

@@ -287,7 +287,7 @@ class UniversalSIB(LearnedMethod):
     @staticmethod
     def _scores(setting: Setting, centre: Float[Tensor, "task way dim"], step: Step) -> Scores:
         view = setting.view(centre, step)
-        return [(part, step.scale * view.cosines(part.unit)) for part in setting.rows]
+        return [(part.weight, step.scale * view.cosines(part.unit)) for part in setting.rows]
 
 
 def _first_look(setting: Setting, shape: Float[Tensor, "task number"]) -> tuple[Setting, Float[Tensor, "task descriptor"], Sums]:
