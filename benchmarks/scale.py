@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from sibyl.methods.universal.gradient_network import N_FEATURES
 from sibyl.storage import write_json, write_text
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -53,18 +54,20 @@ def watched(stop: threading.Event, peak: list[int]) -> None:
         peak[0] = max(peak[0], anonymous())
 
 
-def products(n_rows: int, n_steps: int, channels: int, n_landmarks: int, n_slice: int) -> float:
+def products(n_rows: int, n_steps: int, channels: int, n_landmarks: int, n_nodes: int, n_slice: int) -> float:
     """Seconds that the dense products alone take."""
     x, centre = torch.randn(n_slice, DIM), torch.randn(N_WAY, DIM)
     marks, assigned = torch.randn(n_landmarks, DIM), torch.randn(N_WAY, n_slice)
     spread, weights = torch.randn(n_landmarks, N_WAY), torch.randn(n_slice, n_landmarks)
-    entries = torch.randn(n_slice * N_WAY, 15)
-    first, mix, last = torch.randn(15, channels), torch.randn(2 * channels, channels), torch.randn(channels, 2)
+    nodes, told, heard = torch.randn(n_nodes, DIM), torch.randn(n_nodes, N_WAY), torch.randn(n_slice, n_nodes)
+    entries = torch.randn(n_slice * N_WAY, N_FEATURES)
+    first, mix, last = torch.randn(N_FEATURES, channels), torch.randn(2 * channels, channels), torch.randn(channels, 2)
     hidden = torch.randn(n_slice * N_WAY, 2 * channels)
 
     def once() -> None:
         for _ in range(n_steps):
             centre @ x.T, centre @ x.T, assigned @ x  # angles with the class means and the labelled rows; the pull
+            x @ nodes.T, heard @ told  # messages
             entries @ first, hidden @ mix, hidden[:, :channels] @ last
         for _ in range(6):  # the first look, the answer and its outlier score, the inductive answer
             centre @ x.T
@@ -82,7 +85,8 @@ def measure(path: Path, method: str, threads: int) -> None:
     from sibyl.estimators import transductive
     from sibyl.methods.named import method_by_name
     from sibyl.methods.universal.graph import LANDMARKS
-    from sibyl.methods.universal.universal import ENTRIES
+    from sibyl.methods.universal.neighbours import NODES
+    from sibyl.methods.universal.universal import ENTRIES, NODES_PER_ENTRY
 
     torch.set_num_threads(threads)
     matrix = np.load(path, mmap_mode="r")
@@ -100,7 +104,9 @@ def measure(path: Path, method: str, threads: int) -> None:
     thread.join()
     rest = y < 0
     settings = getattr(network, "settings", {})
-    needed = products(len(matrix), settings["n_steps"], settings["n_channels"], LANDMARKS, max(1, ENTRIES // N_WAY))
+    n_nodes = NODES + N_WAY * N_SHOT
+    n_slice = ENTRIES // max(N_WAY, n_nodes // NODES_PER_ENTRY)
+    needed = products(len(matrix), settings["n_steps"], settings["n_channels"], LANDMARKS, n_nodes, n_slice)
     figures = {
         "rows": len(matrix), "seconds": seconds, "products": needed, "ratio": seconds / needed, "peak": peak[0], "before": before,
         "accuracy": float((fitted.transduction_ == truth)[rest].mean()), "inductive": float((fitted.inductive_labels_ == truth)[rest].mean()),
