@@ -69,7 +69,7 @@ def trained(splits: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory)
 
 def test_a_protocol_by_name_settles_what_is_measured(splits: tuple[Path, Path], tmp_path: Path) -> None:
     train, held_out = splits
-    done = sibyl("evaluate", held_out, "--protocol", "sib", "--way", 3, "--seed", 7, "--mix", "one-class", "--json")
+    done = sibyl("evaluate", held_out, "--protocol", "sib", "--way", 5, "--json")
     told = json.loads(done.stdout)
     assert (told["protocol"], told["way"], told["query"], told["mix"], told["seed"]) == ("sib", 5, 15, "balanced", 2020)
     assert told["episodes"] == 2000
@@ -77,6 +77,16 @@ def test_a_protocol_by_name_settles_what_is_measured(splits: tuple[Path, Path], 
         "meta-train", train, "--validation", held_out, "--out", tmp_path / "o", "--protocol", "sib", "--iterations", 4, "--json"
     )  # fmt: skip
     assert json.loads(done.stdout)["validation"]["episodes"] == 200
+    for words, sentence in (
+        (("evaluate", held_out, "--way", 3), "--way 3 was given, but protocol sib says 5; leave out --way, or --protocol sib"),
+        (("evaluate", held_out, "--seed", 0), "--seed 0 was given, but protocol sib says 2020"),
+        (("evaluate", held_out, "--told-balanced"), "--told-balanced was given, but protocol sib says not"),
+        (("meta-train", train, "--validation", held_out, "--out", tmp_path / "n", "--validation-episodes", 500), "sib says 200"),
+    ):
+        refused = sibyl(*words, "--protocol", "sib")
+        assert refused.returncode == 2
+        assert sentence in " ".join(refused.stderr.split())
+    assert not (tmp_path / "n").exists()
     refused = sibyl("evaluate", held_out, "--protocol", "sbi")
     assert refused.returncode == 2
     assert "did you mean sib?" in refused.stderr

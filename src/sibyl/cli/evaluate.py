@@ -9,14 +9,17 @@ import typer
 
 from sibyl.cli.app import app
 from sibyl.cli.progress import progress_bar
+from sibyl.cli.settled import CommandWithContext, check_settled
 from sibyl.cli.tables import percent, show_json, show_table
 
 
 @app.command(
     "evaluate",
+    cls=CommandWithContext,
     epilog="Example: sibyl evaluate features/test --method class_mean --shot 1 --episodes 2000 --save results/class_mean.npz",
 )
 def evaluate_command(
+    context: typer.Context,
     features: Annotated[
         str, typer.Argument(help="Features folder (made by: sibyl embed), or a .npy .npz .safetensors .parquet file.")
     ],
@@ -32,7 +35,7 @@ def evaluate_command(
     batch: Annotated[int, typer.Option(help="Episodes solved at once.")] = 32,
     seed: Annotated[int, typer.Option(help="Chooses the episodes.")] = 0,
     protocol: Annotated[
-        str, typer.Option(help="Named protocol, such as sib: its ways, queries, episodes and seed take the place of those options.")
+        str, typer.Option(help="Named protocol, such as sib: it settles ways, queries, their mix, episodes and seed.")
     ] = "",
     save: Annotated[Path | None, typer.Option(help="Write per-episode results here (.npz), for pairing methods.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
@@ -48,6 +51,13 @@ def evaluate_command(
         settled = meta_test_protocol(protocol)
         way, query, mix, absent, outliers = settled.n_way, settled.n_query, "balanced", 0, 0.0
         episodes, seed, told_balanced = settled.test_episodes, settled.test_seed, False
+        check_settled(
+            context, protocol,
+            {
+                "way": way, "query": query, "mix": mix, "absent": absent, "outliers": outliers, "episodes": episodes, "seed": seed,
+                "told_balanced": told_balanced,
+            },
+        )  # fmt: skip
     data = load_features(features)
     data.check_finite()
     sampler = EpisodeSampler(

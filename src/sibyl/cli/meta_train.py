@@ -9,14 +9,17 @@ import typer
 
 from sibyl.cli.app import app
 from sibyl.cli.progress import progress_bar
+from sibyl.cli.settled import CommandWithContext, check_settled
 from sibyl.cli.tables import percent, show_json, show_table
 
 
 @app.command(
     "meta-train",
+    cls=CommandWithContext,
     epilog="Example: sibyl meta-train features/train --validation features/val --out runs/sib-1shot --shot 1 --iterations 20000",
 )
 def meta_train_command(
+    context: typer.Context,
     features: Annotated[str, typer.Argument(help="Features of the training classes.")],
     validation: Annotated[str, typer.Option(help="Features of the validation classes; none may be a training class.")],
     out: Annotated[Path, typer.Option(help="Folder for checkpoints and progress; an interrupted run there goes on.")],
@@ -41,7 +44,7 @@ def meta_train_command(
     validate_every: Annotated[int, typer.Option(help="Iterations between validations.")] = 1000,
     validation_episodes: Annotated[int, typer.Option(help="Fixed validation episodes.")] = 500,
     protocol: Annotated[
-        str, typer.Option(help="Named protocol, such as sib: its ways, queries and validation take the place of those options.")
+        str, typer.Option(help="Named protocol, such as sib: it settles ways, queries, their mix and validation.")
     ] = "",
     seed: Annotated[int, typer.Option(help="Of weights and episodes.")] = 0,
     save_every: Annotated[
@@ -68,6 +71,13 @@ def meta_train_command(
         settled = meta_test_protocol(protocol)
         way, query, mix = settled.n_way, settled.n_query, "balanced"
         validate_every, validation_episodes = settled.validate_every(iterations), settled.validation_episodes
+        check_settled(
+            context, protocol,
+            {
+                "way": way, "query": query, "mix": mix, "validate_every": validate_every,
+                "validation_episodes": validation_episodes,
+            },
+        )  # fmt: skip
     train, held_out = load_features(features), load_features(validation)
     check_disjoint({"training": train.class_names, "validation": held_out.class_names})
     train.check_finite()
