@@ -69,6 +69,12 @@ def test_given_shares_are_met(network: UniversalSIB) -> None:
         assert torch.allclose(solution.class_mix[0], shares.double(), atol=1e-4)
 
 
+def test_given_shares_are_met_over_slices_of_unequal_length(network: UniversalSIB) -> None:
+    task, sliced = clusters(4, 1, 50, 8).task, copy.deepcopy(network)
+    sliced.slice_rows = 33
+    assert torch.allclose(sliced.solve(task, "balanced").logits, network.solve(task, "balanced").logits, atol=1e-6)
+
+
 def test_without_queries_the_answer_is_the_inductive_one(network: UniversalSIB) -> None:
     episode = clusters(5, 2, 30, 16)
     whole = network.solve(episode.task)

@@ -9,8 +9,8 @@ from torch import Tensor
 from sibyl.methods.sinkhorn import column_potentials
 from sibyl.methods.universal.sums import TINY
 
-# Of each slice which rows are real, and scaled cosines: a list of the slices themselves would hold all prepared rows at once.
-Scores = list[tuple[Float[Tensor, "task 1 row"], Float[Tensor, "task way row"]]]
+# Slices differ in length. Of each, which rows are real, and scaled cosines: a list of the slices themselves would hold all prepared rows at once.
+Scores = list[tuple[Float[Tensor, "task 1 _"], Float[Tensor, "task way _"]]]
 
 
 def log_share(shares: Float[Tensor, "task way"]) -> Float[Tensor, "task way 1"]:
