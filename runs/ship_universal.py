@@ -47,7 +47,7 @@ def main() -> None:
         synthetic=card["ranges"]["synthetic"],
         iterations=recipe["iterations"],
         episodes=recipe["episodes"],
-        loss="cross-entropy and the KL term of the bound",
+        loss="the bound (cross-entropy and KL), the expected error where the class mix is told, outliers",
         validation=card["validation"],
         ways=card["ranges"]["widest"],
         queries=card["ranges"]["most_queries"],

@@ -2,7 +2,7 @@
 
 python runs/universal_ablation.py --features runs/universal/features --more clinc150=DIR --out runs/universal/ablation [--iterations 1500]
 
-Writes results/universal_ablation.md and .json. Started again, it goes on. The parts, in the order of the paper's successor:
+Writes results/universal_ablation.md and .json. Started again, it goes on. The parts:
 
 1. the learned gradient alone: class means start at the labelled rows and follow the unlabelled ones;
 2. the prior on class means, in the steps and as the KL term of the bound;

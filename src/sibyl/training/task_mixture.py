@@ -38,7 +38,8 @@ class Ranges:
     wide : float
         Chance of more classes than that, up to `widest`.
     widest, pairs : int
-        Largest number of classes of wide tasks; pairs of a query and a class that a block of them holds at most, in fewer tasks.
+        Largest number of classes of wide tasks; pairs of a query and a class that a block holds at most: where it would hold more, it has
+        fewer tasks. Features of fewer than `most_ways` classes are not drawn for wide tasks.
     projected, centred : float
         Chance that features are projected at random, some through a ReLU; or moved to their set's mean.
     synthetic : float

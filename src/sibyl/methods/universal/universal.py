@@ -132,7 +132,8 @@ class UniversalSIB(LearnedMethod):
     def solve(self, task: Task, class_prior: ClassPrior = None) -> Solution:
         """Answer with the adapted class means; a given `class_prior` is met exactly by the queries' soft assignments.
 
-        The inductive logits of very many rows come in half precision, which leaves room for the rest.
+        Of very many rows the labels spread over the graph are held, and the inductive logits come, in half precision, which leaves room
+        for the rest.
         """
         exponent, shape = self.power(task)
         graph = spread_labels(task)
