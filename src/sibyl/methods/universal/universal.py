@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
@@ -16,6 +16,7 @@ from sibyl.methods.method import LearnedMethod, Objective, Traits
 from sibyl.methods.sib.adaptation import adapt
 from sibyl.methods.universal.answer import N_OUTLIER_FEATURES, UniversalClassifier
 from sibyl.methods.universal.balance import Scores, approach, log_share, reach
+from sibyl.methods.universal.first_look import N_DESCRIPTORS, first_look
 from sibyl.methods.universal.gradient_network import GradientNetwork
 from sibyl.methods.universal.graph import spread_labels
 from sibyl.methods.universal.neighbours import Nodes
@@ -24,15 +25,13 @@ from sibyl.methods.universal.perceptron import perceptron
 from sibyl.methods.universal.posterior import Posterior
 from sibyl.methods.universal.rows import PowerNetwork, QueryRows, Slice, power_rows
 from sibyl.methods.universal.step import ControlNetwork, Step
-from sibyl.methods.universal.sums import MANY_WAYS, Sums, log_of
+from sibyl.methods.universal.sums import Sums
 from sibyl.methods.universal.viewpoint import Viewpoint
 from sibyl.tasks import ClassPrior, Episode, Solution, Task, class_shares
 
-FIRST_SCALE = 15.0  # inverse temperature of the first look at the queries, before any step
 ENTRIES = 1 << 16  # pairs of a row and a class, over all tasks, that a slice holds: bounds the memory of the network
 NODES_PER_ENTRY = 8  # pairs of a row and a node take less than pairs of a row and a class
 KEPT = 1 << 26  # numbers of prepared rows that are kept between passes; more are prepared anew in each
-N_DESCRIPTORS = 21
 
 
 @dataclass(frozen=True, eq=False)
@@ -240,7 +239,7 @@ class UniversalSIB(LearnedMethod):
         middle = (anchor * present).sum(1, keepdim=True) / present.sum(1, keepdim=True).clamp_min(1)
         first = Viewpoint.of(anchor, middle, torch.zeros_like(exponent))
         setting = Setting(support, y.mT.contiguous(), shots, anchor, middle, rows, nodes, count, middle, shares, first)
-        setting, descriptors, sums = _first_look(setting, shape)
+        setting, descriptors, sums = first_look(setting, shape)
         adapted = self._adapt(setting, descriptors, sums, trace)
         centre = self.posterior.sample(adapted.centre, adapted.evidence) if draw else adapted.centre
         return self._answer(setting, adapted, centre, exponent), adapted
@@ -289,27 +288,3 @@ class UniversalSIB(LearnedMethod):
     def _scores(setting: Setting, centre: Float[Tensor, "task way dim"], step: Step) -> Scores:
         view = setting.view(centre, step)
         return [(part.weight, step.scale * view.cosines(part.unit)) for part in setting.rows]
-
-
-def _first_look(setting: Setting, shape: Float[Tensor, "task number"]) -> tuple[Setting, Float[Tensor, "task descriptor"], Sums]:
-    """Go over the queries once: their mean, what describes the task, and the sums that the first step starts from."""
-    n_way = setting.shots.shape[1]
-    sums, total, gap = Sums(setting.count, n_way), torch.zeros_like(setting.middle), torch.zeros_like(setting.count)
-    for part in setting.rows:
-        cosine = setting.first.cosines(part.unit)
-        probability = (FIRST_SCALE * cosine).softmax(1)
-        sums.add(probability * part.weight, probability, cosine, part.weight)
-        best = cosine.topk(2, dim=1).values
-        gap = gap + ((best[:, :1] - best[:, 1:]) * part.weight).sum(2)
-        total = total + part.weight @ part.unit
-        sums.nodes = sums.nodes + setting.nodes.collect(probability * part.weight, part.first)
-    count, shots = setting.count.clamp_min(1), setting.shots[..., 0]
-    mean = torch.where((setting.count > 0)[..., None], total / count[..., None], setting.middle)
-    entropy, top, _ = sums.typical.split(1, 1)
-    one = torch.ones_like(count)
-    descriptors = [
-        shape, log_of(shots.mean(1, keepdim=True)), log_of(shots.amin(1, keepdim=True) + 0.5), (one * min(n_way, MANY_WAYS)).log(),
-        (setting.count / n_way).log1p(), one * float(setting.shares is not None), setting.middle.square().sum(-1),
-        mean.square().sum(-1), (mean - setting.middle).square().sum(-1), top, gap / count, entropy,
-    ]  # fmt: skip
-    return replace(setting, mean=mean), torch.cat(descriptors, 1), sums
