@@ -145,16 +145,16 @@ class TransductiveClassifier(Sharing, ClassifierMixin, BaseEstimator):  # type: 
         """Return the class of each new row, array [row]."""
         return self._apply(X, lambda x: self.classes_[self.classifier_(x)[0].argmax(-1).cpu().numpy()])
 
-    def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:
-        """Return the probability of each class for each new row, float [row, class] in the order of `classes_`."""
-        return self._apply(X, lambda x: self.classifier_(x)[0].double().softmax(-1).cpu().numpy())
+    def predict_proba(self, X: Any) -> npt.NDArray[np.float32]:
+        """Return the probability of each class for each new row, float32 [row, class] in the order of `classes_`."""
+        return self._apply(X, lambda x: self.classifier_(x)[0].float().softmax(-1).cpu().numpy())
 
-    def outlier_score(self, X: Any) -> npt.NDArray[np.float64]:
-        """Return how likely each new row is none of the classes, float [row]; higher is likelier.
+    def outlier_score(self, X: Any) -> npt.NDArray[np.float32]:
+        """Return how likely each new row is none of the classes, float32 [row]; higher is likelier.
 
         The classifier's own score where it has one, otherwise one minus the largest probability.
         """
-        return self._apply(X, lambda x: outlier_score(self.classifier_, x)[0].double().cpu().numpy())
+        return self._apply(X, lambda x: outlier_score(self.classifier_, x)[0].float().cpu().numpy())
 
     def _apply(self, X: Any, answer: Callable[[Tensor], npt.NDArray[Any]]) -> npt.NDArray[Any]:
         check_is_fitted(self)
