@@ -1,6 +1,6 @@
 """Put a meta-trained universal SIB into the package: src/sibyl/weights/methods/universal_sib.safetensors and a card.
 
-python runs/ship_universal.py NETWORK      (the folder that runs/universal.py wrote)
+python runs/ship_universal.py NETWORK      (the folder that runs/universal.py and runs/universal_outliers.py wrote)
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ A meta-trained solver for any number of classes, shots and unlabelled items, any
   classes); besides, features were projected at random, and {synthetic:.0%} of the tasks were synthetic clusters. No test class of any data set was read. SqueezeNet, which embedded
   one of the sets, has seen ImageNet; the sentence encoder MiniLM has seen the web.
 - **Training**: {iterations:,} steps of {episodes} tasks each, AdamW, {loss}; the checkpoint with the best mean
-  accuracy on validation classes ({validation:.2%}, over sets, 1 and 5 shots, five class mixes).
+  accuracy on validation classes ({validation:.2%}, over sets, 1 and 5 shots, five class mixes). Then, with all else frozen, the second look at outliers: {blocks:,}
+  blocks of up to {episodes} tasks, cross-entropy and how each outlier ranks against each other row; mean AUROC on validation classes {auroc:.2%}.
 - **Made by**: `runs/universal.sh`; measured by `runs/universal_eval.sh` (`results/universal.md`).
 - **Use**: `SIBClassifier()`, `sibyl label`, `sibyl compare --methods universal_sib`.
 - **Limits**: trained on up to {ways} classes and {queries} unlabelled items per task; larger tasks are extrapolation. Features must place items
@@ -34,7 +35,7 @@ A meta-trained solver for any number of classes, shots and unlabelled items, any
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("network", type=Path)
-    path = parser.parse_args().network / "best.safetensors"
+    path = parser.parse_args().network / "complete.safetensors"
     network, card = load_method(path), load_tensors(path)[1]["card"]
     target = SHIPPED / "universal_sib.safetensors"
     target.parent.mkdir(exist_ok=True)
@@ -49,6 +50,8 @@ def main() -> None:
         episodes=recipe["episodes"],
         loss="the bound (cross-entropy and KL), the expected error where the class mix is told, outliers",
         validation=card["validation"],
+        blocks=card["outliers"]["blocks"],
+        auroc=card["outliers"]["validation"],
         ways=card["ranges"]["widest"],
         queries=card["ranges"]["most_queries"],
     )

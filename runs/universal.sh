@@ -20,4 +20,6 @@ export MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=17179869184
 "$PYTHON" runs/universal.py --features "$WORK/features" --more "clinc150=$CLINC150" --more "cifar-squeezenet=$SQUEEZENET" \
   ${OMNIGLOT_KNOWN:+--more "omniglot-known=$OMNIGLOT_KNOWN"} --validate clinc150,cifar-squeezenet,glyphs-8,cifar-conv4,omniglot-conv4 \
   --out "$WORK/network" --iterations "${ITERATIONS:-10000}"
+"$PYTHON" runs/universal_outliers.py --features "$WORK/features" --more "clinc150=$CLINC150" --more "cifar-squeezenet=$SQUEEZENET" \
+  --network "$WORK/network"
 "$PYTHON" runs/ship_universal.py "$WORK/network"

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from sibyl.methods.universal.rows import power_rows
+from sibyl.methods.universal.second_look import SecondLook
 from sibyl.methods.universal.viewpoint import Viewpoint
 
 N_OUTLIER_FEATURES = 17
@@ -35,7 +36,9 @@ class UniversalClassifier:
     context : float [task, number]
         What the score's worth depends on: labelled and unlabelled rows per class, how even the class mix seems, the last shift.
     outlier_network : module
-        Seventeen numbers of a row → log odds that it belongs to none of the classes.
+        Seventeen numbers of a row → log odds that it belongs to none of the classes, at first look.
+    second : SecondLook, optional
+        What those odds say together; without it they are the answer.
     """
 
     exponent: Float[Tensor, "task 1 1"]
@@ -48,6 +51,7 @@ class UniversalClassifier:
     first_around: Viewpoint
     context: Float[Tensor, "task number"]
     outlier_network: nn.Module
+    second: SecondLook | None = None
 
     def __call__(self, x: Float[Tensor, "task row dim"]) -> Float[Tensor, "task row way"]:
         """Return the logits of rows of features as they come from the encoder."""
@@ -63,6 +67,15 @@ class UniversalClassifier:
 
     def outlier_logits(self, unit: Float[Tensor, "task row dim"]) -> Float[Tensor, "task row"]:
         """Return the log odds that prepared rows are of none of the classes."""
+        columns, odds = self.first_outlier_logits(unit)
+        if self.second is None:
+            return odds
+        return self.second.logits(unit, columns, odds, self.logits(unit).softmax(1))
+
+    def first_outlier_logits(
+        self, unit: Float[Tensor, "task row dim"]
+    ) -> tuple[Float[Tensor, "task row number"], Float[Tensor, "task row"]]:
+        """Return what the outlier network sees of prepared rows, and its log odds."""
         cosine, first = self.view.cosines(unit), self.first.cosines(unit)
         best = cosine.topk(2, dim=1).values
         top, gap = best[:, :1], best[:, :1] - best[:, 1:]
@@ -77,8 +90,9 @@ class UniversalClassifier:
             3 * at_first.mean(1, keepdim=True), 3 * (probability * at_first).sum(1, keepdim=True),
         )  # fmt: skip
         context = self.context[:, None, None].expand(-1, *top.shape[1:], -1)
-        odds: Tensor = self.outlier_network(torch.cat([torch.stack(columns, -1), context], -1))
-        return odds[:, 0, :, 0]
+        seen_of_rows = torch.cat([torch.stack(columns, -1), context], -1)[:, 0]
+        odds: Tensor = self.outlier_network(seen_of_rows)
+        return seen_of_rows, odds[..., 0]
 
     def where(self, chosen: Bool[Tensor, " task"], other: UniversalClassifier) -> UniversalClassifier:
         """Return this classifier for the chosen tasks and `other` for the rest."""
@@ -92,4 +106,5 @@ class UniversalClassifier:
             around=self.around.where(pick, other.around),
             first_around=self.first_around.where(pick, other.first_around),
             context=torch.where(chosen[:, None], self.context, other.context),
+            second=self.second if self.second is None or other.second is None else self.second.where(chosen, other.second),
         )

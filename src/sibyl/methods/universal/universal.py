@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
@@ -24,6 +24,7 @@ from sibyl.methods.universal.passing import Pass, Setting
 from sibyl.methods.universal.perceptron import perceptron
 from sibyl.methods.universal.posterior import Posterior
 from sibyl.methods.universal.rows import PowerNetwork, QueryRows, Slice, power_rows
+from sibyl.methods.universal.second_look import N_SECOND_FEATURES, SecondLook
 from sibyl.methods.universal.step import ControlNetwork, Step
 from sibyl.methods.universal.sums import Sums
 from sibyl.methods.universal.viewpoint import Viewpoint
@@ -120,6 +121,7 @@ class UniversalSIB(LearnedMethod):
         self.gradient = GradientNetwork(n_channels)
         self.of_class = perceptron(6, n_channels, 2)
         self.outlier = perceptron(N_OUTLIER_FEATURES, n_channels, 1, quiet=False)
+        self.second_outlier = perceptron(N_OUTLIER_FEATURES + N_SECOND_FEATURES, n_channels, 1)
         self.posterior = Posterior()
 
     @classmethod
@@ -142,7 +144,12 @@ class UniversalSIB(LearnedMethod):
         given = class_shares(class_prior, task)
         shares = None if given is None else given.expand(task.n_tasks, -1)
         transductive, _ = self._solve(task, exponent, shape, nodes, rows, rows.count, shares)
-        inductive, _ = self._solve(task, exponent, shape, nodes, (), torch.zeros_like(rows.count), None)
+        no_rows = torch.zeros_like(rows.count)
+        inductive, _ = self._solve(task, exponent, shape, nodes, (), no_rows, None)
+        transductive, inductive = (
+            self._look_again(one, task, own, nodes, n)
+            for one, own, n in ((transductive, rows, rows.count), (inductive, (), no_rows))
+        )
         fell_back = rows.count[:, 0] < max(1.0, self.min_queries_per_class * task.n_way)
         answer = inductive.where(fell_back, transductive)
 
@@ -161,6 +168,13 @@ class UniversalSIB(LearnedMethod):
         mix = mix / rows.count.clamp_min(1)
         mix = torch.where(rows.count > 0, mix, torch.full_like(mix, 1 / task.n_way))
         return Solution(logits, alone, answer, mix, score, fell_back)
+
+    def _look_again(
+        self, answer: UniversalClassifier, task: Task, rows: Iterable[Slice], nodes: Nodes, count: Float[Tensor, "task 1"]
+    ) -> UniversalClassifier:
+        support = power_rows(task.support_x, answer.exponent)
+        second = SecondLook.of(answer, support, task.support_one_hot, rows, nodes, count, self.second_outlier)
+        return replace(answer, second=second)
 
     def _query_rows(
         self, task: Task, exponent: Float[Tensor, "task 1 1"], graph: Float[Tensor, "task way query"], nodes: Nodes

@@ -1,0 +1,116 @@
+"""A second look at outliers, once every row has a first score: what a row's neighbours were scored, and class means without suspects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from sibyl.methods.universal.neighbours import Nodes
+from sibyl.methods.universal.rows import Slice
+from sibyl.methods.universal.viewpoint import Viewpoint
+
+if TYPE_CHECKING:
+    from sibyl.methods.universal.answer import UniversalClassifier
+
+SHARPNESS = (6.0, 15.0)  # inverse temperatures of the angles between neighbours: a wide circle and a narrow one
+ITSELF = 1 - 1e-5  # a node closer than that, as a cosine, is the row itself or a copy of it, and tells it nothing
+N_SECOND_FEATURES = 8  # beside those of the first look
+
+
+@dataclass(frozen=True, eq=False)
+class SecondLook:
+    """What outlier scores of the first look say together.
+
+    Outliers of one kind lie together: a row among rows that resemble no class is more suspect than one that stands alone. And suspects
+    draw the class means towards themselves: here they are left out of them.
+
+    Parameters
+    ----------
+    around : Viewpoint
+        Means of the rows of each class, every row weighed by how sure it is to be one of the classes; seen from the queries' mean.
+    direction : float [task, node, dim]
+        Rows that are listened to, seen from there, of unit length.
+    heard : bool [task, node]
+        False for padding and labelled rows.
+    odds : float [task, node, 1]
+        Their log odds at the first look.
+    inliers : float [task, 1, 1]
+        Estimated share of the queries that belong to a class.
+    network : module
+        Numbers of a row → what its log odds of the first look change by.
+    """
+
+    around: Viewpoint
+    direction: Float[Tensor, "task node dim"]
+    heard: Bool[Tensor, "task node"]
+    odds: Float[Tensor, "task node 1"]
+    inliers: Float[Tensor, "task 1 1"]
+    network: nn.Module
+
+    @classmethod
+    def of(
+        cls,
+        first: UniversalClassifier,
+        support: Float[Tensor, "task support dim"],
+        y: Float[Tensor, "task support way"],
+        rows: Iterable[Slice],
+        nodes: Nodes,
+        count: Float[Tensor, "task 1"],
+        network: nn.Module,
+    ) -> SecondLook:
+        """Go over the rows once more with the first look's scores; without rows nothing is heard."""
+        pull, mass = y.mT @ support, y.sum(1)[..., None]
+        inliers, n_chosen = torch.zeros_like(count), nodes.place.shape[1] - support.shape[1]
+        odds = support.new_zeros(len(support), 1, n_chosen)
+        for part in rows:
+            suspicion = first.first_outlier_logits(part.unit)[1][:, None]
+            sure = torch.sigmoid(-suspicion) * part.weight
+            assigned = first.logits(part.unit).softmax(1) * sure
+            pull, mass = pull + assigned @ part.unit, mass + assigned.sum(2, keepdim=True)
+            inliers = inliers + sure.sum(2)
+            odds = odds + nodes.collect(suspicion, part.first)
+        inliers = torch.where(count > 0, inliers / count.clamp_min(1), 1.0)
+        origin = first.around.origin
+        return cls(
+            Viewpoint.around(pull / mass.clamp_min(1e-6), origin),
+            normalize(nodes.unit[:, :n_chosen] - origin, dim=-1),
+            nodes.real[:, :n_chosen] & (count > 0),
+            odds.mT, inliers[..., None], network,
+        )  # fmt: skip
+
+    def logits(
+        self,
+        unit: Float[Tensor, "task row dim"],
+        columns: Float[Tensor, "task row number"],
+        odds: Float[Tensor, "task row"],
+        probability: Float[Tensor, "task way row"],
+    ) -> Float[Tensor, "task row"]:
+        """Return log odds from the first look's numbers of prepared rows, its log odds, and the class probabilities."""
+        cosine, own = self.around.cosines(unit), odds[..., None]
+        best = cosine.topk(2, dim=1).values
+        angle = normalize(unit - self.around.origin, dim=-1) @ self.direction.mT
+        deaf = (angle > ITSELF) | ~self.heard[:, None]
+        alone = deaf.all(2, keepdim=True)  # such a row hears itself
+        told = [torch.where(alone, own, (t * angle).masked_fill(deaf, -1e9).softmax(2) @ self.odds) for t in SHARPNESS]
+        seen = (best[:, :1], best[:, :1] - best[:, 1:], cosine.mean(1, keepdim=True), (probability * cosine).sum(1, keepdim=True))
+        more = [own / 3, *(one / 3 for one in told), *(3 * one.mT for one in seen), self.inliers.expand_as(own)]
+        change: Tensor = self.network(torch.cat([columns, *more], -1))
+        return odds + change[..., 0]
+
+    def where(self, chosen: Bool[Tensor, " task"], other: SecondLook) -> SecondLook:
+        """Return this for the chosen tasks and `other` for the rest."""
+        pick = chosen[:, None, None]
+        return replace(
+            self,
+            around=self.around.where(pick, other.around),
+            direction=torch.where(pick, self.direction, other.direction),
+            heard=torch.where(chosen[:, None], self.heard, other.heard),
+            odds=torch.where(pick, self.odds, other.odds),
+            inliers=torch.where(pick, self.inliers, other.inliers),
+        )
