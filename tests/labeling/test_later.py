@@ -77,16 +77,6 @@ def test_what_cannot_be_is_refused(tmp_path: Path, earlier: Path) -> None:
         label(new, earlier=earlier)
 
 
-def test_a_fitted_encoder_cannot_read_other_texts(tmp_path: Path) -> None:
-    words = {"red": "apple cherry brick ruby", "sky": "rain cloud wind storm"}
-    lines = [f"{a} {b} {number}" for kind in words.values() for a in kind.split() for b in kind.split() for number in range(3)]
-    (tmp_path / "texts.txt").write_text("\n".join(lines))
-    table = label(tmp_path / "texts.txt", {"1": "red", str(len(lines)): "sky"}, "tfidf", tmp_path / "out", cache=tmp_path / "cache")
-    assert (table["label"].iloc[: len(lines) // 2]).size
-    with pytest.raises(DataError, match="is fitted to the items of a run"):
-        label(tmp_path / "texts.txt", earlier=tmp_path / "out")
-
-
 def test_the_run_holds_what_solves_it_again(earlier: Path) -> None:
     run = SavedRun.read(earlier)
     assert run.matrix.shape == (90, 3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,7 @@ from sibyl.errors import DataError
 from sibyl.sources.open import Source, open_source
 
 
-def opened(path: Path, frame: pd.DataFrame, **settings: str) -> Source:
+def opened(path: Path, frame: pd.DataFrame, **settings: Any) -> Source:
     frame.to_csv(path, index=False)
     return open_source(path, **settings)
 
@@ -64,7 +65,7 @@ def test_categories_gaps_and_columns_without_use(tmp_path: Path) -> None:
         "'empty' is left out",
     ):
         assert said in notes
-    assert "column 'age': 1 cells are no numbers" in notes
+    assert "column 'age': 1 cell is no number" in notes
     rows = matrix(source)
     assert rows.shape == (n, 2 + 3)
     assert np.isfinite(rows).all()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -111,11 +112,12 @@ def test_a_single_column_needs_no_quotes(tmp_path: Path) -> None:
 
 def test_a_column_that_does_not_exist_is_answered_with_the_nearest(tmp_path: Path) -> None:
     path = written(tmp_path / "t.csv", "Request,intent\nhello there,a\n")
-    for settings in (
+    wrong: tuple[dict[str, Any], ...] = (
         {"column": "request"},
         {"column": "Request", "label_column": "intend"},
         {"column": "Request", "id_column": "Intent"},
-    ):
+    )
+    for settings in wrong:
         with pytest.raises(DataError, match=r"did you mean '(Request|intent)'"):
             open_source(path, **settings)
     with pytest.raises(DataError, match="holds no texts"):

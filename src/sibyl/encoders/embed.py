@@ -20,6 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from sibyl.encoders.encoder import Encoder
 from sibyl.encoders.feature_cache import FeatureCache
 from sibyl.errors import DataError
+from sibyl.sources.fitted import Fitted
 from sibyl.sources.item import Item, Skipped, Unreadable
 
 _FLUSH_SECONDS = 5.0  # what a killed run may lose
@@ -42,6 +43,10 @@ class Embedded:
         Why new rows could not be cached; empty if they could, or if there is no cache.
     encoder : mapping
         `Encoder.description` of what computed the rows.
+    key : str
+        `Encoder.key` of it; empty where the source held rows already.
+    fitted : Fitted, optional
+        What the encoder, or the reader of a table, learned from these items.
     """
 
     names: tuple[str, ...]
@@ -50,6 +55,8 @@ class Embedded:
     n_cached: int = 0
     problem: str = ""
     encoder: Mapping[str, Any] = field(default_factory=dict)
+    key: str = ""
+    fitted: Fitted | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,9 +166,8 @@ def embed(
         moved = done[start : start + _MOVED_ROWS]
         matrix[start : start + len(moved)] = matrix[moved]
     names = tuple(items[index].name for index in done.tolist())
-    return Embedded(
-        names, matrix[: len(done)], tuple(skipped), n_cached, cache.problem if cache is not None else "", encoder.description
-    )
+    problem = cache.problem if cache is not None else ""
+    return Embedded(names, matrix[: len(done)], tuple(skipped), n_cached, problem, encoder.description, encoder.key, encoder.fitted)
 
 
 def _in_order(

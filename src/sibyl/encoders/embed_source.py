@@ -61,7 +61,7 @@ def embed_source(
     """
     if source.matrix is not None:
         description = {"kind": source.modality, "name": f"the rows of {source.root.name}", "dim": int(source.matrix.shape[1])}
-        return Embedded(tuple(item.name for item in source.items), source.matrix, (), encoder=description)
+        return Embedded(tuple(item.name for item in source.items), source.matrix, (), encoder=description, fitted=source.fitted)
     if encoder is None:
         raise DataError(f"{source.root}: items of modality {source.modality} need an encoder; see: sibyl encoders")
     if encoder.modality != source.modality:
@@ -71,7 +71,7 @@ def embed_source(
         )
     network = encoder.fitted_to(_decoded(source))
     stored = None
-    if network is encoder:
+    if network.fitted is None:
         stored = FeatureCache(cache_folder() if cache is None else cache, network.key, network.dim)
     else:
         batch_size = max(batch_size, _FITTED_BATCH)

@@ -9,6 +9,9 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from sibyl.errors import CheckpointError
+from sibyl.sources.fitted import Fitted
+
 Raw = TypeVar("Raw")
 Prepared = TypeVar("Prepared")
 Rows = npt.NDArray[np.float32]
@@ -52,8 +55,26 @@ class Encoder(ABC, Generic[Raw, Prepared]):
         return None
 
     def fitted_to(self, items: Iterable[Raw]) -> Encoder[Raw, Prepared]:
-        """Return the encoder that is to read `items`: most are frozen and return themselves; a few are fitted to the items first."""
+        """Return the encoder that is to read `items`: most are frozen and return themselves; a few are fitted to the items first.
+
+        One that is fitted already stays as it is.
+        """
         return self
+
+    @property
+    def fitted(self) -> Fitted | None:
+        """What it learned from the items that it is fitted to; None if it is frozen, or not fitted yet."""
+        return None
+
+    def fitted_as(self, fitted: Fitted) -> Encoder[Raw, Prepared]:
+        """Return the encoder that learned `fitted`: its rows are comparable with those of the encoder that this comes from.
+
+        Raises
+        ------
+        CheckpointError
+            If `fitted` is another encoder's, or damaged.
+        """
+        raise CheckpointError(f"encoder {self.name} is frozen, so it cannot take over what {fitted.kind} was fitted to")
 
     @abstractmethod
     def prepare(self, item: Raw) -> Prepared:

@@ -28,7 +28,9 @@ from sibyl.labeling.table import labels_table
 from sibyl.sources.open import open_source
 from sibyl.sources.source import Source
 from sibyl.tasks import Solution, Task
+from sibyl.wording import counted
 
+_NOT_KEPT = "the earlier run was made by a version of sibyl that did not keep what {} was fitted to; run sibyl label on it again"
 _OLD = "\0"  # in front of the names of the earlier run's items, which new ones may share
 
 
@@ -73,7 +75,9 @@ def label_with(
     started = time.perf_counter()
     run = SavedRun.read(earlier)
     if not isinstance(source, Source):
-        source = open_source(source, column=column or run.source["column"], id_column=id_column, exclude=leave_out)
+        source = _opened(run, Path(source), column, id_column, leave_out)
+    elif source.modality == run.source["modality"] == "table":
+        raise DataError(f"{source.root}: give the path of a later table, so that it is read with what the run in {earlier} learned")
     network = _same_encoder(run, earlier, source, encoder)
     embedded = embed_source(source, network, cache, batch_size=batch_size, console=console)
     if len(embedded.names) and embedded.matrix.shape[1] != run.matrix.shape[1]:
@@ -109,7 +113,7 @@ def label_with(
         dict(embedded.encoder),
         embedded.n_cached,
         time.perf_counter() - started,
-        notes=(*source.notes, *mended.notes, *([embedded.problem] if embedded.problem else [])),
+        notes=(*source.notes, *mended.notes, *([embedded.problem] if embedded.problem else []), *_labels_unused(source, earlier)),
         method_name=method.name,
         source=str(source.root),
         modality=source.modality,
@@ -124,27 +128,53 @@ def label_with(
     )
 
 
+def _labels_unused(source: Source, earlier: str | Path) -> list[str]:
+    if not source.labels or source.root.is_dir():
+        return []
+    return [
+        f"the labels of {counted(len(source.labels), 'row')} in {source.root.name} are not looked at: the examples are those of the run in "
+        f"{earlier}; labels of new items count from corrections.csv beside the output"
+    ]
+
+
+def _opened(run: SavedRun, path: Path, column: str | None, id_column: str | None, leave_out: Sequence[str | Path]) -> Source:
+    """Open the new items as the earlier ones were; columns are the earlier run's where none are named."""
+    if path.is_dir():
+        return open_source(path, column=column, id_column=id_column, exclude=leave_out)
+    if run.source["modality"] == "table":
+        if run.fitted is None:
+            raise DataError(f"{path}: {_NOT_KEPT.format('its table')}")
+        if column is not None:
+            raise DataError(f"{path}: the earlier run read a table of values, which has no column of texts; leave --column out")
+    return open_source(
+        path,
+        column=column or run.source["column"],
+        id_column=id_column or run.source.get("id_column"),
+        exclude=leave_out,
+        fitted=run.fitted if run.source["modality"] == "table" else None,
+    )
+
+
 def _same_encoder(
     run: SavedRun, earlier: str | Path, source: Source, encoder: str | Path | Encoder[Any, Any] | None
 ) -> Encoder[Any, Any] | None:
     if source.modality != run.source["modality"]:
         raise DataError(f"{source.root}: holds {source.modality}, but the run in {earlier} labelled {run.source['modality']}")
-    if source.modality == "table":
-        raise DataError(
-            f"{source.root}: the columns of a table are scaled by its own rows, so rows of another table cannot be compared with the run "
-            f"in {earlier}; put both in one table and label that"
-        )
     if source.matrix is not None:
+        if encoder is not None:
+            raise DataError(f"{source.root}: holds rows of numbers, which need no encoder; leave --encoder out")
         return None
     name = run.source["encoder"] if encoder is None else encoder
+    if name is None and run.fitted is not None:
+        name = run.fitted.kind
     if name is None:
         raise DataError(f"{earlier}: its encoder was given as an object; give the same one again")
     network = encoder_by_name(str(name)) if isinstance(name, str | Path) else name
-    if is_fitted(network):
-        raise DataError(
-            f"{earlier}: encoder {network.name} is fitted to the items of a run, so it cannot read others; label both together, or use "
-            "another encoder (see: sibyl encoders)"
-        )
+    if is_fitted(network) and network.fitted is None:
+        if run.fitted is not None and run.fitted.kind == network.name:
+            network = network.fitted_as(run.fitted)
+        elif run.source["encoder"] == network.name:
+            raise DataError(f"{earlier}: {_NOT_KEPT.format(f'the encoder {network.name}')}")
     if network.key != run.source["encoder_key"]:
         raise DataError(f"{earlier}: was read with another encoder than {network.name}, or its file has changed; use the same one")
     return network

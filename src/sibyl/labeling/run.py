@@ -135,12 +135,13 @@ def label_items(
             "root": str(source.root.absolute()),
             "modality": source.modality,
             "encoder": _typed(encoder, network),
-            "encoder_key": network.key if network is not None else "",
+            "encoder_key": embedded.key,
             "column": column,
+            "id_column": id_column,
         }
         usable = {item: label for item, label in given.labels.items() if item not in reasons}
         kept_examples = Examples(usable, given.class_names, given.source, given.origins)
-        run = SavedRun(embedded.names, embedded.matrix, kept_examples, rebuilt, plain_prior(class_prior), kept)
+        run = SavedRun(embedded.names, embedded.matrix, kept_examples, rebuilt, plain_prior(class_prior), kept, embedded.fitted)
     return Labelling(solved.table, summary, source, embedded.names, embedded.matrix, given.class_names, solved, run)
 
 
@@ -163,7 +164,7 @@ def encoder_for(source: Source, encoder: str | Path | Encoder[Any, Any] | None) 
 
 
 def is_fitted(encoder: Encoder[Any, Any]) -> bool:
-    """Whether an encoder is fitted to the items that it reads, so that rows of two runs cannot be compared."""
+    """Whether an encoder is fitted to the items that it reads, so that only those know its dimension."""
     return type(encoder).fitted_to is not Encoder.fitted_to
 
 

@@ -1,7 +1,8 @@
 """run.safetensors: what a run solved, kept so that it can be solved again without the data: to suggest, and to label new items.
 
 The task is kept, not the solved classifier: solving takes a moment, gives the same answer every time, and works for every method.
-Rows of features and which of them are examples are tensors; names, settings and provenance are JSON in the file's header.
+Rows of features, and what an encoder learned from the items, are tensors; names, examples, settings, provenance and how a table's columns
+were scaled are JSON in the file's header. One file, so that its parts cannot be of two runs.
 """
 
 from __future__ import annotations
@@ -17,16 +18,19 @@ import numpy.typing as npt
 import torch
 from safetensors import SafetensorError
 from safetensors.numpy import save_file
+from torch import Tensor
 
 from sibyl.errors import CheckpointError, DataError
 from sibyl.labeling.examples import Examples
 from sibyl.methods import METHODS, LearnedMethod, Method, build_method
 from sibyl.methods.named import method_by_name
+from sibyl.sources.fitted import Fitted
 from sibyl.storage import Json, load_tensors
 from sibyl.tasks import ClassPrior
 
 FILE = "run.safetensors"
 _FORMAT = 1
+_FITTED = "fitted."  # in front of the names of its tensors
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +50,9 @@ class SavedRun:
     class_prior : None, "balanced" or list of shares
         What was known of the class mix.
     source : mapping
-        ``root``, ``modality``, ``encoder`` (as a person names it) and its ``key`` and whether it was ``fitted`` to the source.
+        ``root``, ``modality``, ``encoder`` (as a person names it), its ``encoder_key``, ``column`` and ``id_column``.
+    fitted : Fitted, optional
+        What a table was scaled and encoded with, or what an encoder learned from the items, so that later ones become rows alike.
     """
 
     names: tuple[str, ...]
@@ -55,6 +61,7 @@ class SavedRun:
     method: Mapping[str, Any]
     class_prior: str | list[float] | None = None
     source: Mapping[str, Any] = field(default_factory=dict)
+    fitted: Fitted | None = None
 
     def write(self, path: Path) -> None:
         """Write to one file; meant for a path that is made whole elsewhere."""
@@ -68,8 +75,12 @@ class SavedRun:
             "class_prior": self.class_prior,
             "source": dict(self.source),
         }
+        tensors = {"features": np.ascontiguousarray(self.matrix, np.float32)}
+        if self.fitted is not None:
+            header["fitted"] = {"kind": self.fitted.kind, "settings": self.fitted.settings, "key": self.fitted.key}
+            tensors |= {_FITTED + name: np.ascontiguousarray(array) for name, array in self.fitted.arrays.items()}
         try:
-            save_file({"features": np.ascontiguousarray(self.matrix, np.float32)}, path, {"sibyl": json.dumps(header)})
+            save_file(tensors, path, {"sibyl": json.dumps(header)})
         except SafetensorError as error:  # its own name for a full disk
             raise OSError(str(error)) from None
 
@@ -88,17 +99,37 @@ class SavedRun:
         if not path.is_file():
             raise DataError(f"{out}: holds no {FILE}; expected the --out folder of an earlier: sibyl label")
         tensors, header = load_tensors(path)
-        if header.get("format") != _FORMAT or "features" not in tensors:
+        wanted = {"names", "labels", "class_names", "origins", "method", "class_prior", "source"}
+        if header.get("format") != _FORMAT or "features" not in tensors or not wanted <= header.keys():
             raise CheckpointError(f"{path}: not a run that this version of sibyl reads; run sibyl label again")
         examples = Examples(header["labels"], tuple(header["class_names"]), str(path), header["origins"])
-        names = tuple(header["names"])
-        return cls(names, tensors["features"].numpy(), examples, header["method"], header["class_prior"], header["source"])
+        return cls(
+            tuple(header["names"]),
+            tensors["features"].numpy(),
+            examples,
+            header["method"],
+            header["class_prior"],
+            header["source"],
+            _fitted(path, tensors, header.get("fitted")),
+        )
 
     def build_method(self) -> Method:
         """Build the method that solved the run."""
         if "typed" in self.method:
             return method_by_name(self.method["typed"], self.matrix.shape[1], len(self.examples.class_names))
         return build_method(self.method["name"], self.method["settings"])
+
+
+def _fitted(path: Path, tensors: Mapping[str, Tensor], kept: Json | None) -> Fitted | None:
+    if kept is None:
+        return None
+    arrays = {name.removeprefix(_FITTED): tensor.numpy() for name, tensor in tensors.items() if name.startswith(_FITTED)}
+    fitted = Fitted(str(kept.get("kind")), dict(kept.get("settings") or {}), arrays)
+    if fitted.key != kept.get("key"):
+        raise CheckpointError(
+            f"{path}: damaged (what the first items were prepared with is not what was written); run sibyl label again"
+        )
+    return fitted
 
 
 def describe_method(given: str | Method, method: Method) -> Json | None:

@@ -15,8 +15,11 @@ import pyarrow.parquet as pq
 from sibyl.errors import DataError
 from sibyl.sources import audio, images, table_files, texts
 from sibyl.sources.feature_files import load_features
+from sibyl.sources.fitted import Fitted
+from sibyl.sources.fitted_columns import FittedColumns
 from sibyl.sources.folder import walk_folder
 from sibyl.sources.item import Item, Skipped
+from sibyl.sources.later_tables import values_as_before
 from sibyl.sources.source import Source, folder_labels
 from sibyl.sources.tables import values_of_table
 
@@ -49,6 +52,7 @@ def open_source(
     label_column: str | None = None,
     id_column: str | None = None,
     exclude: str | Path | Iterable[str | Path] | None = None,
+    fitted: Fitted | None = None,
 ) -> Source:
     """Open a pile of data.
 
@@ -69,11 +73,15 @@ def open_source(
         Column with the items' names, where it is not called ``id`` or ``item``; without one, rows are called by their number from 1.
     exclude : path or iterable of path, optional
         Files and folders below `path` that are no data: the output, the list of examples.
+    fitted : Fitted, optional
+        `Source.fitted` of an earlier table of values: the rows of this one are scaled and encoded with it.
 
     Raises
     ------
     DataError
-        If nothing lies there, or nothing that can be read; if a column does not exist.
+        If nothing lies there, or nothing that can be read; if a column does not exist, or holds something else than in `fitted`.
+    CheckpointError
+        If `fitted` is damaged.
     MissingExtra
         If audio clips lie there and soundfile is not installed.
     """
@@ -92,6 +100,8 @@ def open_source(
         hint = f"it is {alone.article}: name the folder it lies in" if alone else f"known: {', '.join(_known())}"
         raise DataError(f"{path}: expected a folder, a table or a file of features; {hint}")
     table = table_files.read_table(path)
+    if fitted is not None:
+        return values_as_before(table, FittedColumns.of(fitted), label_column, id_column)
     column = column or texts.text_column(table, (label_column, id_column))
     if column is not None:
         return texts.texts_of_table(table, column, label_column, id_column)

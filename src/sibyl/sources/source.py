@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sibyl.sources.fitted import Fitted
 from sibyl.sources.item import Item, Skipped
 
 MODALITIES = ("image", "text", "audio", "table", "features")
@@ -43,6 +44,8 @@ class Source:
         The rows of `items`, for a table and features.
     notes : tuple of str
         What the person should know: columns that were dropped, and why.
+    fitted : Fitted, optional
+        What a table's rows were scaled and encoded with, so that later ones can be alike.
     """
 
     modality: str
@@ -54,6 +57,7 @@ class Source:
     decoder: str = ""
     matrix: npt.NDArray[np.float32] | None = None
     notes: tuple[str, ...] = ()
+    fitted: Fitted | None = None
 
 
 def folder_labels(items: Iterable[Item]) -> dict[str, str]:

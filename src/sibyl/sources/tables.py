@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,17 +11,15 @@ import numpy.typing as npt
 import pandas as pd
 
 from sibyl.errors import DataError
+from sibyl.sources.cells import COMMAS, DATES, PLAIN, Numbers, Texts, is_dates, is_missing, numbers_in, texts_in
+from sibyl.sources.fitted_columns import FittedColumns, fit_columns
 from sibyl.sources.item import Item, Skipped
-from sibyl.sources.rows import name_rows
+from sibyl.sources.rows import NamedRows, name_rows
 from sibyl.sources.source import Source
-from sibyl.sources.table_files import RawTable, cell_text, printable
+from sibyl.sources.table_files import RawTable
 from sibyl.sources.texts import reads_like_texts
 
-MISSING = ("", "nan", "na", "n/a", "null", "none", "?", "-")
-MAX_CATEGORIES = 30
 _MOSTLY = 0.9  # share of the cells that must be numbers, for a column to be one of numbers
-_CLIP = 10.0  # standard deviations
-Numbers = npt.NDArray[np.float64]
 
 
 @dataclass(eq=False)
@@ -28,7 +27,8 @@ class _Columns:
     """Columns sorted by what they hold, and a note for each that is changed or left out."""
 
     numbers: dict[str, Numbers] = field(default_factory=dict)
-    categories: dict[str, npt.NDArray[np.object_]] = field(default_factory=dict)
+    written: dict[str, str] = field(default_factory=dict)
+    categories: dict[str, Texts] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
 
@@ -53,40 +53,72 @@ def values_of_table(table: RawTable, label_column: str | None, id_column: str | 
             f"{table.path}: no column can be learned from ({'; '.join(columns.notes) or 'there is none'}); "
             "for a table of texts, name the column with --column"
         )
-    # A row without any value says nothing.
-    empty = np.ones(len(rows.names), bool)
-    for numbers in columns.numbers.values():
-        empty &= np.isnan(numbers)
-    for categories in columns.categories.values():
-        empty &= categories == ""
-    kept = np.flatnonzero(~empty)
+    read = {str(name) for name in (*columns.numbers, *columns.categories)}
+    left_out = tuple(str(name) for name in table.frame.columns if str(name) not in read)
+    kept = np.flatnonzero(~_is_empty(len(rows.names), columns.numbers, columns.categories))
+    fitted = fit_columns(
+        {name: values[kept] for name, values in columns.numbers.items()},
+        columns.written,
+        {name: values[kept] for name, values in columns.categories.items()},
+        left_out,
+    )
+    return source_of_rows(table, rows, columns.numbers, columns.categories, fitted, columns.notes)
+
+
+def source_of_rows(
+    table: RawTable,
+    rows: NamedRows,
+    numbers: Mapping[str, Numbers],
+    categories: Mapping[str, Texts],
+    fitted: FittedColumns,
+    notes: Sequence[str],
+) -> Source:
+    """Return the rows of a table as features; those without any value say nothing, and are skipped."""
+    empty = _is_empty(len(rows.names), numbers, categories)
     skipped = [*table.skipped, *rows.skipped, *(Skipped(rows.names[row], "no values") for row in np.flatnonzero(empty))]
-    items = tuple(Item(rows.names[row], table.path) for row in kept)
-    matrix = _encode(columns, kept)
+    items = tuple(Item(rows.names[row], table.path) for row in np.flatnonzero(~empty))
+    matrix = fitted.rows(
+        {name: values[~empty] for name, values in numbers.items()}, {name: values[~empty] for name, values in categories.items()}
+    )
     used = {item.name for item in items}
     labels = {name: label for name, label in rows.labels.items() if name in used}
-    return Source("table", table.path, items, tuple(skipped), labels, matrix=matrix, notes=tuple(columns.notes))
+    return Source("table", table.path, items, tuple(skipped), labels, matrix=matrix, notes=tuple(notes), fitted=fitted.to_fitted())
+
+
+def lost_cells(column: str, number: int) -> str:
+    """Say that cells of a column of numbers hold something else."""
+    if number == 1:
+        return f"column {column!r}: 1 cell is no number and counts as missing"
+    return f"column {column!r}: {number:,} cells are no numbers and count as missing"
+
+
+def _is_empty(n_rows: int, numbers: Mapping[str, Numbers], categories: Mapping[str, Texts]) -> npt.NDArray[np.bool_]:
+    empty = np.ones(n_rows, bool)
+    for values in numbers.values():
+        empty &= np.isnan(values)
+    for texts in categories.values():
+        empty &= texts == ""
+    return empty
 
 
 def _sort_in(columns: _Columns, name: str, cells: pd.Series[Any]) -> None:
-    texts = (
-        None if pd.api.types.is_numeric_dtype(cells) else np.array([printable(cell_text(cell).strip()) for cell in cells], object)
-    )
-    numbers = _numbers(cells, texts)
-    if numbers is not None:
+    texts = None if pd.api.types.is_numeric_dtype(cells) else texts_in(cells)
+    read = _numbers(cells, texts)
+    if read is not None:
+        numbers, written = read
         finite = numbers[np.isfinite(numbers)]
         if len(np.unique(finite)) < 2:
             columns.notes.append(f"column {name!r} is left out: one value only")
         elif len(finite) == len(numbers) > 2 and numbers[0] in (0, 1) and bool((np.diff(numbers) == 1).all()):
             columns.notes.append(f"column {name!r} is left out: it numbers the rows")
         else:
-            lost = 0 if texts is None else int((~np.isin(np.char.lower(texts.astype(str)), MISSING) & np.isnan(numbers)).sum())
+            lost = 0 if texts is None else int((~is_missing(texts) & np.isnan(numbers)).sum())
             if lost:
-                columns.notes.append(f"column {name!r}: {lost} cells are no numbers and count as missing")
-            columns.numbers[name] = numbers
+                columns.notes.append(lost_cells(name, lost))
+            columns.numbers[name], columns.written[name] = numbers, written
         return
     assert texts is not None  # whatever is not numeric was made text
-    texts[np.isin(np.char.lower(texts.astype(str)), MISSING)] = ""
+    texts[is_missing(texts)] = ""
     n_different = len(set(texts))
     if n_different < 2:
         columns.notes.append(f"column {name!r} is left out: one value only")
@@ -96,37 +128,15 @@ def _sort_in(columns: _Columns, name: str, cells: pd.Series[Any]) -> None:
         columns.categories[name] = texts
 
 
-def _numbers(cells: pd.Series[Any], texts: npt.NDArray[np.object_] | None) -> Numbers | None:
-    """Return the cells as numbers, NaN where missing, if most of those that are there are numbers."""
+def _numbers(cells: pd.Series[Any], texts: Texts | None) -> tuple[Numbers, str] | None:
+    """Return the cells as numbers and how they are written, if most of those that are there are numbers."""
     if texts is None:
-        numbers = cells.to_numpy(np.float64, na_value=np.nan)
-    elif pd.api.types.is_datetime64_any_dtype(cells):
-        numbers = np.where(cells.isna(), np.nan, cells.astype("int64").to_numpy(np.float64))
-    else:
-        there = ~np.isin(np.char.lower(texts.astype(str)), MISSING)
-        for written in (texts, np.array([text.replace(",", ".") for text in texts], object)):  # decimal commas
-            numbers = pd.to_numeric(pd.Series(written), errors="coerce").to_numpy(np.float64)
-            if there.any() and np.isfinite(numbers[there]).mean() >= _MOSTLY:
-                break
-        else:
-            return None
-    numbers = np.array(numbers, np.float64)
-    numbers[~np.isfinite(numbers)] = np.nan
-    return numbers
-
-
-def _encode(columns: _Columns, kept: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-    from sklearn.compose import ColumnTransformer
-    from sklearn.impute import SimpleImputer
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
-
-    frame = pd.DataFrame({name: values[kept] for name, values in (columns.numbers | columns.categories).items()})
-    clip = FunctionTransformer(np.clip, kw_args={"a_min": -_CLIP, "a_max": _CLIP})
-    transformer = ColumnTransformer(
-        [
-            ("numbers", make_pipeline(SimpleImputer(strategy="median"), StandardScaler(), clip), list(columns.numbers)),
-            ("categories", OneHotEncoder(max_categories=MAX_CATEGORIES, sparse_output=False), list(columns.categories)),
-        ]
-    )
-    return np.asarray(transformer.fit_transform(frame), np.float32)
+        return numbers_in(cells, PLAIN), PLAIN
+    if is_dates(cells):
+        return numbers_in(cells, DATES), DATES
+    there = ~is_missing(texts)
+    for written in (PLAIN, COMMAS):
+        numbers = numbers_in(cells, written)
+        if there.any() and np.isfinite(numbers[there]).mean() >= _MOSTLY:
+            return numbers, written
+    return None

@@ -1,0 +1,142 @@
+"""FittedColumns: the columns of a table and how each becomes columns of features."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from sibyl.errors import CheckpointError
+from sibyl.sources.cells import COMMAS, DATES, PLAIN, Numbers, Texts
+from sibyl.sources.fitted import Fitted
+
+KIND = "table"
+MAX_CATEGORIES = 30
+_CLIP = 10.0  # standard deviations
+
+
+@dataclass(frozen=True)
+class NumberColumn:
+    """A column of numbers: ``(value − mean) / deviation``, cut at ten deviations; the median stands for what is missing."""
+
+    name: str
+    written: str
+    median: float
+    mean: float
+    deviation: float
+
+
+@dataclass(frozen=True)
+class CategoryColumn:
+    """A column of categories: each of `own` has a feature, all of `rare` share one, and any other is none of them, or rare too."""
+
+    name: str
+    own: tuple[str, ...]
+    rare: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class FittedColumns:
+    """What is known of a table after its first look.
+
+    Parameters
+    ----------
+    numbers, categories : tuple
+        Columns that features come from, in their order.
+    left_out : tuple of str
+        Columns that say nothing, and those of names and labels.
+    """
+
+    numbers: tuple[NumberColumn, ...]
+    categories: tuple[CategoryColumn, ...]
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns that features come from."""
+        return (*(one.name for one in self.numbers), *(one.name for one in self.categories))
+
+    def rows(self, numbers: Mapping[str, Numbers], categories: Mapping[str, Texts]) -> npt.NDArray[np.float32]:
+        """Return the features, float32 [row, feature], of columns by their names; NaN and the empty text are missing values."""
+        parts: list[npt.NDArray[Any]] = []
+        for number in self.numbers:
+            values = numbers[number.name]
+            filled = np.where(np.isnan(values), number.median, values)
+            parts.append(np.clip((filled - number.mean) / number.deviation, -_CLIP, _CLIP)[:, None])
+        for category in self.categories:
+            texts = categories[category.name]
+            hits = np.stack([texts == one for one in category.own], 1) if category.own else np.zeros((len(texts), 0), bool)
+            parts.append(hits)
+            if category.rare:
+                parts.append(np.logical_not(hits.any(1))[:, None])
+        return np.concatenate(parts, 1).astype(np.float32)
+
+    def to_fitted(self) -> Fitted:
+        """Return all of it as JSON can hold it."""
+        return Fitted(KIND, {name: list(value) for name, value in asdict(self).items()})
+
+    @classmethod
+    def of(cls, fitted: Fitted) -> FittedColumns:
+        """Undo `to_fitted`.
+
+        Raises
+        ------
+        CheckpointError
+            If it holds something else.
+        """
+        try:
+            settings = fitted.settings
+            numbers = tuple(NumberColumn(**one) for one in settings["numbers"])
+            categories = tuple(CategoryColumn(one["name"], tuple(one["own"]), tuple(one["rare"])) for one in settings["categories"])
+            columns = cls(numbers, categories, tuple(settings["left_out"]))
+            is_sound = fitted.kind == KIND and bool(columns.names) and all(map(_is_sound, numbers))
+        except (KeyError, TypeError):
+            is_sound = False
+        if not is_sound:
+            raise CheckpointError("what is kept of the run's table is damaged or of another version; run sibyl label again")
+        return columns
+
+
+def _is_sound(column: NumberColumn) -> bool:
+    values = [column.median, column.mean, column.deviation]
+    return column.written in (PLAIN, COMMAS, DATES) and bool(np.isfinite(values).all()) and column.deviation > 0
+
+
+def fit_columns(
+    numbers: Mapping[str, Numbers], written: Mapping[str, str], categories: Mapping[str, Texts], left_out: tuple[str, ...]
+) -> FittedColumns:
+    """Learn from the rows of a table how its columns become features; scikit-learn's estimators do it.
+
+    Parameters
+    ----------
+    numbers : mapping of str to float64 array [row]
+        Column → values, NaN where missing; at least two different ones.
+    written : mapping of str to str
+        Column of numbers → how `numbers_in` read it.
+    categories : mapping of str to array of str [row]
+        Column → category, empty where missing.
+    left_out : tuple of str
+        See `FittedColumns`.
+    """
+    from sklearn.impute import SimpleImputer
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+    number_columns: list[NumberColumn] = []
+    if numbers:
+        frame: Any = np.stack(list(numbers.values()), 1)
+        imputer = SimpleImputer(strategy="median").fit(frame)
+        scaler = StandardScaler().fit(imputer.transform(frame))
+        learned = zip(numbers, imputer.statistics_.tolist(), scaler.mean_.tolist(), scaler.scale_.tolist(), strict=True)
+        number_columns = [NumberColumn(name, written[name], *values) for name, *values in learned]
+    category_columns: list[CategoryColumn] = []
+    if categories:
+        encoder = OneHotEncoder(max_categories=MAX_CATEGORIES).fit(pd.DataFrame(dict(categories)))
+        for name, found, rare in zip(categories, encoder.categories_, encoder.infrequent_categories_, strict=True):
+            rest = () if rare is None else tuple(map(str, rare))
+            own = tuple(one for one in map(str, found) if one not in set(rest))
+            category_columns.append(CategoryColumn(name, own, rest))
+    return FittedColumns(tuple(number_columns), tuple(category_columns), left_out)
