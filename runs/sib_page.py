@@ -19,7 +19,7 @@ from sibyl.training.protocols import meta_test_protocol
 
 PROTOCOL = meta_test_protocol("sib")
 COSINE_EPISODES = 500
-COMPARED = Path(__file__).resolve().parents[1] / "results" / "compare_mixes.json"  # the learned baselines, on the same features
+COMPARED = Path(__file__).resolve().parents[1] / "results" / "compare.json"  # the learned baselines, on the same features
 COMPARED_FEATURES = {"SIB, Conv-4-64 on CIFAR-FS": "cifar-fs-conv4-64"}
 CLASS_MEAN = "K=0, init network untrained (class mean)"
 LEARNED = ("as published", "per-episode", "with the prior")
@@ -95,7 +95,7 @@ def with_learned_baselines(record: dict[str, Any]) -> list[str]:
             f"where class_mean has {100 * rows['class_mean']['accuracy']:.2f}"
         )
         columns.append(f"{100 * (rows['sib']['accuracy'] / best['accuracy'] - 1):+.1f} % relative")
-    lines = ["", "### Best inductive, learned baselines included (results/compare_mixes.json)", "", f"{names[0]};", f"{names[1]}."]
+    lines = ["", "### Best inductive, learned baselines included (results/compare.json)", "", f"{names[0]};", f"{names[1]}."]
     lines += ["That lead over the class mean, added to the class mean's figure above, is the figure to pass here: "]
     lines[-1] += f"{100 * base[0]:.2f} and {100 * base[1]:.2f}."
     lines += ["", "| | 1-shot | 5-shot |", "|---|---|---|"]

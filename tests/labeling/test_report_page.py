@@ -184,7 +184,7 @@ def test_a_person_corrects_with_keys_alone(photos_page: Path, width: int, height
         assert list(csv.reader(io.StringIO(saved))) == [["item", "label"], [item, 'new, "class"']]
 
         page.reload()  # corrections survive
-        assert page.locator("#tray").is_visible()
+        page.locator("#tray").wait_for()  # visible, once the page's script has run
         page.locator("#forget").click()
         assert not page.locator("#tray").is_visible()
 
