@@ -47,7 +47,11 @@ def test_rows_are_those_of_scikit_learn_and_stay_so(tmp_path: Path, first: Sourc
 
 
 def test_new_categories_gaps_and_truth_values(tmp_path: Path, first: Source) -> None:
-    source = later(tmp_path, first, FRAME.assign(colour=["green", *FRAME["colour"][1:]], flag=[True, None, *FRAME["flag"][2:]]))
+    source = later(
+        tmp_path,
+        first,
+        FRAME.assign(colour=["green", *FRAME["colour"][1:]], flag=pd.Series([True, None, True, True, False, False], dtype=object)),
+    )
     assert source.matrix is not None
     assert first.matrix is not None
     assert not source.matrix[0, 3:].any()
