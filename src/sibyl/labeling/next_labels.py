@@ -131,7 +131,8 @@ def _advice(n_corrections: int, churn: float | None, new: int, any_left: bool) -
         return f"go on: {looks} unlike every class; if there is a class without an example, label one item of it"
     if churn is None:
         return "go on: no corrections yet"
-    moved = f"the last {min(BATCH, n_corrections)} corrections moved {churn:.1%} of the labels"
+    recent = min(BATCH, n_corrections)
+    moved = f"the last {'correction' if recent == 1 else f'{recent} corrections'} moved {churn:.1%} of the labels"
     if n_corrections < BATCH:
         return f"go on: {moved}, too few to tell"
     return f"stop: {moved}, more would change little" if churn <= SETTLED else f"go on: {moved}"

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sibyl.storage import Json
+from sibyl.wording import counted
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,8 @@ def print_summary(console: Console, summary: Summary, max_classes: int = 30) -> 
         console.print(printable(text), highlight=False, markup=False, soft_wrap=True)
 
     counts = summary.counts
-    line(f"{counts.found:,} files found = {counts.labelled:,} labelled + {counts.examples:,} examples + {counts.skipped:,} skipped")
+    parts = f"{counts.labelled:,} labelled + {counted(counts.examples, 'example')} + {counts.skipped:,} skipped"
+    line(f"{counted(counts.found, 'file')} found = {parts}")
     table = Table("class", "labelled", box=None, pad_edge=False)
     table.columns[1].justify = "right"
     for name, number in list(counts.classes.items())[:max_classes]:
@@ -127,8 +129,8 @@ def print_summary(console: Console, summary: Summary, max_classes: int = 30) -> 
         line(f"skipped {number:,}: {reason}")
     line(f"method   {summary.method}")
     line(f"encoder  {_encoder_line(summary)}")
-    if counts.labelled and not summary.fell_back:
-        line(f"the unlabelled items changed {counts.changed:,} labels ({counts.changed / counts.labelled:.0%})")
+    if counts.changed and not summary.fell_back:  # new items of an earlier run change nothing
+        line(f"the unlabelled items changed {counted(counts.changed, 'label')} ({counts.changed / counts.labelled:.0%})")
     for note in summary.notes:
         line(f"note: {note}")
     line(f"{summary.seconds:.1f} s" + (f", written to {summary.output}" if summary.output else ""))
@@ -139,7 +141,7 @@ def _encoder_line(summary: Summary) -> str:
     side = encoder.get("preprocessing", {}).get("input_size")
     size = f", {side} × {side} pixels" if side else ""
     source = f" ({encoder['preprocessing_from']})" if "preprocessing_from" in encoder else ""
-    return f"{encoder.get('name', 'features')}{size}{source}; {summary.cached:,} items came from the cache"
+    return f"{encoder.get('name', 'features')}{size}{source}; {counted(summary.cached, 'item')} came from the cache"
 
 
 def printable(text: str) -> str:

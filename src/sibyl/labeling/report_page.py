@@ -26,6 +26,7 @@ from sibyl.labeling.page_choice import ClassChoice, PageLimits, choose_changed, 
 from sibyl.labeling.previews import Preview, previews
 from sibyl.labeling.report import Counts, Summary
 from sibyl.sources.source import Source
+from sibyl.wording import counted
 
 
 @dataclass(frozen=True)
@@ -317,7 +318,7 @@ def _facts(summary: Summary) -> list[tuple[str, str]]:
         ("Known of the class mix", summary.class_prior),
         ("Examples from", summary.examples_from),
         ("Made", summary.made),
-        ("Time", f"{summary.seconds:.1f} s, {summary.cached:,} items from the cache"),
+        ("Time", f"{summary.seconds:.1f} s, {counted(summary.cached, 'item')} from the cache"),
         ("Version", f"sibyl {summary.version}"),
     ]
     preprocessing = encoder.get("preprocessing")
@@ -329,9 +330,9 @@ def _facts(summary: Summary) -> list[tuple[str, str]]:
 def _privacy(shown: ToShow, small: dict[str, Preview]) -> str:
     pictures = sum(bool(one.picture) for one in small.values())
     texts = sum(bool(one.text) for one in small.values())
-    parts = [f"{pictures:,} reduced pictures"] if pictures else []
-    parts += [f"{texts:,} texts, cut at 400 letters"] if texts else []
-    parts += [f"{len(small):,} names of items, more on the map", "the labels, and the names of the classes"]
+    parts = [counted(pictures, "reduced picture")] if pictures else []
+    parts += [f"{counted(texts, 'text')}, cut at 400 letters"] if texts else []
+    parts += [f"{counted(len(small), 'name')} of items, more on the map", "the labels, and the names of the classes"]
     return (
         f"Besides figures, this file holds {', '.join(parts)}. If the data show people or speak of them, so does this file: keep it, share it and "
         "delete it as you would the data. It loads nothing and sends nothing; corrections made on the page stay in this browser until "

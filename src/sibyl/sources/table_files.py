@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from sibyl.errors import DataError
 from sibyl.sources.item import Skipped
+from sibyl.wording import counted
 
 ENDINGS = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".txt")
 _DELIMITERS = ",;\t|"
@@ -143,7 +144,7 @@ def _read_delimited(path: Path) -> RawTable:
         if cells is not None and len(names) == 1:
             cells = [delimiter.join(cells)]  # nobody quotes a single column
         if cells is not None and len(cells) != len(names):
-            problem = f"{len(cells)} cells, the heading has {len(names)}"
+            problem = f"{counted(len(cells), 'cell')}, the heading has {len(names)}"
         if cells is None or problem:
             skipped.append(Skipped(f"row {row}", problem))
         else:
