@@ -49,9 +49,9 @@ GROWS = [
     "- write: little; labels go out some thousand rows at a time, the run's file from the features where they lie. The step begins",
     "  with what the steps before hold, and with memory that the solver gave back to the process but the process not to the system.",
     "",
-    "What grows only up to a bound, and does not from there to a million: universal SIB goes over slices of 2¹⁸ pairs of an image and a class",
-    "(its network holds some 200 numbers a pair), and its graph over slices of 16,384 images beside 1,024 landmarks: 250 to 300 MiB each while",
-    "they last, most of the growth of the step that sets the peak. Until those slices are smaller, memory is bounded, but not flat. The choice",
+    "What grows only up to a bound, and does not from there to a million: universal SIB goes over slices of 2¹⁶ pairs of an image and a class",
+    "(its network holds some 200 numbers a pair), and its graph over slices of 2,048 images beside 1,024 landmarks: some 50 MiB at once. So memory",
+    "is not flat to the last, but a hundred times as many images take less than half as much again, most of it features and labels. The choice",
     "of what to label next compares at most 2,000 images with 4,000 (32 MiB). The report shows at most 504 images by class and 2,000 points.",
 ]
 
