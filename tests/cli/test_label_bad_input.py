@@ -290,6 +290,7 @@ def test_a_disk_that_is_full_leaves_nothing_half(tmp_path: Path, photos: Path) -
 
 
 def slow_label(photos: Path, out: Path, cache: Path, delay: float) -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests in the background may ignore it
     try:
         label(photos, EXAMPLES, MeanColour(delay), out, cache=cache)
     except KeyboardInterrupt:
