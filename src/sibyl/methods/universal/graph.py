@@ -51,12 +51,15 @@ def spread_labels(task: Task, n_landmarks: int = LANDMARKS, slice_rows: int = 20
     return answer
 
 
-def landmarks(task: Task, n_landmarks: int, slice_rows: int = 8192) -> Int[Tensor, "task landmark"]:
+def landmarks(task: Task, n_landmarks: int, slice_rows: int = 2048) -> Int[Tensor, "task landmark"]:
     """Choose real query rows by a hash of their bytes: the same rows in whatever order they come."""
     bits = task.query_x.contiguous().view(torch.int64 if task.query_x.dtype == torch.float64 else torch.int32)
     # Odd multipliers, and sums that wrap around: exact, whatever the order of adding up.
     multiplier = torch.arange(1, bits.shape[2] + 1) * 6364136223846793005 | 1
-    key = torch.cat([(part.long() * multiplier).sum(-1) for part in bits.split(slice_rows, 1)], 1)
+    key = torch.empty(bits.shape[:2], dtype=torch.int64, device=bits.device)
+    for start in range(0, bits.shape[1], slice_rows):  # filled in place: small pieces kept between large ones would split the heap
+        part = slice(start, start + slice_rows)
+        key[:, part] = (bits[:, part].long() * multiplier).sum(-1)
     key = ((key ^ (key >> 29)) * 1181783497276652981) & torch.iinfo(torch.int64).max
     key = torch.where(task.query_mask, key, torch.iinfo(torch.int64).max)
     return key.topk(n_landmarks, dim=1, largest=False).indices
