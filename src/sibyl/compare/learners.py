@@ -35,7 +35,7 @@ class Budget:
     n_query : int
         Queries per class of the training episodes, which are balanced.
     validation_episodes : int
-        Fixed episodes of validation classes.
+        Fixed episodes of validation classes of five ways or fewer; wider ones are fewer, so that as many queries are answered.
     views : bool
         Train on augmented views where the features hold some.
     seed : int
@@ -59,8 +59,13 @@ class Budget:
         return (
             f"{recipe.iterations:,} iterations of {recipe.episodes} balanced episodes of the cell's way and shots with "
             f"{self.n_query} queries per class, {recipe.optimizer} at rate {rates}{chosen} ({recipe.schedule}), weight decay "
-            f"{recipe.weight_decay:g}; the checkpoint that is best on {self.validation_episodes} episodes of the validation classes"
+            f"{recipe.weight_decay:g}; the checkpoint that is best on {self.validation_episodes} episodes of the validation classes "
+            f"({self.episodes_to_validate(20)} at 20-way)"
         )
+
+    def episodes_to_validate(self, way: int) -> int:
+        """Return how many episodes of so many classes a checkpoint is judged on."""
+        return max(1, self.validation_episodes * 5 // max(way, 5))
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +120,7 @@ def train_one(
     batch = solve_batch(METHODS[name], 32)
 
     def validate(candidate: LearnedMethod) -> float:
-        return float(evaluate(candidate, fixed, budget.validation_episodes, batch_size=batch).accuracy.mean())
+        return float(evaluate(candidate, fixed, budget.episodes_to_validate(way), batch_size=batch).accuracy.mean())
 
     scored: list[tuple[float, Path]] = []
     for rate in budget.rates:
