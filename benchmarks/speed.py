@@ -1,9 +1,10 @@
 """SIB one episode at a time with autograd through each step (the published way) against ours, in one run.
 
-    python -m benchmarks.speed [--repetitions 40] [--threads 1 2] [--out results]
+    python -m benchmarks.speed [--repetitions 40] [--threads 1 2] [--official CLONE] [--out results]
 
 The same random features for both: 5-way 1-shot, 75 queries, 640 dimensions, K = 3. The published way is `benchmarks/one_episode_sib.py`.
-Before anything is timed, both must give the same logits and parameter gradients. The two sides take turns in one process, and a
+With a clone of the official repository (github.com/hushell/sib_meta_learn) its own code runs beside them, one episode a call as its
+training and test do. Before anything is timed, all must give the same logits and parameter gradients. The two sides take turns in one process, and a
 ratio is the median over the repetitions of (published / ours) within a repetition, so that other work on the machine meets both; beside
 it stands the ratio of processor times, which other work changes least. Training is loss, backward and a step of SGD: one step per
 episode in the published way and in ours at batch 1, one per 32 episodes at batch 32. Peak memory is of a process of its own for each.
@@ -26,6 +27,7 @@ from statistics import median
 
 import torch
 
+from benchmarks.official_sib import OfficialSIB
 from benchmarks.one_episode_sib import OneEpisodeSIB
 from sibyl.methods.sib import SIB
 from sibyl.storage import write_json, write_text
@@ -35,6 +37,7 @@ ROOT = Path(__file__).resolve().parents[1]
 N_WAY, N_QUERY, DIM, BATCH = 5, 75, 640, 32
 TARGETS = {"meta-testing": 20, "meta-training": 10}
 SIDES = ("published way", "ours, batch 1", "ours, batch 32")
+OFFICIAL = "official code"
 Work = Callable[[], None]
 
 
@@ -46,21 +49,30 @@ def episodes() -> Episode:
     return Episode(Task(support, support_y, query, N_WAY), query_y)
 
 
-def networks() -> tuple[OneEpisodeSIB, SIB]:
+Single = OneEpisodeSIB | OfficialSIB
+
+
+def networks(official: Path | None) -> tuple[dict[str, Single], SIB]:
+    """What runs one episode at a time, by name, and ours, with the same parameters."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         # Statistics of each episode's own queries, as one episode at a time has them.
         ours = SIB(DIM, N_WAY, normalisation="episode")
-        return OneEpisodeSIB(DIM, N_WAY).copy_of(ours), ours
+        singles: dict[str, Single] = {SIDES[0]: OneEpisodeSIB(DIM, N_WAY).copy_of(ours)}
+        if official is not None:
+            singles[OFFICIAL] = OfficialSIB(official, ours)
+        return singles, ours
 
 
-def check_equal(all_at_once: Episode) -> float:
-    """Compare logits and every parameter's gradient of the loss; return the largest difference of logits."""
-    published, ours = networks()
-    task = all_at_once.task
-    one_by_one = [published(task.support_x[i], task.support_y[i], task.query_x[i]) for i in range(BATCH)]
-    difference = float((torch.stack(one_by_one) - ours.solve(task).logits).detach().abs().max())
+def check_equal(all_at_once: Episode, official: Path | None) -> float:
+    """Compare logits, and every parameter's gradient of the loss; return the largest difference of logits."""
+    singles, ours = networks(official)
+    task, difference = all_at_once.task, 0.0
+    for single in singles.values():
+        one_by_one = [single(task.support_x[i], task.support_y[i], task.query_x[i]) for i in range(BATCH)]
+        difference = max(difference, float((torch.stack(one_by_one) - ours.solve(task).logits).detach().abs().max()))
     assert difference < 1e-4, difference
+    published = singles[SIDES[0]]
     # Gradients of the gradient network are sums that nearly cancel: compared in double precision.
     published, ours, task = published.double(), ours.double(), task.to(torch.float64)
     for i in range(BATCH):
@@ -80,13 +92,13 @@ def sgd(network: torch.nn.Module) -> torch.optim.Optimizer:
     return torch.optim.SGD(network.parameters(), 1e-9, momentum=0.9, nesterov=True, weight_decay=5e-4)
 
 
-def works(all_at_once: Episode, n_single: int) -> dict[tuple[str, str], tuple[Work, int]]:
+def works(all_at_once: Episode, n_single: int, official: Path | None) -> dict[tuple[str, str], tuple[Work, int]]:
     """(stage, side) → what to time and how many episodes it takes."""
-    published, ours = networks()
+    singles, ours = networks(official)
     task, query_y = all_at_once.task, all_at_once.query_y
     one = [(task.support_x[i], task.support_y[i], task.query_x[i], query_y[i]) for i in range(n_single)]
     single = [Episode(task.take([i]), query_y[i : i + 1]) for i in range(n_single)]
-    of_published, of_ours = sgd(published), sgd(ours)
+    of_ours = sgd(ours)
 
     def train(optimizer: torch.optim.Optimizer, loss: Callable[[], torch.Tensor]) -> None:
         value = loss()
@@ -94,13 +106,18 @@ def works(all_at_once: Episode, n_single: int) -> dict[tuple[str, str], tuple[Wo
         value.backward()
         optimizer.step()
 
-    def test_published() -> None:
-        for support, support_y, query, _ in one:
-            published(support, support_y, query)
+    def one_by_one(network: Single) -> dict[str, tuple[Work, int]]:
+        optimizer = sgd(network)
 
-    def train_published() -> None:
-        for row in one:
-            train(of_published, lambda row=row: published.loss(*row))  # type: ignore[misc]
+        def test() -> None:
+            for support, support_y, query, _ in one:
+                network(support, support_y, query)
+
+        def training() -> None:
+            for row in one:
+                train(optimizer, lambda row=row: network.loss(*row))  # type: ignore[misc]
+
+        return {"meta-testing": (test, n_single), "meta-training": (training, n_single)}
 
     def test_single() -> None:
         for episode in single:
@@ -113,14 +130,17 @@ def works(all_at_once: Episode, n_single: int) -> dict[tuple[str, str], tuple[Wo
         for episode in single:
             train(of_ours, lambda episode=episode: ours.objective(episode).loss)  # type: ignore[misc]
 
-    return {
-        ("meta-testing", SIDES[0]): (test_published, n_single),
-        ("meta-testing", SIDES[1]): (test_single, n_single),
-        ("meta-testing", SIDES[2]): (test_batch, BATCH),
-        ("meta-training", SIDES[0]): (train_published, n_single),
-        ("meta-training", SIDES[1]): (train_single, n_single),
-        ("meta-training", SIDES[2]): (lambda: train(of_ours, lambda: ours.objective(all_at_once).loss), BATCH),
+    batch_1 = {"meta-testing": test_single, "meta-training": train_single}
+    batch_32: dict[str, Work] = {
+        "meta-testing": test_batch,
+        "meta-training": lambda: train(of_ours, lambda: ours.objective(all_at_once).loss),
     }
+    alone = {side: one_by_one(network) for side, network in singles.items()}
+    found = {}
+    for stage in TARGETS:
+        found |= {(stage, side): pair[stage] for side, pair in alone.items()}
+        found |= {(stage, SIDES[1]): (batch_1[stage], n_single), (stage, SIDES[2]): (batch_32[stage], BATCH)}
+    return found
 
 
 def seconds(work: Work, n_episodes: int) -> tuple[float, float]:
@@ -130,9 +150,10 @@ def seconds(work: Work, n_episodes: int) -> tuple[float, float]:
     return (time.perf_counter() - wall) / n_episodes, (time.process_time() - processor) / n_episodes
 
 
-def peak_memory(stage: str, side: str, threads: int) -> float:
+def peak_memory(stage: str, side: str, threads: int, official: Path | None) -> float:
     """Largest resident memory, in MB, of a process that does this alone; `stage` "nothing" only builds the data."""
     command = [sys.executable, "-m", "benchmarks.speed", "--threads", str(threads), "--memory-of", stage, side]
+    command += ["--official", str(official)] if official is not None else []
     return float(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout)
 
 
@@ -167,10 +188,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repetitions", type=int, default=40)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--official", type=Path, help="clone of hushell/sib_meta_learn")
     parser.add_argument("--memory-of", nargs=2, help=argparse.SUPPRESS)
     parser.add_argument("--out", type=Path, default=ROOT / "results")
     arguments = parser.parse_args()
-    everything = works(episodes(), 8)
+    everything = works(episodes(), 8, arguments.official)
     if arguments.memory_of:
         torch.set_num_threads(arguments.threads[0])
         if arguments.memory_of[0] != "nothing":
@@ -178,9 +200,9 @@ def main() -> None:
                 everything[arguments.memory_of[0], arguments.memory_of[1]][0]()
         print(own_peak())
         return
-    difference = check_equal(episodes())
-    memory = {key: peak_memory(*key, arguments.threads[0]) for key in everything}
-    bare = peak_memory("nothing", "-", arguments.threads[0])
+    difference = check_equal(episodes(), arguments.official)
+    memory = {key: peak_memory(*key, arguments.threads[0], arguments.official) for key in everything}
+    bare = peak_memory("nothing", "-", arguments.threads[0], None)
     rows = []
     for threads in arguments.threads:
         torch.set_num_threads(threads)
@@ -191,11 +213,13 @@ def main() -> None:
             for key, (work, n_episodes) in everything.items():
                 timed[key].append(seconds(work, n_episodes))
         for (stage, side), measured in timed.items():
-            base = timed[stage, SIDES[0]]
+            base, code = timed[stage, SIDES[0]], timed.get((stage, OFFICIAL))
             row = {"threads": threads, "stage": stage, "side": side, "peak_mb": memory[stage, side]}
             row["episodes_per_second"] = 1 / median(wall for wall, _ in measured)
             row["processor_ms"] = 1000 * median(processor for _, processor in measured)
             row["ratio"] = median(theirs[0] / mine[0] for theirs, mine in zip(base, measured, strict=True))
+            if code is not None:
+                row["official_ratio"] = median(theirs[0] / mine[0] for theirs, mine in zip(code, measured, strict=True))
             row["processor_ratio"] = median(theirs[1] for theirs in base) / median(mine[1] for mine in measured)
             row["target"] = TARGETS[stage] if side == SIDES[2] else None
             rows.append(row)
@@ -208,17 +232,19 @@ def main() -> None:
         "",
         f"{N_WAY}-way 1-shot, {N_QUERY} queries, {DIM} dimensions, K = 3, random features in memory, {os.cpu_count()} cores; medians of "
         f"{arguments.repetitions}",
-        f"repetitions in turns, machine shared with other work. Both sides give the same logits (largest difference {difference:.0e}), and the",
-        "same gradient of the loss in every parameter, checked before timing. Ours also returns the inductive answer.",
+        f"repetitions in turns, machine shared with other work. All give the same logits (largest difference {difference:.0e}), and the",
+        "same gradient of the loss in every parameter, checked before timing. Ours also returns the inductive answer. *Published way*: the",
+        "paper's steps, one episode a call, written as lean as they can be; *official code*: the authors' own classes from a clone.",
         "",
-        "| threads | stage | way | episodes a second | processor ms an episode | times the published way | by processor time | asked | peak memory, MB |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| threads | stage | way | episodes a second | processor ms an episode | times the published way | by processor time | times the official code | asked | peak memory, MB |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
         asked = f"{row['target']}" if row["target"] else ""
+        code_ratio = f"{row['official_ratio']:.1f}" if "official_ratio" in row else ""
         lines.append(
             f"| {row['threads']} | {row['stage']} | {row['side']} | {row['episodes_per_second']:,.0f} | {row['processor_ms']:.3f} | {row['ratio']:.1f} | "
-            f"{row['processor_ratio']:.1f} | {asked} | {row['peak_mb']:.0f} |"
+            f"{row['processor_ratio']:.1f} | {code_ratio} | {asked} | {row['peak_mb']:.0f} |"
         )
     lines += [
         "",
@@ -233,7 +259,7 @@ def main() -> None:
         f"{1000 * flops / fast:.3f} ms, and products with five columns run far below that speed. Going through the Gram matrix of the queries takes more",
         "operations than it saves at K = 3. See docs/log.md for what was tried.",
         "",
-        f"Made by: `python -m benchmarks.speed --repetitions {arguments.repetitions} --threads {' '.join(map(str, arguments.threads))}`, commit {commit()}, torch "
+        f"Made by: `python -m benchmarks.speed --repetitions {arguments.repetitions} --threads {' '.join(map(str, arguments.threads))}{' --official CLONE' if arguments.official else ''}`, commit {commit()}, torch "
         f"{version('torch')}, {platform.machine()}.",
     ]
     write_text(arguments.out / "speed.md", "\n".join(lines) + "\n")

@@ -71,7 +71,8 @@ class CosineScores:
         length = _length(weight)
         pull = (self.scale * gradient.contiguous() / (length * self.length)) @ self.x
         direction = weight / length
-        return pull - (pull * direction).sum(-1, keepdim=True) * direction
+        along = torch.linalg.vecdot(pull, direction)[..., None]
+        return torch.addcmul(pull, along, direction, value=-1)  # no temporaries: at this size each costs more than the arithmetic
 
 
 def _length(rows: Float[Tensor, "task row dim"]) -> Float[Tensor, "task row 1"]:

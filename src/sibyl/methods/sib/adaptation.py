@@ -68,6 +68,7 @@ def adapt(
         θ⁰ … θᴷ.
     """
     trajectory = [weights]
+    step = torch.as_tensor(step_size, dtype=weights.dtype, device=weights.device)
     for _ in range(n_steps):
         if transposed_jacobian is None:
             gradient = _by_autograd(weights, predict, output_gradient)
@@ -75,7 +76,7 @@ def adapt(
             gradient = transposed_jacobian(weights, output_gradient(predict(weights)))
         if weight_gradient is not None:
             gradient = gradient + weight_gradient(weights)
-        weights = weights - step_size * gradient
+        weights = torch.addcmul(weights, step, gradient, value=-1)
         trajectory.append(weights)
     return trajectory
 
