@@ -11,6 +11,7 @@ from torch import Tensor
 from sibyl.episodes import EpisodeSampler
 from sibyl.errors import CheckpointError, UnknownName
 from sibyl.methods.class_mean import ClassMean
+from sibyl.methods.preprocessing import power_transform
 from sibyl.methods.sib import SIB, adapt
 from sibyl.methods.sib.gradient_network import GradientNetwork, QueryNorm
 from sibyl.methods.sib.objective import Prior, query_loss
@@ -124,6 +125,17 @@ def test_mean_over_queries_is_the_sum_with_a_smaller_step() -> None:
     total = seeded(reduction="sum", step_size=0.01).solve(task).logits
     mean = seeded(reduction="mean", step_size=0.01 * 30).solve(task).logits
     assert torch.allclose(total, mean, atol=1e-4)
+
+
+def test_the_power_transform_is_that_of_the_features_for_queries_and_new_rows_alike() -> None:
+    plain, powered = seeded(), seeded(power=0.5)
+    task = episodes().task
+    by_hand = replace(task, support_x=power_transform(task.support_x), query_x=power_transform(task.query_x))
+    solution = powered.solve(task)
+    assert torch.allclose(solution.logits, plain.solve(by_hand).logits, atol=1e-5)
+    assert not torch.allclose(solution.logits, plain.solve(task).logits, atol=1e-3)
+    assert solution.classifier is not None
+    assert torch.allclose(solution.classifier(task.query_x), solution.logits, atol=1e-5)
 
 
 def test_prior_equals_the_closed_form_and_its_gradient() -> None:

@@ -165,6 +165,11 @@ def test_embedding_resumes_and_keeps_views(tmp_path: Path) -> None:
     assert whole.views.shape == (120, 3, 64)
     np.testing.assert_allclose(whole.matrix, backbone.encode(images.pixels), rtol=1e-4, atol=1e-4)
 
+    both = embed_image_set(backbone, images, tmp_path / "both", mirror=True, batch_size=16)
+    by_hand = (backbone.encode(images.pixels) + backbone.encode(images.pixels[:, :, ::-1])) / 2
+    np.testing.assert_allclose(both.matrix, by_hand, rtol=1e-4, atol=1e-4)
+    assert not np.allclose(both.matrix, whole.matrix, atol=1e-2)
+
     def kill_at(stop: int) -> None:
         def on_rows(done: int, total: int) -> None:
             if done >= stop:

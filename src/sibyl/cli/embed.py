@@ -36,6 +36,9 @@ def embed_command(
     split: Annotated[str, typer.Option(help="Of a named dataset: train, validation or test.")] = "test",
     root: Annotated[Path | None, typer.Option(help="Where a named dataset's files lie.")] = None,
     fetch: Annotated[bool, typer.Option("--fetch", help="Download a named dataset that is not there.")] = False,
+    mirror: Annotated[
+        bool, typer.Option("--mirror", help="Mean over each image and its mirror image: better rows in twice the time.")
+    ] = False,
     views: Annotated[int, typer.Option(help="Augmented views of each image to keep, for meta-training.", min=0)] = 0,
     jitter: Annotated[float, typer.Option(help="Strength of the views' colour jitter.")] = 0.4,
     batch: Annotated[int, typer.Option(help="Items per pass of the network.", min=1)] = 256,
@@ -60,6 +63,7 @@ def embed_command(
                 backbone,
                 images,
                 out,
+                mirror=mirror,
                 n_views=views,
                 jitter=jitter,
                 seed=seed,
@@ -68,9 +72,10 @@ def embed_command(
                 on_rows=report,
             )
     else:
-        if views:
+        if views or mirror:
             raise DataError(
-                "augmented views need a backbone of sibyl pretrain (.safetensors); leave out --views for other encoders"
+                "augmented views and mirror images need a backbone of sibyl pretrain (.safetensors); leave out --views and --mirror "
+                "for other encoders"
             )
         pile = (
             _dataset(source, split, root, fetch, shown=not as_json)

@@ -23,6 +23,7 @@ def embed_image_set(
     images: ImageSet,
     out: str | Path,
     *,
+    mirror: bool = False,
     n_views: int = 0,
     jitter: float = 0.4,
     seed: int = 0,
@@ -43,6 +44,8 @@ def embed_image_set(
         Of the backbone's image size.
     out : path
         Features folder; it appears when all rows are there. Killed in between, the same call goes on after the last finished batch.
+    mirror : bool
+        Rows are the mean over the image and its mirror image, at twice the time.
     n_views : int
         Augmented views of each image (crop, flip, jitter), kept in float16 beside the float32 matrix.
     jitter : float
@@ -71,6 +74,7 @@ def embed_image_set(
     if images.pixels.shape[1:] != expected:
         raise DataError(f"backbone {backbone.name} takes images {list(expected)}, got {list(images.pixels.shape[1:])}; resize them")
     origin = {**(provenance or {}), "encoder": backbone.name, "views": n_views, "jitter": jitter, "seed": seed}
+    origin |= {"mirror": True} if mirror else {}  # features made before there was a choice keep their key
     key = content_key([origin, backbone.card, images.ids])
     n, dim = len(images), backbone.dim
     staging = out.with_name(f".{out.name}.{key}.partial")
@@ -78,7 +82,9 @@ def embed_image_set(
     if not (staging / "matrix.npy").exists():
         plain = GrowingMatrix(staging / "matrix.npy", (n, dim), np.float32, key)
         while plain.n_done < n:
-            plain.append(backbone.encode(images.pixels[plain.n_done : plain.n_done + batch_size]))
+            pixels = images.pixels[plain.n_done : plain.n_done + batch_size]
+            rows = backbone.encode(pixels)
+            plain.append((rows + backbone.encode(pixels[:, :, ::-1])) / 2 if mirror else rows)
             on_rows(plain.n_done, total)
         plain.finish()
     if n_views and not (staging / "views.npy").exists():
@@ -86,9 +92,9 @@ def embed_image_set(
         per_batch = max(1, batch_size // n_views)
         pad = max(1, backbone.image_size // 8 if backbone.image_size <= 40 else backbone.image_size // 10)
         while views.n_done < n:
-            pixels = torch.from_numpy(np.array(images.pixels[views.n_done : views.n_done + per_batch]))
-            drawn = augment(pixels.repeat_interleave(n_views, 0), generator_for(seed, 3, views.n_done), pad=pad, jitter=jitter)
-            views.append(backbone.features(drawn).half().numpy().reshape(len(pixels), n_views, dim))
+            drawn_from = torch.from_numpy(np.array(images.pixels[views.n_done : views.n_done + per_batch]))
+            drawn = augment(drawn_from.repeat_interleave(n_views, 0), generator_for(seed, 3, views.n_done), pad=pad, jitter=jitter)
+            views.append(backbone.features(drawn).half().numpy().reshape(len(drawn_from), n_views, dim))
             on_rows(n + views.n_done * n_views, total)
         views.finish()
     write_items(staging, images.ids, images.labels, images.class_names, origin)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar
 
 import torch
@@ -11,11 +12,12 @@ from torch import Tensor, nn
 from sibyl.errors import CheckpointError, UnknownName
 from sibyl.methods.classifiers import CosineClassifier, CosineScores
 from sibyl.methods.method import LearnedMethod, Objective, Traits
+from sibyl.methods.preprocessing import Preparation, PreparedClassifier
 from sibyl.methods.sib.adaptation import adapt
 from sibyl.methods.sib.gradient_network import GradientNetwork
 from sibyl.methods.sib.init_network import InitNetwork
 from sibyl.methods.sib.objective import Prior, query_loss
-from sibyl.tasks import ClassPrior, Episode, Solution, Task
+from sibyl.tasks import Classifier, ClassPrior, Episode, Solution, Task
 
 REDUCTIONS = ("sum", "mean")
 
@@ -52,6 +54,8 @@ class SIB(LearnedMethod):
         Put the empirical-Bayes prior back. Published: False.
     kl_weight : float
         Factor of the KL term in loss and updates; 1 is the bound.
+    power : float
+        Exponent that columns are brought closer to a normal distribution with, before anything else, as PT-MAP does; published: 1, none.
     """
 
     name: ClassVar[str] = "sib"
@@ -68,16 +72,17 @@ class SIB(LearnedMethod):
         normalisation: str = "batch",
         prior: bool = False,
         kl_weight: float = 1.0,
+        power: float = 1.0,
     ) -> None:
         super().__init__()
         if reduction not in REDUCTIONS:
             raise UnknownName("reduction", reduction, REDUCTIONS)
         self.settings = {
             "dim": dim, "n_way": n_way, "n_steps": n_steps, "step_size": step_size, "reduction": reduction,
-            "normalisation": normalisation, "prior": prior, "kl_weight": kl_weight,
+            "normalisation": normalisation, "prior": prior, "kl_weight": kl_weight, "power": power,
         }  # fmt: skip
         self.dim, self.n_way, self.n_steps, self.step_size = dim, n_way, n_steps, step_size
-        self.reduction, self.kl_weight = reduction, kl_weight
+        self.reduction, self.kl_weight, self.power = reduction, kl_weight, power
         self.init_network = InitNetwork(dim)
         self.gradient_network = GradientNetwork(n_way, normalisation)
         self.prior = Prior(dim) if prior else None
@@ -101,12 +106,22 @@ class SIB(LearnedMethod):
                 f"{task.query_x.shape[-1]}: train one for that shape, or take a method that fits any shape"
             )
 
+    def _prepared(self, task: Task) -> Task:
+        self._check(task)
+        if self.power == 1:
+            return task
+        prepare = self._preparation(task.query_x)
+        return replace(task, support_x=prepare(task.support_x), query_x=prepare(task.query_x))
+
+    def _preparation(self, like: Tensor) -> Preparation:
+        return Preparation(like.new_zeros(len(like), 1, self.dim), self.power)
+
     def trajectory(self, task: Task) -> list[Float[Tensor, "task way dim"]]:
         """Return θ⁰ … θᴷ of each task; a task of fewer than two queries, which no statistics describe, stays at θ⁰."""
+        task = self._prepared(task)
         return self._adapt(task, self._scores(task))
 
     def _scores(self, task: Task) -> CosineScores:
-        self._check(task)
         return CosineScores(task.query_x, self.scale, self.bias)
 
     def _adapt(self, task: Task, scores: CosineScores) -> list[Float[Tensor, "task way dim"]]:
@@ -133,15 +148,17 @@ class SIB(LearnedMethod):
             transposed_jacobian=scores.transposed_jacobian,
         )
 
-    def classifier(self, weights: Float[Tensor, "task way dim"]) -> CosineClassifier:
+    def classifier(self, weights: Float[Tensor, "task way dim"]) -> Classifier:
         """Return the local model with the given weights."""
-        return CosineClassifier(weights, self.scale, self.bias)
+        model = CosineClassifier(weights, self.scale, self.bias)
+        return model if self.power == 1 else PreparedClassifier(self._preparation(weights), model)
 
     @torch.no_grad()
     def solve(self, task: Task, class_prior: ClassPrior = None) -> Solution:
         """Answer with θᴷ; `class_prior` is not used: what the network presumes of the mix is what it was trained on."""
-        scores = self._scores(task)
-        weights = self._adapt(task, scores)
+        prepared = self._prepared(task)
+        scores = self._scores(prepared)
+        weights = self._adapt(prepared, scores)
         return Solution(
             scores.logits(weights[-1]).mT,
             inductive_logits=scores.logits(weights[0]).mT,
@@ -151,8 +168,9 @@ class SIB(LearnedMethod):
 
     def objective(self, episode: Episode) -> Objective:
         """Return the loss at θᴷ per query: cross-entropy and, with a prior, the KL term."""
-        scores = self._scores(episode.task)
-        weights = self._adapt(episode.task, scores)[-1]
+        task = self._prepared(episode.task)
+        scores = self._scores(task)
+        weights = self._adapt(task, scores)[-1]
         n_scored = episode.scored.sum().clamp_min(1)
         if self.prior is None:
             fit = query_loss(scores.logits(weights).mT, episode).sum() / n_scored
