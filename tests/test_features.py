@@ -47,7 +47,7 @@ def test_nan_rows_are_named() -> None:
     [
         ({"labels": np.zeros(3, np.int64)}, "6 rows of features, but 3 labels"),
         ({"labels": np.full(6, 2)}, r"-1 … 1"),
-        ({"ids": ("a",) * 6}, "different ids"),
+        ({"ids": ("a",) * 6}, "a different id for each row"),
         ({"class_names": ("a", "a")}, "given twice: a"),
         ({"views": np.zeros((6, 2, 3), np.float16)}, "views must be"),
     ],
@@ -75,5 +75,5 @@ def test_a_pickled_matrix_is_refused(tmp_path: Path) -> None:
 
 def test_shared_classes_are_named() -> None:
     check_disjoint({"train": ("a", "b"), "test": ("c",)})
-    with pytest.raises(DataError, match=r"'train' and 'test' share 1 classes \(b\)"):
+    with pytest.raises(DataError, match=r"'train' and 'test' share 1 class \(b\)"):
         check_disjoint({"train": ("a", "b"), "test": ("b", "c")})

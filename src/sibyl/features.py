@@ -17,6 +17,7 @@ import pandas as pd
 
 from sibyl.errors import DataError
 from sibyl.storage import Json, atomic_folder, read_json, write_json
+from sibyl.wording import counted
 
 FORMAT = 1
 
@@ -60,9 +61,11 @@ class Features:
         if self.matrix.ndim != 2:
             raise DataError(f"features must be a matrix [item, dim], got shape {list(self.matrix.shape)}")
         if len(self.labels) != n:
-            raise DataError(f"{n} rows of features, but {len(self.labels)} labels; give one label per row")
+            raise DataError(f"{counted(n, 'row')} of features, but {counted(len(self.labels), 'label')}; give one label per row")
         if len(self.ids) != n or len(set(self.ids)) != n:
-            raise DataError(f"{n} rows of features need {n} different ids; got {len(self.ids)}, {len(set(self.ids))} different")
+            raise DataError(
+                f"features need a different id for each row ({n:,}); got {len(self.ids)}, {len(set(self.ids))} different"
+            )
         if len(set(self.class_names)) != len(self.class_names):
             repeated = sorted({name for name in self.class_names if self.class_names.count(name) > 1})
             raise DataError(f"class names must differ; given twice: {', '.join(repeated[:5])}")
@@ -176,6 +179,6 @@ def check_disjoint(splits: Mapping[str, tuple[str, ...]]) -> None:
             shared = sorted(set(splits[first]) & set(splits[second]))
             if shared:
                 raise DataError(
-                    f"splits {first!r} and {second!r} share {len(shared)} classes ({', '.join(shared[:5])}); "
+                    f"splits {first!r} and {second!r} share {counted(len(shared), 'class', 'classes')} ({', '.join(shared[:5])}); "
                     "classes of training, validation and test must differ: move each class to one split"
                 )

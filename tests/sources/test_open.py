@@ -103,7 +103,7 @@ def test_what_is_no_pile_is_answered_with_a_sentence(tmp_path: Path) -> None:
         open_source(image(tmp_path / "one" / "1.png"))
     (tmp_path / "tables").mkdir()
     (tmp_path / "tables" / "rows.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(DataError, match=r"name a table itself: .*rows\.csv"):
+    with pytest.raises(DataError, match=r"none is among its 1 file; name a table itself: .*rows\.csv"):
         open_source(tmp_path / "tables")
     (tmp_path / "file.xyz").write_text("?")
     with pytest.raises(DataError, match=r"known: \.csv"):

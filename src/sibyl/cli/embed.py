@@ -132,6 +132,7 @@ def _embed_source(source: Source, encoder: str | None, provenance: dict[str, obj
     from sibyl.encoders.named import encoder_by_name
     from sibyl.errors import DataError
     from sibyl.features import Features
+    from sibyl.wording import counted
 
     console = Console(stderr=True)
     notes = list(source.notes)
@@ -149,7 +150,7 @@ def _embed_source(source: Source, encoder: str | None, provenance: dict[str, obj
     for line in (*notes, *(f"skipped {one.name}: {one.reason}" for one in (*source.skipped, *done.skipped))):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     if not done.names:
-        raise DataError(f"{source.root}: none of the {len(done.skipped)} items can be read")
+        raise DataError(f"{source.root}: expected items that can be read, but of {counted(len(done.skipped), 'item')} none can")
     classes = tuple(sorted({source.labels[name] for name in done.names if name in source.labels}))
     number = {name: index for index, name in enumerate(classes)}
     labels = np.array([number[source.labels[name]] if name in source.labels else -1 for name in done.names], np.int64)

@@ -11,6 +11,7 @@ from sibyl.cli.app import app
 from sibyl.cli.progress import progress_bar
 from sibyl.cli.settled import CommandWithContext, check_settled
 from sibyl.cli.tables import percent, show_json, show_table
+from sibyl.wording import counted
 
 
 @app.command(
@@ -94,4 +95,5 @@ def evaluate_command(
     if "auroc" in figures:
         rows.append(["outlier AUROC", percent(figures["auroc"], figures["auroc_interval"])])
     rows.append(["tasks per second", f"{figures['tasks_per_second']:.0f}"])
-    show_table(f"{solver.name}: {way}-way {shot}-shot, {query} queries a class, {mix}, {episodes} episodes", ["", ""], rows)
+    queries, drawn = counted(query, "query", "queries"), counted(episodes, "episode")
+    show_table(f"{solver.name}: {way}-way {shot}-shot, {queries} a class, {mix}, {drawn}", ["", ""], rows)

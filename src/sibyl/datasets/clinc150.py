@@ -18,6 +18,7 @@ from sibyl.datasets.texts import TextSet
 from sibyl.errors import DataError
 from sibyl.features import check_disjoint
 from sibyl.storage import read_json
+from sibyl.wording import counted
 
 REMOTE = Remote(
     "https://raw.githubusercontent.com/clinc/oos-eval/master/data/data_full.json",
@@ -119,5 +120,5 @@ def _read_table(path: Path) -> list[Row]:
         raise DataError(f"{path}: expected the columns {', '.join(_COLUMNS)} separated by tabs in its first line")
     for number, line in enumerate(lines[1:], 2):
         if len(line) != len(_COLUMNS):
-            raise DataError(f"{path}: line {number} has {len(line)} columns, expected {len(_COLUMNS)}")
+            raise DataError(f"{path}: line {number} has {counted(len(line), 'column')}, expected {len(_COLUMNS)}")
     return [(part, intent, text) for part, intent, _, text in lines[1:]]

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sibyl.errors import DataError
+from sibyl.wording import counted
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +39,9 @@ class ImageSet:
                 f"expected pixels as uint8 [item, height, width, channel], got {self.pixels.dtype} {list(self.pixels.shape)}"
             )
         if len(self.labels) != n or len(self.ids) != n:
-            raise DataError(f"{n} images, but {len(self.labels)} labels and {len(self.ids)} ids; the three must be equally long")
+            raise DataError(
+                f"the three must be equally long, got {counted(n, 'image')}, {counted(len(self.labels), 'label')} and {counted(len(self.ids), 'id')}"
+            )
 
     def __len__(self) -> int:
         return len(self.pixels)

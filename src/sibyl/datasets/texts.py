@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sibyl.errors import DataError
+from sibyl.wording import counted
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +35,9 @@ class TextSet:
     def __post_init__(self) -> None:
         n = len(self.texts)
         if len(self.labels) != n or len(self.ids) != n:
-            raise DataError(f"{n} texts, but {len(self.labels)} labels and {len(self.ids)} ids; the three must be equally long")
+            raise DataError(
+                f"the three must be equally long, got {counted(n, 'text')}, {counted(len(self.labels), 'label')} and {counted(len(self.ids), 'id')}"
+            )
         if n and not -1 <= int(self.labels.min()) <= int(self.labels.max()) < len(self.class_names):
             raise DataError(f"labels must lie in -1 … {len(self.class_names) - 1}, got {self.labels.min()} … {self.labels.max()}")
 

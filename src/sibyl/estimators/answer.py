@@ -17,6 +17,7 @@ from sibyl.methods import Method
 from sibyl.methods.class_mean import ClassMean
 from sibyl.methods.classifiers import CosineClassifier, class_means
 from sibyl.tasks import Classifier, ClassPrior, Task
+from sibyl.wording import counted
 
 SLICE_ROWS = 65_536
 
@@ -94,7 +95,7 @@ def answer_rows(X: Matrix, labels: Labels, method: Method, class_prior: ClassPri
     wrong = distributions.sum(1).isnan().nonzero()
     if len(wrong):
         raise UserError(
-            f"method {solver.name!r} gave no probabilities for {len(wrong)} rows, the first of them row {int(wrong[0])}; choose another "
+            f"method {solver.name!r} gave no probabilities for {counted(len(wrong), 'row')}, the first of them row {int(wrong[0])}; choose another "
             "method, or standardise the columns"
         )
     if mix is None:

@@ -15,6 +15,7 @@ from sklearn.utils import column_or_1d
 from torch import Tensor
 
 from sibyl.errors import InputError
+from sibyl.wording import counted
 
 UNLABELLED = -1
 
@@ -70,7 +71,7 @@ def read_labels(y: Any) -> Labels:
     given = _one_type(values, missing) if values.dtype.kind == "O" else values[~missing]
     if not len(given):
         raise InputError(
-            f"y labels none of the {len(values)} rows; give at least one labelled row of each class (−1 is unlabelled)"
+            f"y labels none of the {counted(len(values), 'row')}; give at least one labelled row of each class (−1 is unlabelled)"
         )
     if given.dtype.kind == "f":
         _check_whole(values, missing)

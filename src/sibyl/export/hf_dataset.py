@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from sibyl.export.labelled_items import LabelledItems, write_whole
 from sibyl.sources.item import Item, Unreadable
+from sibyl.wording import counted
 
 _ROWS = 100  # in memory at once
 _FILE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
@@ -80,8 +81,9 @@ def _read(modality: str, items: list[Item]) -> Iterator[Any]:
 
 def _card(labelled: LabelledItems) -> str:
     n_person = int(labelled.by_person.sum())
+    items, classes = counted(len(labelled.names), "item"), counted(len(labelled.class_names), "class", "classes")
     return (
         "---\nconfigs:\n- config_name: default\n  data_files:\n  - split: train\n    path: data/train-*\n---\n\n"
-        f"{len(labelled.names):,} items in {len(labelled.class_names):,} classes. {n_person:,} were labelled by a person (`by_person`); the others by "
+        f"{items} in {classes}. {n_person:,} {'was' if n_person == 1 else 'were'} labelled by a person (`by_person`); the others by "
         f"Sibyl's method `{labelled.method}`, which learned from them and from the unlabelled items: take `confidence` into account.\n"
     )

@@ -196,7 +196,7 @@ def _labels_given(
     if examples is None and not named and len(given.labels) == len(names):
         what = "lie in sub-folders, which count as their classes" if own_origin == "folder" else "have a label in their column"
         raise DataError(
-            f"{source.root}: all {len(names)} items {what}, so nothing is left to label; name the examples with --examples or --example"
+            f"{source.root}: all {len(names):,} items {what}, so nothing is left to label; name the examples with --examples or --example"
         )
     return given, mended
 

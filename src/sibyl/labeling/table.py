@@ -12,6 +12,7 @@ from sibyl.errors import DataError
 from sibyl.labeling.examples import Examples
 from sibyl.sources.item import Skipped
 from sibyl.tasks import Solution
+from sibyl.wording import counted
 
 COLUMNS = (
     "item", "label", "confidence", "margin", "runner_up", "inductive_label", "changed", "outlier_score", "status", "source",
@@ -52,7 +53,9 @@ def labels_table(
     first_guess = inductive[0].argmax(-1).numpy()
     outlier = 1 - best[:, 0] if solution.outlier_score is None else solution.outlier_score[0].numpy()
     if len(queries) != len(best):
-        raise DataError(f"the solution answers {len(best)} queries, but {len(queries)} items are no examples")
+        raise DataError(
+            f"the solution answers {counted(len(best), 'query', 'queries')}, but {counted(len(queries), 'item')} without a label came"
+        )
     # Column by column: a hundred thousand rows as objects would cost more than their features.
     labelled, examined = slice(0, len(queries)), slice(len(queries), len(names))
     n_rows = len(names) + len(skipped)

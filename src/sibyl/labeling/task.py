@@ -12,6 +12,7 @@ import torch
 from sibyl.errors import DataError
 from sibyl.labeling.examples import Examples
 from sibyl.tasks import Task
+from sibyl.wording import counted
 
 _SLICE_ROWS = 65536
 
@@ -39,7 +40,7 @@ def build_task(names: Sequence[str], matrix: npt.NDArray[np.floating[Any]], exam
         If names and rows differ in number, or a feature is NaN or infinite; the message names the row.
     """
     if len(names) != len(matrix):
-        raise DataError(f"{len(matrix)} rows of features, but {len(names)} items; give one row per item")
+        raise DataError(f"{counted(len(matrix), 'row')} of features, but {counted(len(names), 'item')}; give one row per item")
     slices = [slice(start, start + _SLICE_ROWS) for start in range(0, len(matrix), _SLICE_ROWS)]
     bad = np.flatnonzero(np.concatenate([np.zeros(0, bool), *(~np.isfinite(matrix[part]).all(1) for part in slices)]))
     if len(bad):

@@ -28,6 +28,7 @@ from safetensors import SafetensorError, safe_open
 from sibyl.errors import DataError
 from sibyl.features import Features
 from sibyl.sources.feature_tables import LABEL_NAMES, MATRIX_NAMES, NAME_NAMES, Columns, read_delimited, read_parquet
+from sibyl.wording import counted
 
 Array = npt.NDArray[Any]
 # What numpy raises on damaged bytes; its header is a Python literal, so the tokenizer's error is among them.
@@ -118,9 +119,9 @@ def _features(columns: Columns, path: Path) -> Features:
             matrix = np.array(matrix, np.float32)
     n = len(matrix)
     if columns.labels is not None and len(columns.labels) != n:
-        raise DataError(f"{n} rows of features, but {len(columns.labels)} labels; give one label per row")
+        raise DataError(f"{counted(n, 'row')} of features, but {counted(len(columns.labels), 'label')}; give one label per row")
     if columns.ids is not None and len(columns.ids) != n:
-        raise DataError(f"{n} rows of features, but {len(columns.ids)} ids; give one id per row")
+        raise DataError(f"{counted(n, 'row')} of features, but {counted(len(columns.ids), 'id')}; give one id per row")
     numbers, class_names = _numbered(columns.labels if columns.labels is not None else [None] * n)
     ids = () if columns.ids is None else tuple(_text(value) for value in columns.ids)
     return Features(matrix, numbers, class_names, ids, {"file": path.name})

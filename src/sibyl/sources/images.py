@@ -21,6 +21,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from sibyl.errors import DataError
 from sibyl.sources.folder import Folder, walk_folder
 from sibyl.sources.item import Unreadable
+from sibyl.wording import counted
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
@@ -56,7 +57,7 @@ def find_images(root: str | Path, leave_out: Iterable[str | Path] = ()) -> Folde
         raise DataError(f"{root}: {what}; expected a folder with images ({', '.join(ENDINGS)})")
     found = walk_folder(root, leave_out, lambda path: "" if is_image(path) else "not an image")
     if not found.items:
-        said = f"none of its {len(found.skipped)} files is one" if found.skipped else "it is empty"
+        said = f"none is among its {counted(len(found.skipped), 'file')}" if found.skipped else "it is empty"
         raise DataError(f"{root}: expected a folder with images ({', '.join(ENDINGS)}), but {said}; name another folder")
     return found
 

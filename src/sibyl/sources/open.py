@@ -22,6 +22,7 @@ from sibyl.sources.item import Item, Skipped
 from sibyl.sources.later_tables import values_as_before
 from sibyl.sources.source import Source, folder_labels
 from sibyl.sources.tables import values_of_table
+from sibyl.wording import counted
 
 __all__ = ["Source", "open_source"]
 
@@ -117,7 +118,7 @@ def _folder(path: Path, leave_out: list[str | Path]) -> Source:
     if not found.items:
         tables = [one.name for one in found.skipped if Path(one.name).suffix.lower() in _known()]
         hint = f"name a table itself: {path / tables[0]}" if tables else "name another folder"
-        what = f"none of its {len(found.skipped)} files is one" if found.skipped else "it is empty"
+        what = f"none is among its {counted(len(found.skipped), 'file')}" if found.skipped else "it is empty"
         endings = ", ".join((*images.ENDINGS, *audio.ENDINGS, *texts.ENDINGS))
         raise DataError(f"{path}: expected a folder with images, audio clips or texts ({endings}), but {what}; {hint}")
     kinds = [_kind_of(item.path) for item in found.items]
