@@ -256,8 +256,8 @@ def main() -> None:
         f"5 × {DIM} with {N_QUERY} queries, three",
         f"passes of the gradient network) is {flops / 1e6:.1f} MFLOP; at this machine's speed for large matrix products, {fast / 1e9:.0f} GFLOP/s on one "
         f"thread, that alone is",
-        f"{1000 * flops / fast:.3f} ms, and products with five columns run far below that speed. Going through the Gram matrix of the queries takes more",
-        "operations than it saves at K = 3. See docs/log.md for what was tried.",
+        f"{1000 * flops / fast:.3f} ms, and products with five columns run far below that speed. At test time, going through",
+        "the Gram matrix of the queries takes more operations than it saves at K = 3; training does go that way. See docs/log.md for what was tried.",
         "",
         f"Made by: `python -m benchmarks.speed --repetitions {arguments.repetitions} --threads {' '.join(map(str, arguments.threads))}{' --official CLONE' if arguments.official else ''}`, commit {commit()}, torch "
         f"{version('torch')}, {platform.machine()}.",

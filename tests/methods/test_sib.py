@@ -138,6 +138,31 @@ def test_the_power_transform_is_that_of_the_features_for_queries_and_new_rows_al
     assert torch.allclose(solution.classifier(task.query_x), solution.logits, atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    "settings", [{}, {"normalisation": "episode", "power": 0.5}, {"reduction": "mean", "n_steps": 5}, {"n_steps": 0}]
+)
+def test_steps_in_the_span_of_the_queries_are_the_steps_themselves(settings: dict[str, object]) -> None:
+    """Loss and every gradient, where training takes the way through inner products and where it does not."""
+    sib = seeded(**{"step_size": 0.05, **settings}).double()
+    episode = episodes()
+    few = Episode(
+        replace(episode.task.to(torch.float64), query_mask=torch.arange(30) < torch.tensor([[30], [20], [1]])), episode.query_y
+    )
+    prepared = sib._prepared(few.task)
+    in_span = query_loss(sib._logits_in_span(prepared).mT, few).sum()
+    scores = sib._scores(prepared)
+    direct = query_loss(scores.logits(sib._adapt(prepared, scores)[-1]).mT, few).sum()
+    assert torch.allclose(in_span, direct, rtol=1e-9)
+    parameters = [parameter for parameter in sib.parameters() if sib.n_steps or parameter.shape in {(16,), (1,)}]
+    for got, expected in zip(
+        torch.autograd.grad(in_span, parameters, allow_unused=True),
+        torch.autograd.grad(direct, parameters, allow_unused=True),
+        strict=True,
+    ):
+        assert (got is None) == (expected is None)
+        assert got is None or torch.allclose(got, expected, rtol=1e-6, atol=1e-9)
+
+
 def test_prior_equals_the_closed_form_and_its_gradient() -> None:
     prior = Prior(4).double()
     with torch.no_grad():

@@ -1,7 +1,7 @@
-"""The published system: Synthetic Information Bottleneck (Hu et al., ICLR 2020), in five short files.
+"""The published system: Synthetic Information Bottleneck (Hu et al., ICLR 2020), in six short files.
 
-Read them in this order, beside the paper: `init_network` (λ), `gradient_network` (φ), `adaptation` (K steps), `objective` (the bound and
-the prior), `sib` (the whole).
+Read them in this order, beside the paper: `init_network` (λ), `gradient_network` (φ), `adaptation` (K steps), `span` (the same steps,
+cheaper to train through), `objective` (the bound and the prior), `sib` (the whole).
 """
 
 from sibyl.methods.sib.adaptation import adapt

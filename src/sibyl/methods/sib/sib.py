@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import ClassVar
 
@@ -17,6 +18,7 @@ from sibyl.methods.sib.adaptation import adapt
 from sibyl.methods.sib.gradient_network import GradientNetwork
 from sibyl.methods.sib.init_network import InitNetwork
 from sibyl.methods.sib.objective import Prior, query_loss
+from sibyl.methods.sib.span import logits_after_steps
 from sibyl.tasks import Classifier, ClassPrior, Episode, Solution, Task
 
 REDUCTIONS = ("sum", "mean")
@@ -124,7 +126,8 @@ class SIB(LearnedMethod):
     def _scores(self, task: Task) -> CosineScores:
         return CosineScores(task.query_x, self.scale, self.bias)
 
-    def _adapt(self, task: Task, scores: CosineScores) -> list[Float[Tensor, "task way dim"]]:
+    def _output_gradient(self, task: Task) -> tuple[Callable[[Tensor], Tensor], Tensor]:
+        """ξ as a function of logits [task, way, query], and each task's factor before it."""
         n_query = task.query_mask.sum(1)[:, None, None]
         enough = (n_query > 1).to(task.query_x.dtype)
         share = enough / n_query.clamp_min(1) if self.reduction == "mean" else enough
@@ -133,6 +136,11 @@ class SIB(LearnedMethod):
         def output_gradient(logits: Tensor) -> Tensor:
             gradient: Tensor = share * self.gradient_network(logits.mT, mask).mT
             return gradient
+
+        return output_gradient, share
+
+    def _adapt(self, task: Task, scores: CosineScores) -> list[Float[Tensor, "task way dim"]]:
+        output_gradient, share = self._output_gradient(task)
 
         def weight_gradient(weights: Tensor) -> Tensor:
             assert self.prior is not None
@@ -146,6 +154,17 @@ class SIB(LearnedMethod):
             step_size=self.step_size,
             weight_gradient=weight_gradient if self.prior is not None else None,
             transposed_jacobian=scores.transposed_jacobian,
+        )
+
+    def _logits_in_span(self, task: Task) -> Float[Tensor, "task way query"]:
+        return logits_after_steps(
+            self.init_network(task),
+            task.query_x,
+            self.scale,
+            self.bias,
+            self._output_gradient(task)[0],
+            n_steps=self.n_steps,
+            step_size=self.step_size,
         )
 
     def classifier(self, weights: Float[Tensor, "task way dim"]) -> Classifier:
@@ -170,11 +189,16 @@ class SIB(LearnedMethod):
         """Return the loss at θᴷ per query: cross-entropy and, with a prior, the KL term."""
         task = self._prepared(episode.task)
         scores = self._scores(task)
-        weights = self._adapt(task, scores)[-1]
         n_scored = episode.scored.sum().clamp_min(1)
         if self.prior is None:
-            fit = query_loss(scores.logits(weights).mT, episode).sum() / n_scored
+            # Forwards and backwards, each step has six products of n_way rows with the queries; their inner products take one of n_query rows.
+            if task.query_x.shape[1] <= 6 * self.n_steps * self.n_way:
+                logits = self._logits_in_span(task)
+            else:
+                logits = scores.logits(self._adapt(task, scores)[-1])
+            fit = query_loss(logits.mT, episode).sum() / n_scored
             return Objective(fit, {"negative_log_likelihood": fit.detach()})
+        weights = self._adapt(task, scores)[-1]
         fit = query_loss(scores.logits(self.prior.sample(weights)).mT, episode).sum() / n_scored
         divergence = self.prior.divergence(weights).sum() / n_scored
         terms = {"negative_log_likelihood": fit.detach(), "kl": divergence.detach()}
