@@ -81,8 +81,10 @@ class SIB(LearnedMethod):
             raise UnknownName("reduction", reduction, REDUCTIONS)
         self.settings = {
             "dim": dim, "n_way": n_way, "n_steps": n_steps, "step_size": step_size, "reduction": reduction,
-            "normalisation": normalisation, "prior": prior, "kl_weight": kl_weight, "power": power,
+            "normalisation": normalisation, "prior": prior, "kl_weight": kl_weight,
         }  # fmt: skip
+        if power != 1:  # runs and checkpoints of before there was a choice stay what they are
+            self.settings["power"] = power
         self.dim, self.n_way, self.n_steps, self.step_size = dim, n_way, n_steps, step_size
         self.reduction, self.kl_weight, self.power = reduction, kl_weight, power
         self.init_network = InitNetwork(dim)
