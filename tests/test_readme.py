@@ -78,6 +78,19 @@ def test_the_cifar_fs_figures_are_those_of_the_run() -> None:
         assert [f"{100 * entry[key]:.2f}" for entry in entries for key in ("accuracy", "interval")] == list(told.groups())
 
 
+def test_the_best_cifar_fs_figures_are_those_of_the_run() -> None:
+    table = json.loads((ROOT / "results" / "cifar_fs_best.json").read_text())["tables"]["plain"]
+    told = re.findall(r"\| ([\d.]+ ± [\d.]+) % \| ([\d.]+ ± [\d.]+) % \| `runs/cifar_fs_best.sh`", README)
+    for (alone, together), shot in zip(told, ("1", "5"), strict=True):
+        said = {
+            name: f"{100 * entries[shot]['accuracy']:.2f} ± {100 * entries[shot]['interval']:.2f}"
+            for name, entries in table.items()
+        }
+        inductive = [name for name in said if name not in {"tim", "pt_map", "ilpc", "proto_lp", "bms"} and "SIB" not in name]
+        assert alone == said[max(inductive, key=lambda name: table[name][shot]["accuracy"])]
+        assert together == said["SIB, K=5, power transform"]
+
+
 def test_the_photographs_figures_are_those_of_the_run() -> None:
     result = json.loads((ROOT / "results" / "label_photos.json").read_text())
     told = re.search(r"SqueezeNet features, 20 draws \| ([\d.]+) ± ([\d.]+) % \| ([\d.]+) ± ([\d.]+) %", README)
