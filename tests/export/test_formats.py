@@ -14,9 +14,11 @@ import pytest
 from PIL import Image
 
 from sibyl.errors import DataError, UnknownName
-from sibyl.export.class_folders import safe_name
+from sibyl.export.class_folders import safe_name, write_class_folders
 from sibyl.export.formats import FORMATS
+from sibyl.export.labelled_items import LabelledItems
 from sibyl.labeling.label import label
+from sibyl.sources.open import open_source
 from tests.encoders.tiny_onnx import write_tiny_encoder
 
 CLASSES = ('red & "co"', "../green", "Con")
@@ -56,6 +58,20 @@ def test_a_folder_for_each_class(photos: Path, name: str) -> None:
     folder_of = {label: safe_name(label) for label in CLASSES}
     assert all(path.parent.name == folder_of[by_content[path.read_bytes()]] for path in files)
     assert not (out / "green").exists()
+
+
+@pytest.mark.parametrize("links", [False, True])
+def test_a_file_that_has_gone_since_is_passed_over(tmp_path: Path, links: bool) -> None:
+    for name in ("here.png", "gone.png"):
+        Image.new("RGB", (4, 4)).save(tmp_path / name)
+    source, one = open_source(tmp_path), np.ones(2, np.float32)
+    (tmp_path / "gone.png").unlink()
+    out = tmp_path / "out"
+    out.mkdir()
+    names = tuple(item.name for item in source.items)
+    labelled = LabelledItems(source, ("cat",), names, np.zeros(2, np.int64), one[:, None], one > 1, one[:, None], "class_mean")
+    write_class_folders(out, labelled, links=links)
+    assert [path.name for path in out.rglob("*.png")] == ["here.png"]
 
 
 def test_label_studio(photos: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sibyl.errors import DataError
-from sibyl.labeling.examples import check_items_exist, examples_from, read_examples
+from sibyl.labeling.examples import check_items_exist, collect, examples_from, read_examples
 
 GOOD = {"a/1.jpg": "cat", "b 2.jpg": "dog"}
 
@@ -41,6 +41,12 @@ def test_absolute_paths_below_the_folder(tmp_path: Path) -> None:
 
 def test_quotes_newlines_and_emoji(tmp_path: Path) -> None:
     assert read(tmp_path, 'item,label\n"a ""q"", \n😀.jpg",cat\nx,dog\n') == {'a "q", \n😀.jpg': "cat", "x": "dog"}
+
+
+def test_blanks_at_the_ends_of_a_name_are_found_though_tables_lose_them() -> None:
+    names = {"tail.png ", " front.png", "both", " both"}
+    pairs = [("row 2", "tail.png", "cat"), ("row 3", "front.png", "dog"), ("row 4", "both", "dog")]
+    assert dict(collect(pairs, "examples.csv", ".", names).labels) == {"tail.png ": "cat", " front.png": "dog", "both": "dog"}
 
 
 def test_a_backslash_that_is_part_of_a_name_stays(tmp_path: Path) -> None:

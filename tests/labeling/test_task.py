@@ -90,6 +90,19 @@ def test_counts_add_up() -> None:
     assert counts.changed == 2
     assert counts.classes == {"b": 2, "a": 1}
     assert counts.reasons == {"empty file": 2}
+    assert counts.skipped_lines(5) == ["2: empty file (x, y)"]
+
+
+def test_skipped_items_are_named_and_many_reasons_do_not_fill_the_screen() -> None:
+    lost = [Skipped(f"e{number}", "empty file") for number in range(5)] + [
+        Skipped(f"d{n}", f"damaged at byte {n}") for n in range(9)
+    ]
+    counts = Counts.of(labels_table(NAMES, EXAMPLES, solution(), lost))
+    assert counts.skipped_lines(2) == [
+        "5: empty file (e0, e1, e2 and 2 more)",
+        "1: damaged at byte 0 (d0)",
+        "8: for 8 further reasons; the table of labels names each",
+    ]
 
 
 def test_nothing_unlabelled() -> None:

@@ -18,7 +18,7 @@ def write_class_folders(folder: Path, labelled: LabelledItems, *, links: bool = 
     """Write ``CLASS/ITEM`` for every labelled item.
 
     Names become safe on every system: what a file system may not hold becomes ``_``, folders in an item's name become ``__``, and where
-    two items would meet, the later gets a number. Rows of a table of texts become txt files.
+    two items would meet, the later gets a number. Rows of a table of texts become txt files; files that have gone since are passed over.
 
     Parameters
     ----------
@@ -58,6 +58,8 @@ def write_fiftyone_tree(folder: Path, labelled: LabelledItems) -> None:
 def _place(item: Item, target: Path, links: bool) -> None:
     if item.content is not None:
         target.write_bytes(item.content)
+    elif not item.path.is_file():
+        return  # it was there when it was labelled; the others go on
     elif links:
         target.symlink_to(item.path.absolute())
     else:

@@ -154,8 +154,12 @@ def collect(pairs: Pairs, source: str, root: str | Path, names: Collection[str] 
     """
     labels: dict[str, str] = {}
     seen: dict[str, str] = {}
+    # A table loses blanks around its cells: a name that has some is found by what is left of it.
+    blank = {name.strip(): name for name in names if name[:1].isspace() or name[-1:].isspace()}
     for where, written, label in pairs:
         item = written if written in names else _item_name(written, Path(root))
+        if item not in names:
+            item = blank.get(item, item)
         if labels.get(item, label) != label:
             raise DataError(
                 f"{source}: {item!r} has two labels, {labels[item]!r} ({seen[item]}) and {label!r} ({where}); keep the right one"

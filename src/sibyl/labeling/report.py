@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -12,6 +13,8 @@ from rich.table import Table
 
 from sibyl.storage import Json
 from sibyl.wording import counted
+
+_NAMED = 3  # skipped items that are named for each reason
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,8 @@ class Counts:
         Labelled items per class, most frequent first.
     reasons : mapping of str to int
         Skipped items per reason, most frequent first.
+    skipped_names : mapping of str to list of str
+        The first few of them by name, per reason; the table names them all.
     """
 
     found: int
@@ -40,12 +45,18 @@ class Counts:
     changed: int
     classes: dict[str, int]
     reasons: dict[str, int]
+    skipped_names: dict[str, list[str]]
 
     @classmethod
     def of(cls, table: pd.DataFrame) -> Counts:
         """Count the rows of a table of labels."""
         labelled = table[table["status"] == "labelled"]
-        reasons = [status.removeprefix("skipped: ") for status in table["status"] if status.startswith("skipped: ")]
+        lost = table[table["status"].str.startswith("skipped: ")]
+        reasons = [status.removeprefix("skipped: ") for status in lost["status"]]
+        named: dict[str, list[str]] = {}
+        for name, reason in zip(lost["item"], reasons, strict=True):
+            if len(named.setdefault(reason, [])) < _NAMED:
+                named[reason].append(name)
         return cls(
             found=len(table),
             labelled=len(labelled),
@@ -55,7 +66,20 @@ class Counts:
             changed=int(labelled["changed"].astype(bool).sum()),
             classes=dict(Counter(str(label) for label in labelled["label"]).most_common()),
             reasons=dict(Counter(reasons).most_common()),
+            skipped_names=named,
         )
+
+    def skipped_lines(self, most: int) -> list[str]:
+        """Say for each of the `most` frequent reasons how many items it holds and which, and how many more reasons there are."""
+        lines = []
+        for reason, number in list(self.reasons.items())[:most]:
+            names = ", ".join(self.skipped_names[reason])
+            more = number - len(self.skipped_names[reason])
+            lines.append(f"{number:,}: {reason} ({names}{f' and {more:,} more' if more else ''})")
+        if len(self.reasons) > most:
+            further = self.skipped - sum(list(self.reasons.values())[:most])
+            lines.append(f"{further:,}: for {counted(len(self.reasons) - most, 'further reason')}; the table of labels names each")
+        return lines
 
 
 @dataclass(frozen=True)
@@ -109,7 +133,7 @@ class Summary:
         return counts | fields
 
 
-def print_summary(console: Console, summary: Summary, max_classes: int = 30) -> None:
+def print_summary(console: Console, summary: Summary, max_classes: int = 30, max_reasons: int = 20) -> None:
     """Show on a terminal what a run did."""
 
     def line(text: str) -> None:
@@ -117,7 +141,8 @@ def print_summary(console: Console, summary: Summary, max_classes: int = 30) -> 
 
     counts = summary.counts
     parts = f"{counts.labelled:,} labelled + {counted(counts.examples, 'example')} + {counts.skipped:,} skipped"
-    line(f"{counted(counts.found, 'file')} found = {parts}")
+    what = "file" if not summary.source or Path(summary.source).is_dir() else "item"
+    line(f"{counted(counts.found, what)} found = {parts}")
     table = Table("class", "labelled", box=None, pad_edge=False)
     table.columns[1].justify = "right"
     for name, number in list(counts.classes.items())[:max_classes]:
@@ -125,8 +150,8 @@ def print_summary(console: Console, summary: Summary, max_classes: int = 30) -> 
     if len(counts.classes) > max_classes:
         table.add_row(f"… {len(counts.classes) - max_classes} more", "")
     console.print(table)
-    for reason, number in counts.reasons.items():
-        line(f"skipped {number:,}: {reason}")
+    for lost in counts.skipped_lines(max_reasons):
+        line(f"skipped {lost}")
     line(f"method   {summary.method}")
     line(f"encoder  {_encoder_line(summary)}")
     if counts.changed and not summary.fell_back:  # new items of an earlier run change nothing

@@ -140,7 +140,7 @@ class _Page:
     method_name: str
     histogram: list[_Bar]
     facts: list[tuple[str, str]]
-    reasons: list[tuple[str, int]]
+    skipped: list[str]
     privacy: str
 
 
@@ -217,7 +217,7 @@ def _page(shown: ToShow, limits: PageLimits, cache: Path | None) -> _Page:
         method_name=summary.method_name,
         histogram=_histogram(table),
         facts=_facts(summary),
-        reasons=list(summary.counts.reasons.items()),
+        skipped=summary.counts.skipped_lines(50),
         privacy=_privacy(shown, small),
     )
 
