@@ -80,11 +80,11 @@ def test_overlapping_splits_are_refused(tmp_path: Path) -> None:
     for split, names in CLASSES.items():
         write_classes(tmp_path / "folders" / split, names, 1)
     write_classes(tmp_path / "folders" / "test", ("n001",), 1)
-    with pytest.raises(DataError, match=r"splits 'train' and 'test' share 1 classes \(n001\)"):
+    with pytest.raises(DataError, match=r"splits 'train' and 'test' share 1 class \(n001\)"):
         load_mini_imagenet("train", tmp_path / "folders")
     write_mini_lists(tmp_path)
     (tmp_path / "val.csv").write_text("filename,label\nn00100000001.jpg,n001\n")
-    with pytest.raises(DataError, match=r"splits 'train' and 'validation' share 1 classes \(n001\)"):
+    with pytest.raises(DataError, match=r"splits 'train' and 'validation' share 1 class \(n001\)"):
         load_mini_imagenet("train", tmp_path)
 
 

@@ -206,5 +206,5 @@ def test_a_method_that_gives_no_numbers_is_refused() -> None:
             return solution
 
     X, y, _ = clusters()
-    with pytest.raises(UserError, match="no probabilities for 1 rows, the first of them row 5"):
+    with pytest.raises(UserError, match="no probabilities for 1 row, the first of them row 5"):
         TransductiveClassifier(Broken()).fit(X, y)
