@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -32,6 +33,10 @@ def workplace(tmp_path: Path) -> Path:
         Image.fromarray(pixels).save(tmp_path / "photos" / f"{number:02}.png")
     write_tiny_encoder(tmp_path / "encoder.onnx")
     X, y, _ = clusters()
+    wines = pd.DataFrame(X, columns=[f"measure {column}" for column in range(X.shape[1])])
+    colours = np.full(len(X), "", object)
+    colours[[int(np.flatnonzero(y == kind)[0]) for kind in range(3)]] = ["red", "white", "rose"]
+    wines.assign(label=colours).to_csv(tmp_path / "wines.csv", index=False)
     Features(X.astype(np.float32), y.astype(np.int64), ("book", "cancel", "pay")).save(tmp_path / "sentences")
     return tmp_path
 

@@ -116,16 +116,6 @@ def test_hugging_face(photos: Path) -> None:
         assert Image.open(io.BytesIO(row["image"]["bytes"])).size == (9, 9)
 
 
-def test_onnx(photos: Path) -> None:
-    onnxruntime = pytest.importorskip("onnxruntime")
-    _, out = export(photos, "onnx", "cleanlab")
-    session = onnxruntime.InferenceSession(str(out / "classifier.onnx"))
-    features = np.load(out / "cleanlab" / "features.npy")
-    (probabilities,) = session.run(["probabilities"], {"features": features})
-    by_person = np.load(out / "cleanlab" / "by_person.npy")
-    assert np.allclose(probabilities[~by_person], np.load(out / "cleanlab" / "pred_probs.npy")[~by_person], atol=1e-4)
-
-
 def test_texts_and_features(tmp_path: Path) -> None:
     (tmp_path / "texts.txt").write_text("\n".join(f"{'red apple' if i % 2 else 'dark cloud'} {i}" for i in range(30)))
     out = tmp_path / "out"

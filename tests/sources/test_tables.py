@@ -113,6 +113,20 @@ def test_infinite_and_mixed_parquet_columns(tmp_path: Path) -> None:
     assert rows[0, 1] < rows[3, 1] < rows[4, 1]
 
 
+def test_row_numbers_that_pandas_wrote_are_no_feature(tmp_path: Path) -> None:
+    frame = load_wine(as_frame=True).data.sample(frac=1, random_state=0)
+    plain = matrix(opened(tmp_path / "plain.csv", frame))
+    frame.to_csv(tmp_path / "wine.csv")
+    frame.to_parquet(tmp_path / "wine.parquet")
+    pd.read_csv(tmp_path / "wine.csv").to_csv(tmp_path / "again.csv", index=False)
+    for name in ("wine.csv", "wine.parquet", "again.csv"):
+        assert np.allclose(matrix(open_source(tmp_path / name)), plain, atol=1e-6)
+    frame.assign(**{"Unnamed: 0": 1.5}).iloc[:, ::-1].to_csv(tmp_path / "value.csv", index=False)
+    assert open_source(tmp_path / "value.csv").items[0].name == "1"
+    unnamed = frame.rename(columns={"alcohol": ""})  # a value without a name stays
+    assert matrix(opened(tmp_path / "unnamed.csv", unnamed)).shape == plain.shape
+
+
 def test_rows_without_values_are_named(tmp_path: Path) -> None:
     source = opened(tmp_path / "t.csv", pd.DataFrame({"id": list("abc"), "x": [1.5, None, 2.5], "y": [2, None, 7]}))
     assert [(one.name, one.reason) for one in source.skipped] == [("b", "no values")]

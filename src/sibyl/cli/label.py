@@ -77,7 +77,6 @@ def label_command(
 
     from sibyl.labeling.label import label_and_write
     from sibyl.labeling.report import print_summary
-    from sibyl.methods.named import DEFAULT_METHOD
 
     _, summary = label_and_write(
         source,
@@ -90,7 +89,7 @@ def label_command(
         column=column,
         label_column=label_column,
         id_column=id_column,
-        method=method or DEFAULT_METHOD,
+        method=method,
         class_prior="balanced" if balanced else None,
         cache=None,
         batch_size=batch,

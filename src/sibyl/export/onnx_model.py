@@ -133,6 +133,11 @@ def write_model(path: str | Path, model: Any) -> None:
         partial.write_bytes(model.SerializeToString())
 
 
+def opset_of(model: Any) -> int:
+    """Return the version of ONNX's own operations that a model uses."""
+    return int(next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")))
+
+
 def libraries() -> tuple[Any, Any]:
     """Return the modules onnx and onnxruntime.
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from sibyl.encoders.onnx import OnnxEncoder
 from sibyl.errors import UserError
-from sibyl.export.onnx_model import check_outputs, libraries, run_model
+from sibyl.export.onnx_model import check_outputs, libraries, opset_of, run_model
 
 PIXELS = "pixels"
 # A name before the stroke keeps this part's edges apart from the classifier's, which the exporter names after its operations ("mean").
@@ -42,7 +42,7 @@ def join_encoder(encoder: OnnxEncoder, head: Any) -> Any:
     import onnx.version_converter
 
     network = onnx.load(str(encoder.path))
-    head_opset, own_opset = _opset(head), _opset(network)
+    head_opset, own_opset = opset_of(head), opset_of(network)
     try:
         if own_opset < head_opset:
             network = onnx.version_converter.convert_version(network, head_opset)
@@ -78,10 +78,6 @@ def _check(encoder: OnnxEncoder, head: Any, joined: Any) -> None:
     batch, *shape = (axis.dim_value for axis in joined.graph.input[0].type.tensor_type.shape.dim)
     images = np.random.default_rng(0).integers(0, 256, (batch or 2, *shape), np.uint8)
     check_outputs(joined, {PIXELS: images}, run_model(head, {"features": encoder.encode(list(images))}))
-
-
-def _opset(model: Any) -> int:
-    return int(next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")))
 
 
 def _normalisation(onnx: Any, encoder: OnnxEncoder, pixels: Any, opset: int, ir_version: int) -> Any:

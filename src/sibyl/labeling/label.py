@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from rich.console import Console
 
@@ -16,7 +15,7 @@ from sibyl.encoders.encoder import Encoder
 from sibyl.errors import DataError
 from sibyl.export.formats import check_format, export_items
 from sibyl.export.labelled_items import labelled_items
-from sibyl.export.onnx_model import classifier_model, write_model
+from sibyl.labeling.classifier_file import write_classifier
 from sibyl.labeling.corrections import FILE as CORRECTIONS
 from sibyl.labeling.later import label_with
 from sibyl.labeling.outputs import OTHERS, TABLES, output_place, write_outputs
@@ -45,7 +44,7 @@ def label(
     column: str | None = None,
     label_column: str | None = None,
     id_column: str | None = None,
-    method: str | Method = DEFAULT_METHOD,
+    method: str | Method | None = None,
     class_prior: ClassPrior = None,
     cache: str | Path | None = None,
     batch_size: int = 32,
@@ -71,8 +70,8 @@ def label(
         What to write for other tools beside the table: names of `sibyl.export.formats.FORMATS`, or ``onnx`` for the classifier.
     column, label_column, id_column : str, optional
         Columns of a table with the texts, the labels and the names of items.
-    method : str or Method
-        A name of `sibyl.METHODS`, a checkpoint, or a method.
+    method : str or Method, optional
+        A name of `sibyl.METHODS`, a checkpoint, or a method; the universal SIB when left out.
     class_prior : None, "balanced" or shares
         What is known of the class mix of the unlabelled items; nothing by default.
     cache : path, optional
@@ -127,7 +126,7 @@ def label_and_write(
     column: str | None,
     label_column: str | None,
     id_column: str | None,
-    method: str | Method,
+    method: str | Method | None,
     class_prior: ClassPrior,
     cache: str | Path | None,
     batch_size: int,
@@ -155,7 +154,7 @@ def label_and_write(
             column=column,
             label_column=label_column,
             id_column=id_column,
-            method=method,
+            method=DEFAULT_METHOD if method is None else method,
             class_prior=class_prior,
             cache=cache,
             batch_size=batch_size,
@@ -167,6 +166,11 @@ def label_and_write(
             raise DataError(
                 f"the examples are those of the run in {earlier}; leave them out, and correct labels with corrections.csv"
             )
+        if method is not None or class_prior is not None:
+            raise DataError(
+                f"the method and what it is told of the class mix are those of the run in {earlier}; leave them out, or label anew "
+                "with examples"
+            )
         if corrections is not None and corrections.resolve() == Path(earlier).resolve():
             raise DataError(f"{earlier}: would be replaced by the labels of the new items; choose another output folder")
         labelling = label_with(
@@ -176,6 +180,7 @@ def label_and_write(
             corrections=corrections,
             leave_out=leave_out,
             column=column,
+            label_column=label_column,
             id_column=id_column,
             cache=cache,
             batch_size=batch_size,
@@ -192,7 +197,6 @@ def label_and_write(
 
 def write_export(name: str, folder: Path, labelling: Labelling) -> None:
     """Write labels for another tool into ``folder/NAME``, or the classifier into ``folder/classifier.onnx``."""
-    solution = labelling.solved.solution
     if name != ONNX:
         row_of = {name: row for row, name in enumerate(labelling.names)}
         rows = [row_of[item.name] for item in labelling.source.items if item.name in row_of]
@@ -202,20 +206,12 @@ def write_export(name: str, folder: Path, labelling: Labelling) -> None:
             labelling.class_names,
             tuple(labelling.names[row] for row in rows),
             labelling.matrix[rows],
-            solution.probabilities[0].numpy(),
+            labelling.solved.solution.probabilities[0].numpy(),
             labelling.summary.method_name,
         )
         export_items(name, folder / name, items)
         return
-    if solution.classifier is None:
-        raise DataError(f"method {labelling.summary.method_name} ends in no classifier that could be exported")
-    notes = {
-        "method": labelling.summary.method,
-        "encoder": str(labelling.summary.encoder.get("name", "")),
-        "sibyl": labelling.summary.version,
-    }
-    classes = np.array(labelling.class_names)
-    write_model(folder / "classifier.onnx", classifier_model(solution.classifier, labelling.matrix.shape[1], classes, notes))
+    write_classifier(folder, labelling)
 
 
 def output_files(out: str | Path) -> list[Path]:

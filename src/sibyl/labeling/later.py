@@ -42,6 +42,7 @@ def label_with(
     corrections: str | Path | None = None,
     leave_out: Sequence[str | Path] = (),
     column: str | None = None,
+    label_column: str | None = None,
     id_column: str | None = None,
     cache: str | Path | None = None,
     batch_size: int = 32,
@@ -63,8 +64,8 @@ def label_with(
         The earlier run's own when left out; no other gives rows that its classifier understands.
     corrections, leave_out, command
         As for `label_items`.
-    column, id_column, cache, batch_size, console
-        As for `sibyl.label`; the column of texts is the earlier run's when left out.
+    column, label_column, id_column, cache, batch_size, console
+        As for `sibyl.label`; the column of texts is the earlier run's when left out. Labels in a column are not looked at.
 
     Raises
     ------
@@ -75,7 +76,7 @@ def label_with(
     started = time.perf_counter()
     run = SavedRun.read(earlier)
     if not isinstance(source, Source):
-        source = _opened(run, Path(source), column, id_column, leave_out)
+        source = _opened(run, Path(source), column, label_column, id_column, leave_out)
     elif source.modality == run.source["modality"] == "table":
         raise DataError(f"{source.root}: give the path of a later table, so that it is read with what the run in {earlier} learned")
     network = _same_encoder(run, earlier, source, encoder)
@@ -124,7 +125,7 @@ def label_with(
     )
     task = Task(solved.task.support_x, solved.task.support_y, queries, solved.task.n_way)
     return Labelling(
-        table, summary, source, embedded.names, embedded.matrix, examples.class_names, Solved(table, task, solution), None
+        table, summary, source, embedded.names, embedded.matrix, examples.class_names, Solved(table, task, solution), None, network
     )
 
 
@@ -137,7 +138,14 @@ def _labels_unused(source: Source, earlier: str | Path) -> list[str]:
     ]
 
 
-def _opened(run: SavedRun, path: Path, column: str | None, id_column: str | None, leave_out: Sequence[str | Path]) -> Source:
+def _opened(
+    run: SavedRun,
+    path: Path,
+    column: str | None,
+    label_column: str | None,
+    id_column: str | None,
+    leave_out: Sequence[str | Path],
+) -> Source:
     """Open the new items as the earlier ones were; columns are the earlier run's where none are named."""
     if path.is_dir():
         return open_source(path, column=column, id_column=id_column, exclude=leave_out)
@@ -149,6 +157,7 @@ def _opened(run: SavedRun, path: Path, column: str | None, id_column: str | None
     return open_source(
         path,
         column=column or run.source["column"],
+        label_column=label_column,
         id_column=id_column or run.source.get("id_column"),
         exclude=leave_out,
         fitted=run.fitted if run.source["modality"] == "table" else None,

@@ -166,7 +166,8 @@ def _encoder_line(summary: Summary) -> str:
     side = encoder.get("preprocessing", {}).get("input_size")
     size = f", {side} × {side} pixels" if side else ""
     source = f" ({encoder['preprocessing_from']})" if "preprocessing_from" in encoder else ""
-    return f"{encoder.get('name', 'features')}{size}{source}; {counted(summary.cached, 'item')} came from the cache"
+    cached = f"; {counted(summary.cached, 'item')} came from the cache" if summary.cached else ""
+    return f"{encoder.get('name', 'features')}{size}{source}{cached}"
 
 
 def printable(text: str) -> str:

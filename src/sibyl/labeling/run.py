@@ -56,6 +56,8 @@ class Labelling:
         Task and solution.
     run : SavedRun, optional
         What is kept to solve again; None where the method cannot be built again from its name.
+    encoder : Encoder, optional
+        What read the items; None where they are rows already.
     """
 
     table: pd.DataFrame
@@ -66,6 +68,7 @@ class Labelling:
     class_names: tuple[str, ...]
     solved: Solved
     run: SavedRun | None = None
+    encoder: Encoder[Any, Any] | None = None
 
 
 def label_items(
@@ -142,7 +145,7 @@ def label_items(
         usable = {item: label for item, label in given.labels.items() if item not in reasons}
         kept_examples = Examples(usable, given.class_names, given.source, given.origins)
         run = SavedRun(embedded.names, embedded.matrix, kept_examples, rebuilt, plain_prior(class_prior), kept, embedded.fitted)
-    return Labelling(solved.table, summary, source, embedded.names, embedded.matrix, given.class_names, solved, run)
+    return Labelling(solved.table, summary, source, embedded.names, embedded.matrix, given.class_names, solved, run, network)
 
 
 def encoder_for(source: Source, encoder: str | Path | Encoder[Any, Any] | None) -> tuple[Encoder[Any, Any] | None, tuple[str, ...]]:
@@ -188,8 +191,10 @@ def _labels_given(
     mended = Corrections({}) if corrections is None else read_corrections(corrections, source.root, names)
     given = with_corrections(given, mended)
     if not given.labels:
+        column = " or, where a column holds labels, --label-column NAME" if source.root.is_file() else ""
         raise DataError(
             f"{source.root}: no item is labelled; give at least one example of each class with --examples TABLE or --example CLASS=ITEM"
+            f"{column}"
         )
     checked(given)
     check_items_exist(given, names, {one.name: one.reason for one in source.skipped})

@@ -16,7 +16,7 @@ from sibyl.sources.fitted import Fitted
 
 KIND = "table"
 MAX_CATEGORIES = 30
-_CLIP = 10.0  # standard deviations
+LIMIT = 10.0  # standard deviations
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class FittedColumns:
         for number in self.numbers:
             values = numbers[number.name]
             filled = np.where(np.isnan(values), number.median, values)
-            parts.append(np.clip((filled - number.mean) / number.deviation, -_CLIP, _CLIP)[:, None])
+            parts.append(np.clip((filled - number.mean) / number.deviation, -LIMIT, LIMIT)[:, None])
         for category in self.categories:
             texts = categories[category.name]
             hits = np.stack([texts == one for one in category.own], 1) if category.own else np.zeros((len(texts), 0), bool)

@@ -6,6 +6,7 @@ import csv
 import difflib
 import io
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from sibyl.wording import counted
 
 ENDINGS = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".txt")
 _DELIMITERS = ",;\t|"
+_INDEX = re.compile(r"__index_level_\d+__")  # how pandas names the column of its row labels
 _BYTE_ORDER_MARKS = (b"\xff\xfe", b"\xfe\xff")
 Rows = Iterator[tuple[int, list[str] | None, str]]
 """Number of the row from 1, its cells, or None and what is wrong with it."""
@@ -149,7 +151,16 @@ def _read_delimited(path: Path) -> RawTable:
             skipped.append(Skipped(f"row {row}", problem))
         else:
             kept[row] = cells
-    return RawTable(path, pd.DataFrame(list(kept.values()), list(kept), names, dtype=object), tuple(skipped))
+    frame = pd.DataFrame(list(kept.values()), list(kept), names, dtype=object)
+    return RawTable(path, _without_index(frame, heading), tuple(skipped))
+
+
+def _without_index(frame: pd.DataFrame, heading: Sequence[str]) -> pd.DataFrame:
+    """Leave out the row numbers that pandas writes as a first column without a name: they say nothing of an item."""
+    if len(heading) < 2 or heading[0].strip() not in ("", "Unnamed: 0"):
+        return frame
+    cells = frame.iloc[:, 0].str.strip()
+    return frame.iloc[:, 1:] if cells.str.isdecimal().all() and cells.is_unique else frame
 
 
 def _parse(text: str, delimiter: str, quoting: Any) -> Rows:
@@ -214,6 +225,9 @@ def _read_parquet(path: Path) -> pd.DataFrame:
     try:
         table = pq.read_table(path)
         _check_names(path, table.column_names)
+        indices = [name for name in table.column_names if _INDEX.fullmatch(name)]
+        if len(indices) < table.num_columns:
+            table = table.drop_columns(indices)
         frame: pd.DataFrame = table.to_pandas(ignore_metadata=True, types_mapper=None)
     except (pa.ArrowException, UnicodeDecodeError, OSError) as error:
         raise DataError(f"{path}: damaged or not a parquet file ({' '.join(str(error).split())[:120]}); write it again") from None
