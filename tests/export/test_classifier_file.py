@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import torch
 from PIL import Image
 from sklearn.datasets import load_wine
 
+from sibyl.cli.app import main
 from sibyl.encoders.onnx import OnnxEncoder
 from sibyl.export.columns import join_columns
 from sibyl.export.onnx_model import classifier_model, write_model
@@ -135,3 +137,15 @@ def test_what_onnx_cannot_hold_is_said_in_the_file(tmp_path: Path) -> None:
     session, about = opened(tmp_path / "out")
     assert [one.name for one in session.get_inputs()] == ["features"]
     assert "rows of the encoder tfidf, which is not in this file; sibyl label NEW --with out reads both" in about["input"]
+
+
+def test_the_command_says_what_it_exported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, _ = wine(tmp_path)
+    out = tmp_path / "out"
+    command = ["sibyl", "label", str(first), "--out", str(out), "--export", "cleanlab", "--export", "onnx", "--export", "onnx"]
+    monkeypatch.setattr(sys, "argv", command)
+    main()
+    said = " ".join(capsys.readouterr().out.split("\n")[-2:]).strip()
+    assert said == f"exported {out / 'cleanlab'}, {out / 'classifier.onnx'}"

@@ -18,8 +18,8 @@ from sibyl.sources.fitted_columns import FittedColumns
 FILE = "classifier.onnx"
 
 
-def write_classifier(folder: Path, labelling: Labelling) -> None:
-    """Write ``folder/classifier.onnx``.
+def write_classifier(folder: Path, labelling: Labelling) -> Path:
+    """Write ``folder/classifier.onnx``, and return its path.
 
     A table goes in by its columns, an image by its pixels where the encoder is an ONNX file; otherwise the features of the run's encoder
     do. The metadata entry ``input`` says which in words.
@@ -56,3 +56,4 @@ def write_classifier(folder: Path, labelling: Labelling) -> None:
     elif isinstance(labelling.encoder, OnnxEncoder):
         model = join_encoder(labelling.encoder, model)
     write_model(folder / FILE, model)
+    return folder / FILE

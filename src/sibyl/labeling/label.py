@@ -190,13 +190,12 @@ def label_and_write(
     if out is None:
         return labelling, labelling.summary
     summary = write_labelling(out, labelling, cache)
-    for name in export:
-        write_export(name, output_place(out)[0], labelling)
-    return labelling, summary
+    written = [write_export(name, output_place(out)[0], labelling) for name in dict.fromkeys(export)]
+    return labelling, replace(summary, exports=tuple(map(str, written)))
 
 
-def write_export(name: str, folder: Path, labelling: Labelling) -> None:
-    """Write labels for another tool into ``folder/NAME``, or the classifier into ``folder/classifier.onnx``."""
+def write_export(name: str, folder: Path, labelling: Labelling) -> Path:
+    """Write labels for another tool into ``folder/NAME``, or the classifier into ``folder/classifier.onnx``; return which."""
     if name != ONNX:
         row_of = {name: row for row, name in enumerate(labelling.names)}
         rows = [row_of[item.name] for item in labelling.source.items if item.name in row_of]
@@ -210,8 +209,8 @@ def write_export(name: str, folder: Path, labelling: Labelling) -> None:
             labelling.summary.method_name,
         )
         export_items(name, folder / name, items)
-        return
-    write_classifier(folder, labelling)
+        return folder / name
+    return write_classifier(folder, labelling)
 
 
 def output_files(out: str | Path) -> list[Path]:

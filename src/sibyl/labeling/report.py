@@ -102,6 +102,8 @@ class Summary:
         From the first look at the folder to the table.
     output : str
         Where the table was written; empty if it was not.
+    exports : tuple of str
+        What was written for other tools.
     notes : tuple of str
         What a person should know: fallbacks, features that could not be kept.
     method_name, source, modality, examples_from, class_prior, command, version, made : str
@@ -116,6 +118,7 @@ class Summary:
     cached: int
     seconds: float
     output: str = ""
+    exports: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     method_name: str = ""
     source: str = ""
@@ -128,7 +131,7 @@ class Summary:
 
     def to_json(self) -> Json:
         """Return the fields as JSON can hold them, the counts among the others."""
-        fields = asdict(self) | {"notes": list(self.notes)}
+        fields = asdict(self) | {"exports": list(self.exports), "notes": list(self.notes)}
         counts: Json = fields.pop("counts")
         return counts | fields
 
@@ -159,6 +162,8 @@ def print_summary(console: Console, summary: Summary, max_classes: int = 30, max
     for note in summary.notes:
         line(f"note: {note}")
     line(f"{summary.seconds:.1f} s" + (f", written to {summary.output}" if summary.output else ""))
+    if summary.exports:
+        line(f"exported {', '.join(summary.exports)}")
 
 
 def _encoder_line(summary: Summary) -> str:

@@ -135,7 +135,9 @@ def test_the_command_itself_is_stopped(tmp_path: Path, photos: Path, sent: signa
         time.sleep(draw.uniform(0.8, 3.0))
         run.send_signal(sent)
         _, said = run.communicate(timeout=60)
-        assert "Traceback" not in said or run.returncode in {130, -2, 1}
+        # Python itself drops an interrupt that meets one of its own callbacks, and says so: the run goes on to its end.
+        dropped = run.returncode == 0 and "Exception ignored" in said
+        assert "Traceback" not in said or dropped or run.returncode in {130, -2, 1}
         names = {path.name for path in out.iterdir() if not path.name.startswith(".")} if out.exists() else set()
         assert names <= FILES
         assert "labels.csv" not in names or (names == FILES and len(rows(out / "labels.csv")) == 36)
