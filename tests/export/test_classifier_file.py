@@ -17,6 +17,7 @@ from sklearn.datasets import load_wine
 
 from sibyl.cli.app import main
 from sibyl.encoders.onnx import OnnxEncoder
+from sibyl.errors import DataError
 from sibyl.export.columns import join_columns
 from sibyl.export.onnx_model import classifier_model, write_model
 from sibyl.labeling.label import label
@@ -150,3 +151,13 @@ def test_the_command_says_what_it_exported(
         main()
     said = " ".join(capsys.readouterr().out.split("\n")[-2:]).strip()
     assert said == f"exported {out / 'cleanlab'}, {out / 'classifier.onnx'}"
+
+
+def test_a_full_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, model: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    np.save(tmp_path / "rows.npy", np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32))
+    monkeypatch.setattr("sibyl.labeling.classifier_file.write_model", full)
+    with pytest.raises(DataError, match=r"classifier\.onnx: cannot be written \(No space left on device\); free space"):
+        label(tmp_path / "rows.npy", {"0": "a", "1": "b"}, out=tmp_path / "out", export=["onnx"])

@@ -27,7 +27,7 @@ def write_classifier(folder: Path, labelling: Labelling) -> Path:
     Raises
     ------
     DataError
-        If the method ends in no classifier.
+        If the method ends in no classifier, or the file cannot be written.
     UserError
         As `classifier_model`.
     MissingExtra
@@ -55,5 +55,10 @@ def write_classifier(folder: Path, labelling: Labelling) -> Path:
         model = join_columns(FittedColumns.of(columns), model)
     elif isinstance(labelling.encoder, OnnxEncoder):
         model = join_encoder(labelling.encoder, model)
-    write_model(folder / FILE, model)
+    try:
+        write_model(folder / FILE, model)
+    except OSError as error:
+        raise DataError(
+            f"{folder / FILE}: cannot be written ({error.strerror or error}); free space or choose another folder"
+        ) from None
     return folder / FILE

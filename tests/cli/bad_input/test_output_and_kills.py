@@ -18,8 +18,8 @@ import pandas as pd
 import pytest
 
 from sibyl.errors import DataError
-from sibyl.labeling.label import label
-from sibyl.labeling.run import label_items
+from sibyl.labeling.label import label, write_export
+from sibyl.labeling.run import Labelling, label_items
 from tests.cli.bad_input.mean_colour import COLOURS, EXAMPLES, MeanColour, rows
 from tests.encoders.tiny_onnx import write_tiny_encoder
 
@@ -67,6 +67,32 @@ def test_a_disk_that_is_full_leaves_nothing_half(tmp_path: Path, photos: Path) -
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
     label(photos, EXAMPLES, MeanColour(), tmp_path / "out")
     assert len(rows(tmp_path / "out" / "labels.csv")) == 36
+
+
+def limited_export(name: str, out: Path, labelling: Labelling) -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20, 20))
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        write_export(name, out, labelling)
+    except DataError as error:
+        os._exit(3 if "cannot be written" in str(error) else 4)
+    os._exit(0)
+
+
+@pytest.mark.parametrize("name", ["cleanlab", "datasets", "fiftyone", "folders", "label-studio"])
+def test_an_export_onto_a_full_disk_leaves_the_one_before(tmp_path: Path, photos: Path, name: str) -> None:
+    labelling = label_items(photos, EXAMPLES, MeanColour())
+    out = tmp_path / "out"
+    out.mkdir()
+    written = write_export(name, out, labelling)
+    before = {path.relative_to(out): path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    assert before
+    run = multiprocessing.get_context("fork").Process(target=limited_export, args=(name, out, labelling))
+    run.start()
+    run.join()
+    assert run.exitcode == 3
+    assert {path.relative_to(out): path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+    assert list(out.iterdir()) == [written]
 
 
 def slow_label(photos: Path, out: Path, cache: Path, delay: float) -> None:
