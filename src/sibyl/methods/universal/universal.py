@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import ClassVar
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
+from torch import Tensor
 
 from sibyl.methods.classifiers import class_means
 from sibyl.methods.method import LearnedMethod, Objective, Traits
@@ -20,6 +20,7 @@ from sibyl.methods.universal.first_look import N_DESCRIPTORS, first_look
 from sibyl.methods.universal.gradient_network import GradientNetwork
 from sibyl.methods.universal.graph import spread_labels
 from sibyl.methods.universal.neighbours import Nodes
+from sibyl.methods.universal.objective import bound, told_shares
 from sibyl.methods.universal.passing import Pass, Setting
 from sibyl.methods.universal.perceptron import perceptron
 from sibyl.methods.universal.posterior import Posterior
@@ -188,14 +189,9 @@ class UniversalSIB(LearnedMethod):
         )  # fmt: skip
 
     def objective(self, episode: Episode) -> Objective:
-        """Return the bound and what trains beside it: every step's answer, the inductive answer, the outliers.
-
-        In six of ten balanced episodes, and in a tenth of the others, the class mix is given.
-        """
-        task, y, scored = episode.task, episode.query_y, episode.scored
-        weight = scored.to(task.query_x.dtype)
-        n_scored = weight.sum(1).clamp_min(1)
-        shares = self._told(episode)
+        """Return the bound and what trains beside it: every step's answer, the inductive answer, the outliers."""
+        task = episode.task
+        shares = told_shares(episode)
         exponent, shape = self.power(task)
         nodes = Nodes.of(task, exponent, power_rows(task.support_x, exponent))
         rows = QueryRows(task, exponent, spread_labels(task), nodes, max(1, task.query_x.shape[1]), keep=True, keep_products=True)
@@ -203,34 +199,16 @@ class UniversalSIB(LearnedMethod):
         answer, adapted = self._solve(task, exponent, shape, nodes, rows, rows.count, shares, trace, draw=True)
         inductive, _ = self._solve(task, exponent, shape, nodes, (), torch.zeros_like(rows.count), None)
         (whole,) = rows
-
-        def misfit(logits: Float[Tensor, "task way row"], most: float = float("inf")) -> Tensor:
-            each = cross_entropy(logits, y.clamp_min(0), reduction="none").clamp_max(most)
-            return ((each * weight).sum(1) / n_scored).mean()
-
-        logits = answer.logits(whole.unit)
-        fit = misfit(logits)
-        divergence = (self.posterior.divergence(adapted.centre, adapted.evidence) / n_scored).mean()
-        alone = misfit(inductive.logits(whole.unit))
-        on_the_way = torch.stack([misfit(logits, 8.0) for logits in trace]).mean()
-        loss = fit + self.kl_weight * divergence + 0.3 * on_the_way + 0.3 * alone
-        terms = {"negative_log_likelihood": fit.detach(), "kl": divergence.detach(), "inductive": alone.detach()}
-        if shares is not None:  # who knows the class mix mostly wants the labels right: the expected error beside the likelihood
-            right = logits.softmax(1).gather(1, y.clamp_min(0)[:, None])[:, 0]
-            loss = loss + 2.0 * (((1 - right) * weight).sum(1) / n_scored).mean()
-        outlier = task.query_mask & ~scored
-        if bool(outlier.any()):
-            odds = answer.outlier_logits(whole.unit)[task.query_mask]
-            loss = loss + 0.3 * binary_cross_entropy_with_logits(odds, outlier[task.query_mask].to(odds.dtype))
-        return Objective(loss, terms)
-
-    def _told(self, episode: Episode) -> Float[Tensor, "task way"] | None:
-        counts = nn.functional.one_hot(episode.query_y.clamp_min(0), episode.task.n_way) * episode.scored[..., None]
-        counts = counts.sum(1).to(episode.task.query_x.dtype)
-        balanced = bool((counts == counts[:, :1]).all())
-        if float(torch.rand(())) >= (0.6 if balanced else 0.1):
-            return None
-        return counts / counts.sum(1, keepdim=True).clamp_min(1)
+        return bound(
+            episode,
+            logits=answer.logits(whole.unit),
+            inductive=inductive.logits(whole.unit),
+            on_the_way=trace,
+            divergence=self.posterior.divergence(adapted.centre, adapted.evidence),
+            kl_weight=self.kl_weight,
+            told=shares is not None,
+            outlier_logits=partial(answer.outlier_logits, whole.unit),
+        )
 
     def _solve(
         self,
