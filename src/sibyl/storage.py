@@ -43,6 +43,15 @@ def _flush_to_disk(path: Path) -> None:
 
 
 @contextmanager
+def write_errors(place: str | Path) -> Iterator[None]:
+    """Turn what the system says of writing to `place` into a DataError: a full disk, no permission."""
+    try:
+        yield
+    except OSError as error:
+        raise DataError(f"{place}: cannot be written ({error.strerror or error}); free space or choose another folder") from None
+
+
+@contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
     """Yield a temporary file path beside `path` that replaces it when the block ends without an error.
 

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from sibyl.errors import DataError, UnknownName
+from sibyl.errors import UnknownName
 from sibyl.export.class_folders import write_class_folders, write_fiftyone_tree
 from sibyl.export.cleanlab_arrays import write_cleanlab_arrays
 from sibyl.export.hf_dataset import write_hf_dataset
 from sibyl.export.label_studio import write_label_studio
 from sibyl.export.labelled_items import LabelledItems
-from sibyl.storage import atomic_folder
+from sibyl.storage import atomic_folder, write_errors
 
 FORMATS: dict[str, Callable[[Path, LabelledItems], None]] = {
     "cleanlab": write_cleanlab_arrays,
@@ -42,8 +42,5 @@ def export_items(name: str, folder: Path, labelled: LabelledItems) -> None:
         If the format cannot hold such items, or the folder cannot be written.
     """
     check_format(name)
-    try:
-        with atomic_folder(folder) as partial_folder:
-            FORMATS[name](partial_folder, labelled)
-    except OSError as error:
-        raise DataError(f"{folder}: cannot be written ({error.strerror or error}); free space or choose another folder") from None
+    with write_errors(folder), atomic_folder(folder) as partial_folder:
+        FORMATS[name](partial_folder, labelled)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from sibyl.export.onnx_model import classifier_model, write_model
 from sibyl.export.pixels import join_encoder
 from sibyl.labeling.run import Labelling
 from sibyl.sources.fitted_columns import FittedColumns
+from sibyl.storage import write_errors
 
 FILE = "classifier.onnx"
 
@@ -36,29 +39,36 @@ def write_classifier(folder: Path, labelling: Labelling) -> Path:
     classifier = labelling.solved.solution.classifier
     if classifier is None:
         raise DataError(f"method {labelling.summary.method_name} ends in no classifier that could be exported")
-    columns = labelling.source.fitted
-    encoder = str(labelling.summary.encoder.get("name", ""))
+    join, takes = _preparation(labelling, folder)
+    notes = {
+        "method": labelling.summary.method,
+        "encoder": _encoder_name(labelling),
+        "sibyl": labelling.summary.version,
+        "input": takes,
+    }
+    model = join(classifier_model(classifier, labelling.matrix.shape[1], np.array(labelling.class_names), notes))
+    with write_errors(folder / FILE):
+        write_model(folder / FILE, model)
+    return folder / FILE
+
+
+def _preparation(labelling: Labelling, folder: Path) -> tuple[Callable[[Any], Any], str]:
+    """Return what puts the preparation of items before a model of their features, and in words what goes in then."""
+    columns, encoder = labelling.source.fitted, labelling.encoder
     if columns is not None:
         takes = "numbers and categories: the columns of a table in the order of the entries of these names"
-    elif isinstance(labelling.encoder, OnnxEncoder):
-        takes = "pixels: RGB images, resized and cut as the entry preprocessing says"
-    elif labelling.encoder is None:
-        takes = "features: rows as those of the run"
-    else:
-        takes = (
-            f"features: rows of the encoder {encoder}, which is not in this file; sibyl label NEW --with {folder.name} reads both"
-        )
-    notes = {"method": labelling.summary.method, "encoder": encoder, "sibyl": labelling.summary.version, "input": takes}
-    classes = np.array(labelling.class_names)
-    model: Any = classifier_model(classifier, labelling.matrix.shape[1], classes, notes)
-    if columns is not None:
-        model = join_columns(FittedColumns.of(columns), model)
-    elif isinstance(labelling.encoder, OnnxEncoder):
-        model = join_encoder(labelling.encoder, model)
-    try:
-        write_model(folder / FILE, model)
-    except OSError as error:
-        raise DataError(
-            f"{folder / FILE}: cannot be written ({error.strerror or error}); free space or choose another folder"
-        ) from None
-    return folder / FILE
+        return partial(join_columns, FittedColumns.of(columns)), takes
+    if isinstance(encoder, OnnxEncoder):
+        return partial(join_encoder, encoder), "pixels: RGB images, resized and cut as the entry preprocessing says"
+    if encoder is None:
+        return _as_it_is, "features: rows as those of the run"
+    which = f"rows of the encoder {_encoder_name(labelling)}, which is not in this file"
+    return _as_it_is, f"features: {which}; sibyl label NEW --with {folder.name} reads both"
+
+
+def _as_it_is(model: Any) -> Any:
+    return model
+
+
+def _encoder_name(labelling: Labelling) -> str:
+    return str(labelling.summary.encoder.get("name", ""))

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from sibyl.errors import DataError
 from sibyl.labeling.report import Summary
 from sibyl.labeling.table import write_labels_csv, write_labels_jsonl, write_labels_parquet
-from sibyl.storage import atomic_path
+from sibyl.storage import atomic_path, write_errors
 
 TABLES = ("labels.csv", "labels.jsonl", "labels.parquet")
 _WRITERS = {".csv": write_labels_csv, ".jsonl": write_labels_jsonl, ".parquet": write_labels_parquet}
@@ -64,14 +63,15 @@ def write_outputs(
         **(others or {}),
         "summary.json": lambda path: _write_summary(path, summary),
     }
-    try:
-        with ExitStack() as stack:
-            for name, write in writers.items():
-                write(stack.enter_context(atomic_path(folder / name)))
-    except OSError as error:
-        if is_new and folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()
-        raise DataError(f"{folder}: cannot be written ({error.strerror or error}); free space or choose another folder") from None
+    with write_errors(folder):
+        try:
+            with ExitStack() as stack:
+                for name, write in writers.items():
+                    write(stack.enter_context(atomic_path(folder / name)))
+        except OSError:
+            if is_new and folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
+            raise
 
 
 def _write_summary(path: Path, summary: Summary) -> None:

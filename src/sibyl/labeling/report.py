@@ -132,6 +132,8 @@ class Summary:
     def to_json(self) -> Json:
         """Return the fields as JSON can hold them, the counts among the others."""
         fields = asdict(self) | {"exports": list(self.exports), "notes": list(self.notes)}
+        if not self.exports:  # summary.json is written before them
+            del fields["exports"]
         counts: Json = fields.pop("counts")
         return counts | fields
 
