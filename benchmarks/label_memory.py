@@ -1,15 +1,16 @@
 """Memory and time of the label job from 1,000 to 100,000 images, made on the spot.
 
-    python benchmarks/label_memory.py [--sizes 1000 10000 100000] [--seed 0] [--out results]
+    python benchmarks/label_memory.py [--sizes 1000 10000 100000] [--dims 64 768] [--seed 0] [--out results]
 
 Each size is one process that does what `sibyl label` does, report included; its peak resident memory, of each step on its own, is what
-the operating system saw (Linux). The encoder is a fixed random projection to 64 columns, so that what is measured is reading, caching,
-solving and writing.
+the operating system saw (Linux). The encoder is a fixed random projection, so that what is measured is reading, caching, solving and
+writing.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import subprocess
@@ -30,7 +31,7 @@ from sibyl.labeling.label import label
 from sibyl.storage import write_json, write_text
 
 ROOT = Path(__file__).resolve().parents[1]
-N_CLASSES, SIDE, DIM = 20, 24, 64
+N_CLASSES, SIDE = 20, 24
 STEPS = {  # as people call them, and where the job calls them
     "open": (run_module, "open_source"),
     "encode": (run_module, "embed_source"),
@@ -39,30 +40,29 @@ STEPS = {  # as people call them, and where the job calls them
 }
 
 GROWS = [
-    "What still grows in proportion to the number of images n:",
+    "What grows in proportion to the number of images, whatever the encoder and the number of classes:",
     "",
-    "- open: name, record and sub-folder of each, once: about 250 bytes. No path is kept beside the name.",
-    f"- encode: the features, once: {4 * DIM} bytes (4 × columns). They are solved where they lie. While encoding, 40 bytes for the cache's index;",
-    "  its rows are memory-mapped, so those that are read count as resident until the step ends.",
-    f"- solve: universal SIB's prepared rows ({4 * DIM} bytes, up to 2²⁶ numbers, beyond that prepared anew in each pass) and, of each class, what the",
-    f"  graph says, the logits with the unlabelled images and those without: 12 × {N_CLASSES} bytes. The table of labels: about 90 bytes.",
-    "- write: little; labels go out some thousand rows at a time, the run's file from the features where they lie. The step begins",
-    "  with what the steps before hold, and with memory that the solver gave back to the process but the process not to the system.",
+    "- the name of each, once: some 80 bytes. Records, paths and sub-folders are made from it when they are asked for;",
+    "- the table of labels that the caller gets: 76 bytes a row, and its names;",
+    "- for a while, 40 bytes for the index of the feature cache and some numbers of each image: a rank, a score, a margin.",
     "",
-    "What grows only up to a bound, and does not from there to a million: universal SIB goes over slices of 2¹⁶ pairs of an image and a class",
-    "(its network holds some 200 numbers a pair), and its graph over slices of 2,048 images beside 1,024 landmarks: some 50 MiB at once. So memory",
-    "is not flat to the last, but a hundred times as many images take less than half as much again, most of it features and labels. The choice",
-    "of what to label next compares at most 2,000 images with 4,000 (32 MiB). The report shows at most 504 images by class and 2,000 points.",
+    "What would grow with columns or classes lies in files (`sibyl.mapped`): features, the solver's prepared rows, what the graph says of each",
+    "class, the logits with the unlabelled images and those without. They are gone over in slices, and each slice leaves the memory when the",
+    "next is asked for. These files need the room on disk that was memory before; where it is lacking, or the system is not Linux, they are memory.",
+    "",
+    "What grows only up to a bound: the graph is solved on 1,024 rows and 512 send messages, the choice of what to label next compares 2,000",
+    "rows with 4,000, the map shows 2,000 points. A thousand images do not reach these bounds, ten thousand do.",
 ]
 
 
 class Projection(Encoder[Any, Any]):
     """Pixels times a fixed random matrix."""
 
-    name, key, dim, description = "projection", "projection-1", DIM, {"name": "projection"}
+    name, key, dim, description = "projection", "", 0, {"name": "projection"}
 
-    def __init__(self) -> None:
-        self._matrix = np.random.default_rng(0).normal(size=(SIDE * SIDE * 3, DIM)).astype(np.float32) / SIDE
+    def __init__(self, dim: int) -> None:
+        self.dim, self.key = dim, f"projection-{dim}"
+        self._matrix = np.random.default_rng(0).normal(size=(SIDE * SIDE * 3, dim)).astype(np.float32) / SIDE
 
     def prepare(self, item: Any) -> Any:
         return np.asarray(item, np.float32).ravel() / 255
@@ -102,13 +102,13 @@ def watch(module: Any, name: str, step: str, peaks: dict[str, float]) -> None:
     setattr(module, name, watched)
 
 
-def run(folder: Path, out: Path) -> None:
+def run(folder: Path, out: Path, dim: int) -> None:
     examples = {f"000/{number:06d}.bmp": f"class {number}" for number in range(N_CLASSES)}
     peaks = {"imports": peak_mib()}
     for step, (module, name) in STEPS.items():
         watch(module, name, step, peaks)
     started = time.perf_counter()
-    table = label(folder, examples, Projection(), out, cache=out / "cache")
+    table = label(folder, examples, Projection(dim), out, cache=out / "cache")
     seconds = time.perf_counter() - started
     labelled = table[table["status"] == "labelled"]
     right = (labelled["label"] == "class " + (labelled["item"].str[4:10].astype(int) % N_CLASSES).astype(str)).mean()
@@ -126,52 +126,71 @@ def page(rows: list[dict[str, Any]], command: str, seed: int) -> str:
         f"`{command}`",
         "",
         f"Images of {SIDE} × {SIDE} pixels made on the spot (seed {seed}), {N_CLASSES} classes, one example each. Each line is one process that does",
-        f"what `sibyl label` does, report included, with an encoder of {DIM} columns and one thread; the second run finds all features in the",
+        "what `sibyl label` does, report included, with an encoder of 64 or 768 columns and one thread; the second run finds all features in the",
         "cache. The machine was shared with long trainings, so seconds are upper bounds. Memory is the peak resident memory in MiB: of the whole",
         "run, after the imports, and while each step ran, with all that the steps before it had left.",
         "",
-        "| images | run | s | peak | imports | open | encode | solve | write | report, MiB | right, % |",
-        "|---|---|---|---|---|---|---|---|---|---|---|",
+        "| columns | images | run | s | peak | imports | open | encode | solve | write | report, MiB | right, % |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
         steps = " | ".join(f"{row['peaks_mib'][step]:.0f}" for step in ("imports", *STEPS))
         lines.append(
-            f"| {row['images']:,} | {row['run']} | {row['seconds']:.1f} | {max(row['peaks_mib'].values()):.0f} | {steps} | "
+            f"| {row['dim']} | {row['images']:,} | {row['run']} | {row['seconds']:.1f} | {max(row['peaks_mib'].values()):.0f} | {steps} | "
             f"{row['report_mib']:.2f} | {100 * row['right']:.1f} |"
         )
-    smallest, largest = rows[0]["images"], rows[-1]["images"]
-    lines += ["", f"Growth from {smallest:,} to {largest:,} images, MiB:", "", "| run | peak | open | encode | solve | write |"]
-    lines.append("|---|---|---|---|---|---|")
-    for kind in ("first", "second"):
-        few, many = (row["peaks_mib"] for row in rows if row["run"] == kind and row["images"] in (smallest, largest))
-        grown = [max(many.values()) - max(few.values()), *(many[step] - few[step] for step in STEPS)]
-        lines.append(f"| {kind} | " + " | ".join(f"{one:.0f}" for one in grown) + " |")
+    sizes = sorted({row["images"] for row in rows})
+    lines += [
+        "",
+        "Growth, MiB:",
+        "",
+        "| columns | images | run | peak | open | encode | solve | write |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for dim in sorted({row["dim"] for row in rows}):
+        for smaller, kind in itertools.product(sizes[:-1], ("first", "second")):
+            few, many = (
+                next(row["peaks_mib"] for row in rows if (row["dim"], row["run"], row["images"]) == (dim, kind, size))
+                for size in (smaller, sizes[-1])
+            )
+            grown = [max(many.values()) - max(few.values()), *(many[step] - few[step] for step in STEPS)]
+            lines.append(f"| {dim} | {smaller:,} → {sizes[-1]:,} | {kind} | " + " | ".join(f"{one:.0f}" for one in grown) + " |")
     return "\n".join([*lines, "", *GROWS])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="+", default=[1000, 10_000, 100_000])
+    parser.add_argument("--dims", type=int, nargs="+", default=[64, 768])
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=ROOT / "results")
-    parser.add_argument("--one", type=Path, nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
-        run(*arguments.one)
+        folder, out, dim = arguments.one
+        run(Path(folder), Path(out), int(dim))
         return
     rows: list[dict[str, Any]] = []
     for n in arguments.sizes:
         with tempfile.TemporaryDirectory() as folder:
             make(Path(folder) / "images", n, arguments.seed)
-            for kind in ("first", "second"):
-                process = [sys.executable, __file__, "--one", str(Path(folder) / "images"), str(Path(folder) / "out")]
+            for dim, kind in itertools.product(arguments.dims, ("first", "second")):
+                process = [
+                    sys.executable,
+                    __file__,
+                    "--one",
+                    str(Path(folder) / "images"),
+                    str(Path(folder) / f"out{dim}"),
+                    str(dim),
+                ]
                 said = subprocess.run(
                     process, stdout=subprocess.PIPE, text=True, check=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
                 )
-                rows.append({"run": kind, **json.loads(said.stdout.splitlines()[-1])})
+                rows.append({"dim": dim, "run": kind, **json.loads(said.stdout.splitlines()[-1])})
                 print(rows[-1], flush=True)
-    command = f"python benchmarks/label_memory.py --sizes {' '.join(map(str, arguments.sizes))} --seed {arguments.seed}"
-    write_json(arguments.out / "label_scale.json", {"command": command, "seed": arguments.seed, "dim": DIM, "rows": rows})
+    command = f"python benchmarks/label_memory.py --sizes {' '.join(map(str, arguments.sizes))}"
+    command += f" --dims {' '.join(map(str, arguments.dims))} --seed {arguments.seed}"
+    write_json(arguments.out / "label_scale.json", {"command": command, "seed": arguments.seed, "rows": rows})
     text = page(rows, command, arguments.seed)
     write_text(arguments.out / "label_scale.md", text + "\n")
     print(text)

@@ -159,3 +159,14 @@ def test_names_are_taken_from_the_same_column_and_a_folder_has_none(tmp_path: Pa
     folder.mkdir()
     (folder / "a.txt").write_text("a plum")
     assert label(folder, earlier=tmp_path / "out")["label"].tolist() == ["fruit"]
+
+
+def test_the_column_of_labels_need_not_be_named_again(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"remark": LINES, "kind": ["fruit", *[""] * (len(LINES) - 2), "sky"]})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    label(tmp_path / "t.csv", None, "tfidf", tmp_path / "out", label_column="kind")
+    expected = pd.read_csv(tmp_path / "out" / "labels.csv")["label"]
+    for later in (frame, frame[["remark"]]):  # without that column nothing needs to be told apart
+        later.to_csv(tmp_path / "later.csv", index=False)
+        table = label(tmp_path / "later.csv", earlier=tmp_path / "out")
+        assert (table["label"] == expected).mean() > 0.95

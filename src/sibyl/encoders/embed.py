@@ -20,11 +20,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from sibyl.encoders.encoder import Encoder
 from sibyl.encoders.feature_cache import FeatureCache
 from sibyl.errors import DataError
+from sibyl.mapped import allocate, release
 from sibyl.sources.fitted import Fitted
 from sibyl.sources.item import Item, Skipped, Unreadable
 
 _FLUSH_SECONDS = 5.0  # what a killed run may lose
-_MOVED_ROWS = 4096
+_MOVED_ROWS = 4096  # gone over at once; by then, what lies in files leaves the memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +110,7 @@ def embed(
         If the encoder returns NaN or infinity; the message names the item.
     """
     n_threads = n_threads or os.cpu_count() or 1
-    matrix = np.empty((len(items), encoder.dim), np.float32)
+    matrix = allocate((len(items), encoder.dim))
     is_done = np.zeros(len(items), bool)
     skipped: list[Skipped] = []
     n_cached = 0
@@ -155,7 +156,9 @@ def embed(
                 if len(waiting) >= batch_size or (waiting and index + 1 == len(items)):
                     encode_waiting()
                 advance(index + 1 - len(waiting))
-                if cache is not None and time.monotonic() - last_flush > _FLUSH_SECONDS:
+                if index % _MOVED_ROWS == 0:
+                    release(matrix, *(cache.mapped if cache is not None else ()))
+                if cache is not None and (cache.is_full or time.monotonic() - last_flush > _FLUSH_SECONDS):
                     cache.flush()
                     last_flush = time.monotonic()
         finally:  # an interrupted run keeps what it has computed
@@ -165,6 +168,7 @@ def embed(
     for start in range(0, len(done), _MOVED_ROWS):  # rows close ranks in place: a second matrix would cost as much as the first
         moved = done[start : start + _MOVED_ROWS]
         matrix[start : start + len(moved)] = matrix[moved]
+        release(matrix)
     names = tuple(items[index].name for index in done.tolist())
     problem = cache.problem if cache is not None else ""
     return Embedded(names, matrix[: len(done)], tuple(skipped), n_cached, problem, encoder.description, encoder.key, encoder.fitted)

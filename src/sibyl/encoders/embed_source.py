@@ -15,7 +15,7 @@ from sibyl.encoders.encoder import Encoder
 from sibyl.encoders.feature_cache import FeatureCache
 from sibyl.errors import DataError
 from sibyl.sources.images import quiet_decoding
-from sibyl.sources.item import Unreadable
+from sibyl.sources.item import Unreadable, with_first
 from sibyl.sources.source import Source
 from sibyl.storage import cache_folder
 
@@ -61,7 +61,7 @@ def embed_source(
     """
     if source.matrix is not None:
         description = {"kind": source.modality, "name": f"the rows of {source.root.name}", "dim": int(source.matrix.shape[1])}
-        return Embedded(tuple(item.name for item in source.items), source.matrix, (), encoder=description, fitted=source.fitted)
+        return Embedded(source.names, source.matrix, (), encoder=description, fitted=source.fitted)
     if encoder is None:
         raise DataError(f"{source.root}: items of modality {source.modality} need an encoder; see: sibyl encoders")
     if encoder.modality != source.modality:
@@ -78,7 +78,7 @@ def embed_source(
     is_image = source.modality == "image"
     decode = partial(source.decode, min_side=network.enough_pixels) if is_image else source.decode
     quiet: AbstractContextManager[None] = quiet_decoding() if is_image else nullcontext()
-    items = sorted(source.items, key=lambda item: item.name not in first)
+    items = with_first(source.items, first)
     with quiet:
         return embed(items, decode, network, stored, decoder=source.decoder, batch_size=batch_size, console=console)
 

@@ -8,6 +8,7 @@ asked for; in memory are 40 bytes a row that say where each lies.
 
 from __future__ import annotations
 
+import json
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +16,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from sibyl.errors import CheckpointError
-from sibyl.storage import load_tensors, save_tensors
+from sibyl.mapped import allocate, map_safetensors, release, save_safetensors
+from sibyl.storage import atomic_path, load_tensors
 
 Rows = npt.NDArray[np.float32]
 Keys = npt.NDArray[Any]  # of `_KEY`
@@ -90,12 +91,22 @@ class FeatureCache:
     def _read(self, path: Path) -> tuple[Keys, Rows] | None:
         try:
             tensors, _ = load_tensors(path)
-            keys, rows = tensors["keys"].numpy(), tensors["features"].numpy()
-        except (CheckpointError, KeyError, OSError):
+            keys, rows = tensors["keys"].numpy(), map_safetensors(path, "features")
+        except (CheckpointError, KeyError, ValueError, OSError):
             return None
         if keys.ndim != 2 or keys.shape[1] != _KEY.itemsize or rows.shape != (len(keys), self.dim) or rows.dtype != np.float32:
             return None
         return keys.view(_KEY)[:, 0], rows
+
+    @property
+    def mapped(self) -> tuple[Rows, ...]:
+        """The rows on disk; those that were read take memory until they are released."""
+        return self._index.shards
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it is time to flush, lest the rows added since take much memory."""
+        return len(self._new) * self.dim >= _FULL // 4
 
     def get(self, key: bytes) -> Rows | None:
         """Return the row of an item [dim], or None. The key is 32 bytes long."""
@@ -119,12 +130,10 @@ class FeatureCache:
 
     def _write(self, keys: Keys, rows: Rows) -> Path | None:
         path = self.folder / f"{uuid.uuid4().hex}.safetensors"
-        tensors = {
-            "keys": torch.from_numpy(keys.view(np.uint8).reshape(len(keys), -1).copy()),
-            "features": torch.from_numpy(rows),
-        }
+        arrays: dict[str, npt.NDArray[Any]] = {"keys": keys.view(np.uint8).reshape(len(keys), -1), "features": rows}
         try:
-            save_tensors(path, tensors, {"dim": self.dim})
+            with atomic_path(path) as partial:
+                save_safetensors(partial, arrays, {"sibyl": json.dumps({"dim": self.dim})})
         except OSError as error:
             self.problem = f"features are not kept for the next run: {self.folder}: {error.strerror or error}"
             return None
@@ -136,7 +145,12 @@ class FeatureCache:
         numbers = (np.cumsum(sizes) - sizes) // _FULL
         for number in np.unique(numbers):
             group = [path for path, one in zip(small, numbers, strict=True) if one == number]
-            keys, rows = (np.concatenate(parts) for parts in zip(*(small[path] for path in group), strict=True))
+            keys = np.concatenate([small[path][0] for path in group])
+            rows, filled = allocate((len(keys), self.dim)), 0
+            for _, part in (small[path] for path in group):
+                rows[filled : filled + len(part)] = part
+                filled += len(part)
+                release(part, rows)
             if self._write(keys, rows) is None:
                 return
             for path in group:

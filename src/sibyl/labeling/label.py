@@ -24,6 +24,7 @@ from sibyl.labeling.report_page import ToShow, report_html
 from sibyl.labeling.run import Labelling, check_output, label_items
 from sibyl.labeling.saved_run import FILE as RUN
 from sibyl.labeling.suggest import suggest, suggestion_words
+from sibyl.mapped import trim
 from sibyl.methods import Method
 from sibyl.methods.named import DEFAULT_METHOD
 from sibyl.sources.source import Source
@@ -198,7 +199,7 @@ def write_export(name: str, folder: Path, labelling: Labelling) -> Path:
     """Write labels for another tool into ``folder/NAME``, or the classifier into ``folder/classifier.onnx``; return which."""
     if name != ONNX:
         row_of = {name: row for row, name in enumerate(labelling.names)}
-        rows = [row_of[item.name] for item in labelling.source.items if item.name in row_of]
+        rows = [row_of[name] for name in labelling.source.names if name in row_of]
         items = labelled_items(
             labelling.table,
             labelling.source,
@@ -240,7 +241,10 @@ def write_labelling(out: str | Path, labelling: Labelling, cache: str | Path | N
     """
     started = time.perf_counter()
     folder, table_name = output_place(out)
-    document = report_html(to_show(labelling, n_first), cache=Path(cache_folder() if cache is None else cache))
+    shown = to_show(labelling, n_first)
+    trim()
+    document = report_html(shown, cache=Path(cache_folder() if cache is None else cache))
+    trim()
     others: dict[str, Callable[[Path], None]] = {"report.html": lambda path: _write(path, document)}
     if labelling.run is not None:
         others[RUN] = labelling.run.write

@@ -12,7 +12,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from rich.console import Console
+from torch import Tensor
 
 from sibyl.encoders.embed_source import embed_source
 from sibyl.encoders.encoder import Encoder
@@ -25,9 +27,12 @@ from sibyl.labeling.run import Labelling, is_fitted, method_line
 from sibyl.labeling.saved_run import SavedRun, prior_of
 from sibyl.labeling.solve import Solved, solve_items
 from sibyl.labeling.table import labels_table
+from sibyl.labeling.task import query_rows
+from sibyl.mapped import allocate_beside, release, slices
 from sibyl.sources.open import open_source
 from sibyl.sources.source import Source
-from sibyl.tasks import Solution, Task
+from sibyl.sources.table_files import ENDINGS, read_table
+from sibyl.tasks import Classifier, Solution, Task
 from sibyl.wording import counted
 
 _NOT_KEPT = "the earlier run was made by a version of sibyl that did not keep what {} was fitted to; run sibyl label on it again"
@@ -90,20 +95,16 @@ def label_with(
     old = run.examples
     known = Examples({_OLD + item: label for item, label in old.labels.items()}, old.class_names, str(earlier))
     examples = with_corrections(known, mended)
-    is_new = np.array([name not in mended.labels for name in embedded.names], bool)
     names = [*(_OLD + name for name in run.names), *mended.labels]
     row_of = {name: row for row, name in enumerate(embedded.names)}
+    labelled = sorted(row_of[name] for name in mended.labels)
     rows = [run.matrix, embedded.matrix[[row_of[name] for name in mended.labels]]]
     method = replace(run, examples=examples).build_method()
     solved = solve_items(names, np.concatenate(rows) if mended.labels else run.matrix, examples, method, prior_of(run.class_prior))
     if solved.solution.classifier is None:
         raise DataError(f"{earlier}: method {method.name} ends in no classifier for new items; label both together instead")
-    queries = torch.from_numpy(np.ascontiguousarray(embedded.matrix[is_new], np.float32))[None]
-    with torch.no_grad():
-        logits = solved.solution.classifier(queries) if queries.shape[1] else queries.new_zeros(1, 0, solved.task.n_way)
-    solution = Solution(
-        logits, classifier=solved.solution.classifier, class_mix=logits.softmax(-1).mean(1) if queries.shape[1] else None
-    )
+    queries = query_rows(embedded.matrix, labelled)[None]
+    solution = _classified(queries, solved.solution.classifier, solved.task.n_way)
     skipped = (*source.skipped, *embedded.skipped)
     own = Examples(mended.labels, examples.class_names, str(earlier), dict.fromkeys(mended.labels, "correction"))
     table = labels_table(embedded.names, own, solution, skipped, method.name)
@@ -127,6 +128,18 @@ def label_with(
     return Labelling(
         table, summary, source, embedded.names, embedded.matrix, examples.class_names, Solved(table, task, solution), None, network
     )
+
+
+@torch.no_grad()
+def _classified(queries: Float[Tensor, "1 query dim"], classifier: Classifier, n_way: int) -> Solution:
+    """Ask a classifier about rows, slice by slice."""
+    n_query = queries.shape[1]
+    logits, mix = allocate_beside(queries, (1, n_query, n_way)), queries.new_zeros(1, n_way)
+    for part in slices(queries[0]):
+        of_part = classifier(queries[:, part])
+        logits[:, part], mix = of_part, mix + of_part.softmax(-1).sum(1)
+        release(logits)
+    return Solution(logits, classifier=classifier, class_mix=mix / n_query if n_query else None)
 
 
 def _labels_unused(source: Source, earlier: str | Path) -> list[str]:
@@ -154,6 +167,8 @@ def _opened(
             raise DataError(f"{path}: {_NOT_KEPT.format('its table')}")
         if column is not None:
             raise DataError(f"{path}: the earlier run read a table of values, which has no column of texts; leave --column out")
+    elif label_column is None:
+        label_column = _same_column(path, run.source.get("label_column"))
     return open_source(
         path,
         column=column or run.source["column"],
@@ -162,6 +177,13 @@ def _opened(
         exclude=leave_out,
         fitted=run.fitted if run.source["modality"] == "table" else None,
     )
+
+
+def _same_column(path: Path, earlier: str | None) -> str | None:
+    """Return the name of a column of the earlier table if this one has it, too."""
+    if earlier is None or path.suffix.lower() not in ENDINGS:
+        return None
+    return earlier if earlier in read_table(path).frame.columns else None
 
 
 def _same_encoder(

@@ -72,8 +72,9 @@ def choose_classes(table: pd.DataFrame, class_names: tuple[str, ...], limits: Pa
     A third of the room goes to the borderline items, the rest is filled from the most certain one downwards; a class that fits in
     whole is shown in whole. Classes without room (after ``limits.total`` items) are counted, and show nothing.
     """
-    labelled = table[table["status"] == "labelled"].sort_values("confidence", ascending=False, kind="stable")
-    examples = table[table["status"] == "example"]
+    columns = ["label", "confidence"]
+    labelled = table.loc[table["status"] == "labelled", columns].sort_values("confidence", ascending=False, kind="stable")
+    examples = table.loc[table["status"] == "example", columns]
     by_class = {str(name): rows.index.to_numpy() for name, rows in labelled.groupby("label", sort=False)}
     given = {str(name): rows.index.to_numpy() for name, rows in examples.groupby("label", sort=False)}
     nothing = np.zeros(0, np.int64)
@@ -116,7 +117,7 @@ def count_changes(table: pd.DataFrame, limit: int) -> list[tuple[str, str, int]]
 
 def choose_outliers(table: pd.DataFrame, limit: int) -> list[int]:
     """Rows that stand out as likely none of the classes, the likeliest first; see `sibyl.labeling.novelty`."""
-    labelled = table[(table["status"] == "labelled") & table["outlier_score"].notna()]
+    labelled = table.loc[(table["status"] == "labelled") & table["outlier_score"].notna(), ["label", "outlier_score"]]
     numbers, _ = pd.factorize(labelled["label"])
     distance = pd.Series(excess(labelled["outlier_score"].to_numpy(float), numbers), index=labelled.index)
     suspected = distance[distance > SUSPECTED]

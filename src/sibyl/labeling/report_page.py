@@ -25,6 +25,7 @@ from sibyl.labeling.item_map import map_points, map_rows
 from sibyl.labeling.page_choice import ClassChoice, PageLimits, choose_changed, choose_classes, choose_outliers, count_changes
 from sibyl.labeling.previews import Preview, previews
 from sibyl.labeling.report import Counts, Summary
+from sibyl.mapped import take_rows
 from sibyl.sources.source import Source
 from sibyl.wording import counted
 
@@ -272,7 +273,7 @@ def _points(shown: ToShow, limits: PageLimits, cache: Path | None) -> tuple[list
     examples = np.flatnonzero(with_features["status"] == "example").tolist()
     chosen = with_features.iloc[map_rows(len(with_features), examples, limits.map)]
     rows = pd.Index(shown.names, dtype=object).get_indexer(pd.Index(chosen["item"]))
-    places = map_points(shown.matrix[rows], cache)
+    places = map_points(take_rows(shown.matrix, rows), cache)
     points = []
     for name, label, sure, status, (across, down) in zip(
         chosen["item"], chosen["label"], chosen["confidence"], chosen["status"], places.tolist(), strict=True

@@ -28,6 +28,7 @@ from sibyl.labeling.examples import Examples, check_items_exist, checked, gather
 from sibyl.labeling.report import Counts, Summary
 from sibyl.labeling.saved_run import SavedRun, describe_method, plain_prior
 from sibyl.labeling.solve import Solved, solve_items
+from sibyl.mapped import trim
 from sibyl.methods import Method
 from sibyl.methods.named import DEFAULT_METHOD, method_by_name
 from sibyl.sources.open import open_source
@@ -105,12 +106,14 @@ def label_items(
         method_by_name(method, network.dim, len(given.class_names))  # a wrong name is told before hours of encoding
 
     embedded = embed_source(source, network, cache, first=given.labels, batch_size=batch_size, console=console)
+    trim()
     skipped = (*source.skipped, *embedded.skipped)
     reasons = {one.name: one.reason for one in skipped}
     check_items_exist(given, set(embedded.names), reasons)
     solver = method_by_name(method, embedded.matrix.shape[1], len(given.class_names)) if isinstance(method, str) else method
     solved = solve_items(embedded.names, embedded.matrix, given, solver, class_prior, skipped)
 
+    trim()
     rebuilt = describe_method(method, solver)
     notes = [*choice, *_notes(source, given, mended, embedded, reasons, solved.fell_back)]
     if rebuilt is None:
@@ -140,6 +143,7 @@ def label_items(
             "encoder": _typed(encoder, network),
             "encoder_key": embedded.key,
             "column": column,
+            "label_column": label_column,
             "id_column": id_column,
         }
         usable = {item: label for item, label in given.labels.items() if item not in reasons}
@@ -185,7 +189,7 @@ def _labels_given(
     named: Sequence[tuple[str, str]],
     corrections: str | Path | None,
 ) -> tuple[Examples, Corrections]:
-    names = {item.name for item in source.items}
+    names = set(source.names)
     own_origin = "folder" if source.root.is_dir() and source.matrix is None else "column"
     given = gather_examples(examples, named, source.root, names, source.labels, own_origin)
     mended = Corrections({}) if corrections is None else read_corrections(corrections, source.root, names)

@@ -16,12 +16,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors import SafetensorError
-from safetensors.numpy import save_file
 from torch import Tensor
 
 from sibyl.errors import CheckpointError, DataError
 from sibyl.labeling.examples import Examples
+from sibyl.mapped import map_safetensors, save_safetensors
 from sibyl.methods import METHODS, LearnedMethod, Method, build_method
 from sibyl.methods.named import method_by_name
 from sibyl.sources.fitted import Fitted
@@ -50,7 +49,7 @@ class SavedRun:
     class_prior : None, "balanced" or list of shares
         What was known of the class mix.
     source : mapping
-        ``root``, ``modality``, ``encoder`` (as a person names it), its ``encoder_key``, ``column`` and ``id_column``.
+        ``root``, ``modality``, ``encoder`` (as a person names it), its ``encoder_key``, ``column``, ``label_column`` and ``id_column``.
     fitted : Fitted, optional
         What a table was scaled and encoded with, or what an encoder learned from the items, so that later ones become rows alike.
     """
@@ -75,14 +74,11 @@ class SavedRun:
             "class_prior": self.class_prior,
             "source": dict(self.source),
         }
-        tensors = {"features": np.ascontiguousarray(self.matrix, np.float32)}
+        tensors: dict[str, npt.NDArray[Any]] = {"features": np.asarray(self.matrix, np.float32)}
         if self.fitted is not None:
             header["fitted"] = {"kind": self.fitted.kind, "settings": self.fitted.settings, "key": self.fitted.key}
             tensors |= {_FITTED + name: np.ascontiguousarray(array) for name, array in self.fitted.arrays.items()}
-        try:
-            save_file(tensors, path, {"sibyl": json.dumps(header)})
-        except SafetensorError as error:  # its own name for a full disk
-            raise OSError(str(error)) from None
+        save_safetensors(path, tensors, {"sibyl": json.dumps(header)})
 
     @classmethod
     def read(cls, out: str | Path) -> SavedRun:
@@ -100,12 +96,12 @@ class SavedRun:
             raise DataError(f"{out}: holds no {FILE}; expected the --out folder of an earlier: sibyl label")
         tensors, header = load_tensors(path)
         wanted = {"names", "labels", "class_names", "origins", "method", "class_prior", "source"}
-        if header.get("format") != _FORMAT or "features" not in tensors or not wanted <= header.keys():
+        if header.get("format") != _FORMAT or not _is_matrix(tensors.get("features")) or not wanted <= header.keys():
             raise CheckpointError(f"{path}: not a run that this version of sibyl reads; run sibyl label again")
         examples = Examples(header["labels"], tuple(header["class_names"]), str(path), header["origins"])
         return cls(
             tuple(header["names"]),
-            tensors["features"].numpy(),
+            map_safetensors(path, "features"),
             examples,
             header["method"],
             header["class_prior"],
@@ -118,6 +114,10 @@ class SavedRun:
         if "typed" in self.method:
             return method_by_name(self.method["typed"], self.matrix.shape[1], len(self.examples.class_names))
         return build_method(self.method["name"], self.method["settings"])
+
+
+def _is_matrix(features: Tensor | None) -> bool:
+    return features is not None and features.dtype == torch.float32 and features.ndim == 2
 
 
 def _fitted(path: Path, tensors: Mapping[str, Tensor], kept: Json | None) -> Fitted | None:

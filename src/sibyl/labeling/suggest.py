@@ -8,10 +8,12 @@ import torch
 from torch.nn.functional import normalize
 
 from sibyl.labeling.novelty import SUSPECTED, excess
+from sibyl.labeling.table import two_best
+from sibyl.mapped import allocate, gather_rows, slices
 from sibyl.tasks import Solution, Task
 
 _CANDIDATES = 2000  # the most valuable items, one of which is taken
-_PART = 250  # candidates looked at together
+_PART = 100  # candidates looked at together
 _EXPLAINED = 4000  # items that stand for all others, evenly spaced
 
 
@@ -68,7 +70,7 @@ def suggest(task: Task, solution: Solution, number: int = 10) -> list[Suggestion
     n_query = task.query_x.shape[1]
     if not n_query or number < 1:
         return []
-    best, order = solution.probabilities[0].topk(2, dim=-1)
+    best, order = (torch.from_numpy(of_rows) for of_rows in two_best(solution))
     doubt = 1 - (best[:, 0] - best[:, 1])
     new = torch.zeros_like(doubt)
     if solution.outlier_score is not None:
@@ -77,15 +79,19 @@ def suggest(task: Task, solution: Solution, number: int = 10) -> list[Suggestion
     value = torch.maximum(doubt, new)
     rows = value.topk(min(_CANDIDATES, n_query)).indices
     seen = torch.arange(0, n_query, -(-n_query // _EXPLAINED))
-    centre = (task.support_x[0].sum(0) + task.query_x[0].sum(0)) / (task.support_x.shape[1] + n_query)
-    known, candidates, others = (
-        normalize(x - centre, dim=-1) for x in (task.support_x[0], task.query_x[0][rows], task.query_x[0][seen])
-    )
-    alike = (candidates @ others.mT).clamp_min_(0).square_()  # in place, and in parts below: each copy is 32 MB
+    total = sum((task.query_x[0, part].sum(0) for part in slices(task.query_x[0])), task.support_x[0].sum(0))
+    centre = total / (task.support_x.shape[1] + n_query)
+    candidates, others = (gather_rows(task.query_x, chosen[None])[0] for chosen in (rows, seen))
+    known = normalize(task.support_x[0] - centre, dim=-1)
+    for x in (candidates, others):  # in place: thousands of wide rows
+        normalize(x.sub_(centre), dim=-1, out=x)
+    alike = torch.from_numpy(allocate((len(rows), len(seen))))  # 32 MB at most, gone over in parts
+    for part in slices(alike, rows=_PART):
+        alike[part] = (candidates[part] @ others.mT).clamp_min_(0).square_()
     explained = (known @ others.mT).clamp_min(0).square().amax(0)
     taken: list[int] = []
     for _ in range(min(number, len(rows))):
-        gain = torch.cat([(part - explained).clamp_min_(0) @ value[seen] for part in alike.split(_PART)])
+        gain = torch.cat([(alike[part] - explained).clamp_min_(0) @ value[seen] for part in slices(alike, rows=_PART)])
         gain[taken] = -1
         here = int(gain.argmax())
         taken.append(here)

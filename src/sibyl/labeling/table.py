@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from sibyl.errors import DataError
 from sibyl.labeling.examples import Examples
+from sibyl.mapped import slices
 from sibyl.sources.item import Skipped
 from sibyl.tasks import Solution
 from sibyl.wording import counted
@@ -48,9 +50,10 @@ def labels_table(
     """
     queries = [name for name in names if name not in examples.labels]
     given = [name for name in names if name in examples.labels]
-    best, order = (values.numpy() for values in solution.probabilities[0].topk(2, dim=-1))
-    inductive = solution.logits if solution.inductive_logits is None else solution.inductive_logits
-    first_guess = inductive[0].argmax(-1).numpy()
+    best, order = two_best(solution)
+    inductive = (solution.logits if solution.inductive_logits is None else solution.inductive_logits)[0]
+    guesses = [inductive[part].argmax(-1).numpy() for part in slices(inductive)]
+    first_guess = np.concatenate(guesses) if guesses else np.zeros(0, np.int64)
     outlier = 1 - best[:, 0] if solution.outlier_score is None else solution.outlier_score[0].numpy()
     if len(queries) != len(best):
         raise DataError(
@@ -61,7 +64,8 @@ def labels_table(
     n_rows = len(names) + len(skipped)
     words = {name: np.full(n_rows, None, object) for name in COLUMNS}
     numbers = {name: np.full(n_rows, np.nan) for name in ("confidence", "margin", "outlier_score")}
-    words["item"][:] = [*queries, *given, *(one.name for one in skipped)]
+    items = [*queries, *given, *(one.name for one in skipped)]
+    words["item"][:] = items
     class_names = np.array([*examples.class_names, None], object)  # a None keeps numpy from looking into the names
     words["label"][labelled], words["runner_up"][labelled] = class_names[order[:, 0]], class_names[order[:, 1]]
     words["inductive_label"][labelled] = class_names[first_guess]
@@ -75,9 +79,19 @@ def labels_table(
     words["changed"][examined], words["status"][examined] = False, "example"
     numbers["confidence"][examined] = 1.0
     words["status"][len(names) :] = [f"skipped: {one.reason}" for one in skipped]
-    columns = {name: numbers.get(name, words[name]) for name in COLUMNS}
-    table = pd.DataFrame({name: pd.Series(column, dtype=column.dtype) for name, column in columns.items()})
-    return table.sort_values("item", kind="stable", ignore_index=True, key=lambda items: items.map(_in_order))
+    in_order = np.array(sorted(range(n_rows), key=lambda row: _in_order(items[row])), np.int64)
+    columns = {name: numbers.get(name, words[name])[in_order] for name in COLUMNS}
+    return pd.DataFrame({name: pd.Series(column, dtype=column.dtype, copy=False) for name, column in columns.items()}, copy=False)
+
+
+def two_best(solution: Solution) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+    """Return the two largest probabilities of each query, and their classes; of a batch of one, without a copy of all of them."""
+    logits = solution.logits[0]
+    best, order = np.empty((len(logits), 2), np.float32), np.empty((len(logits), 2), np.int64)
+    for part in slices(logits):
+        values, classes = logits[part].softmax(-1).topk(2, dim=-1)
+        best[part], order[part] = values.numpy(), classes.numpy()
+    return best, order
 
 
 def _in_order(name: str) -> str:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from scipy.signal import resample_poly
 
 from sibyl.errors import MissingExtra
+from sibyl.sources.folder import ending
 from sibyl.sources.item import Unreadable
 
 ENDINGS = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif")
@@ -91,6 +92,6 @@ def need_soundfile() -> Any:
     return soundfile
 
 
-def is_audio(path: Path) -> bool:
+def is_audio(path: str | Path) -> bool:
     """Tell whether a file has an ending of audio clips."""
-    return path.suffix.lower() in ENDINGS
+    return ending(path) in ENDINGS

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sibyl.errors import DataError
-from sibyl.sources.item import Item, Skipped
+from sibyl.sources.item import FolderItems, Skipped
 
 MAX_BYTES = 1 << 30
 
@@ -23,18 +23,18 @@ class Folder:
     ----------
     root : Path
         The folder.
-    items : tuple of Item
+    items : FolderItems
         Files that may be read.
     skipped : tuple of Skipped
         Files and folders that are not.
     """
 
     root: Path
-    items: tuple[Item, ...]
+    items: FolderItems
     skipped: tuple[Skipped, ...]
 
 
-def walk_folder(root: str | Path, leave_out: Iterable[str | Path] = (), refuse: Callable[[Path], str] = lambda path: "") -> Folder:
+def walk_folder(root: str | Path, leave_out: Iterable[str | Path] = (), refuse: Callable[[str], str] = lambda path: "") -> Folder:
     """Find the files below a folder.
 
     Links to folders are followed, each folder is searched once, and folders that really lie below `root` go first. Hidden folders
@@ -57,33 +57,42 @@ def walk_folder(root: str | Path, leave_out: Iterable[str | Path] = (), refuse: 
     root = Path(root)
     if not root.is_dir():
         raise DataError(f"{root}: {'is a file' if root.exists() else 'no such folder'}; expected a folder")
-    search = _Search(root, {_identity(Path(path)) for path in leave_out if Path(path).exists()}, refuse)
-    search.folder(root, "")
+    search = _Search({_identity(path) for path in leave_out if Path(path).exists()}, refuse)
+    search.folder(str(root), "")
     while search.links:
         search.link(*search.links.pop(0))
     return Folder(
         root,
-        tuple(sorted(search.items, key=lambda item: item.name)),
+        FolderItems(root, tuple(sorted(search.names))),
         tuple(sorted(search.skipped, key=lambda skipped: skipped.name)),
     )
 
 
-def _identity(path: Path) -> tuple[int, int]:
-    status = path.stat()
+def ending(path: str | Path) -> str:
+    """Return the ending of a file's name in small letters, its dot included."""
+    stem, dot, last = os.fspath(path).replace(os.sep, "/").rsplit("/", 1)[-1].rpartition(".")
+    return f"{dot}{last}".lower() if stem else ""
+
+
+def _identity(path: str | Path) -> tuple[int, int]:
+    status = Path(path).stat()
     return status.st_dev, status.st_ino
 
 
 class _Search:
-    """One walk over a folder; links to folders wait in `links` until all real folders are done."""
+    """One walk over a folder; links to folders wait in `links` until all real folders are done.
 
-    def __init__(self, root: Path, leave_out: set[tuple[int, int]], refuse: Callable[[Path], str]) -> None:
-        self.root, self.leave_out, self.refuse = root, leave_out, refuse
-        self.items: list[Item] = []
+    Paths of files are plain texts: for each part of a `Path`, Python keeps room for good.
+    """
+
+    def __init__(self, leave_out: set[tuple[int, int]], refuse: Callable[[str], str]) -> None:
+        self.leave_out, self.refuse = leave_out, refuse
+        self.names: list[str] = []
         self.skipped: list[Skipped] = []
-        self.links: list[tuple[Path, str]] = []
+        self.links: list[tuple[str, str]] = []
         self._seen: set[tuple[int, int]] = set()
 
-    def folder(self, path: Path, name: str) -> None:
+    def folder(self, path: str, name: str) -> None:
         waiting = [(path, name)]  # no recursion: folders may lie deeper than Python's stack
         while waiting:
             here, below = waiting.pop()
@@ -94,9 +103,9 @@ class _Search:
                 self._skip(below or ".", f"folder cannot be opened ({error.strerror})")
                 continue
             for entry in entries:
-                self._entry(Path(entry.path), f"{below}{entry.name}", waiting)
+                self._entry(entry, f"{below}{entry.name}", waiting)
 
-    def link(self, path: Path, name: str) -> None:
+    def link(self, path: str, name: str) -> None:
         if _identity(path) in self._seen:
             self._skip(name, "link to a folder that is already searched")
         else:
@@ -105,23 +114,23 @@ class _Search:
     def _skip(self, name: str, reason: str) -> None:
         self.skipped.append(Skipped(_printable(name), reason))
 
-    def _entry(self, path: Path, name: str, waiting: list[tuple[Path, str]]) -> None:
+    def _entry(self, entry: os.DirEntry[str], name: str, waiting: list[tuple[str, str]]) -> None:
         try:
-            status = path.stat()
+            status = os.stat(entry.path)  # noqa: PTH116
         except OSError as error:
             loop = error.errno == errno.ELOOP
             self._skip(name, "link that leads back to itself" if loop else f"cannot be opened ({error.strerror})")
             return
         if (status.st_dev, status.st_ino) in self.leave_out:
             return
-        hidden = path.name.startswith(".")
+        hidden = entry.name.startswith(".")
         if stat.S_ISDIR(status.st_mode):
             if hidden:
                 self._skip(name, "hidden folder")
-            elif path.is_symlink():
-                self.links.append((path, name))
+            elif entry.is_symlink():
+                self.links.append((entry.path, name))
             else:
-                waiting.append((path, f"{name}/"))
+                waiting.append((entry.path, f"{name}/"))
         elif not stat.S_ISREG(status.st_mode):
             self._skip(name, "not a regular file")
         elif _printable(name) != name:
@@ -132,10 +141,10 @@ class _Search:
             self._skip(name, "empty file")
         elif status.st_size > MAX_BYTES:
             self._skip(name, f"file of {status.st_size / 2**30:.1f} GiB, the limit is {MAX_BYTES >> 30}")
-        elif reason := self.refuse(path):
+        elif reason := self.refuse(entry.path):
             self._skip(name, reason)
         else:
-            self.items.append(Item(name, self.root, below=True))
+            self.names.append(name)
 
 
 def _printable(name: str) -> str:

@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from sibyl.errors import DataError
-from sibyl.sources.folder import Folder, walk_folder
+from sibyl.sources.folder import Folder, ending, walk_folder
 from sibyl.sources.item import Unreadable
 from sibyl.wording import counted
 
@@ -62,19 +62,19 @@ def find_images(root: str | Path, leave_out: Iterable[str | Path] = ()) -> Folde
     return found
 
 
-def is_image(path: Path) -> bool:
+def is_image(path: str | Path) -> bool:
     """Tell whether a file has an ending of images or begins like one."""
-    return path.suffix.lower() in ENDINGS or _looks_like_an_image(path)
+    return ending(path) in ENDINGS or _looks_like_an_image(path)
 
 
-def _looks_like_an_image(path: Path) -> bool:
+def _looks_like_an_image(path: str | Path) -> bool:
     try:
-        with path.open("rb") as file:
+        with Path(path).open("rb") as file:
             head = file.read(16)
     except OSError:
         return False
     if head.startswith(b"BM"):  # two letters are weak evidence: the size in the header must agree too
-        return int.from_bytes(head[2:6], "little") == path.stat().st_size
+        return int.from_bytes(head[2:6], "little") == Path(path).stat().st_size
     return head.startswith(_SIGNATURES) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")
 
 

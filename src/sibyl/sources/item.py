@@ -1,9 +1,11 @@
-"""Item, Skipped, Unreadable: what every source of raw data hands on."""
+"""Item, FolderItems, Skipped, Unreadable: what every source of raw data hands on."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import overload
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +21,7 @@ class Item:
     content : bytes, optional
         The item itself, where it is only a part of the file, as the cell of a table.
     below : bool
-        `place` is the source's root and `name` the path below it; a hundred thousand items then share one path.
+        `place` is the source's root and `name` the path below it.
     """
 
     name: str
@@ -43,9 +45,53 @@ class Item:
         if self.content is not None:
             return self.content
         try:
-            return self.path.read_bytes()
+            # Not through a `Path`: Python would keep room for each of its parts for good.
+            with open(f"{self.place}/{self.name}" if self.below else self.place, "rb") as file:  # noqa: PTH123
+                return file.read()
         except OSError as error:
             raise Unreadable(f"cannot be opened ({error.strerror})") from None
+
+
+@dataclass(frozen=True, eq=False)
+class FolderItems(Sequence[Item]):
+    """Files below a folder. All that is held of each is its name: a million records would take more memory than what solves them.
+
+    Parameters
+    ----------
+    root : Path
+        The folder.
+    names : tuple of str
+        Paths below it.
+    """
+
+    root: Path
+    names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @overload
+    def __getitem__(self, index: int) -> Item: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> FolderItems: ...
+
+    def __getitem__(self, index: int | slice) -> Item | FolderItems:
+        if isinstance(index, slice):
+            return FolderItems(self.root, self.names[index])
+        return Item(self.names[index], self.root, below=True)
+
+
+def names_of(items: Sequence[Item]) -> tuple[str, ...]:
+    """Return the names of items."""
+    return items.names if isinstance(items, FolderItems) else tuple(item.name for item in items)
+
+
+def with_first(items: Sequence[Item], first: Collection[str]) -> Sequence[Item]:
+    """Return the same items, those named in `first` before all others, the order unchanged else."""
+    if isinstance(items, FolderItems):
+        return FolderItems(items.root, tuple(sorted(items.names, key=lambda name: name not in first)))
+    return tuple(sorted(items, key=lambda item: item.name not in first))
 
 
 @dataclass(frozen=True)

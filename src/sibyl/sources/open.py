@@ -18,9 +18,9 @@ from sibyl.sources.feature_files import load_features
 from sibyl.sources.fitted import Fitted
 from sibyl.sources.fitted_columns import FittedColumns
 from sibyl.sources.folder import walk_folder
-from sibyl.sources.item import Item, Skipped
+from sibyl.sources.item import FolderItems, Item, Skipped
 from sibyl.sources.later_tables import values_as_before
-from sibyl.sources.source import Source, folder_labels
+from sibyl.sources.source import FolderLabels, Source
 from sibyl.sources.tables import values_of_table
 from sibyl.wording import counted
 
@@ -33,7 +33,7 @@ _FEATURE_ENDINGS = (".npy", ".npz", ".safetensors")
 class _Kind:
     modality: str
     article: str
-    belongs: Callable[[Path], bool]
+    belongs: Callable[[str | Path], bool]
     decode: Callable[..., Any]
     decoder: str
 
@@ -121,18 +121,19 @@ def _folder(path: Path, leave_out: list[str | Path]) -> Source:
         what = f"none is among its {counted(len(found.skipped), 'file')}" if found.skipped else "it is empty"
         endings = ", ".join((*images.ENDINGS, *audio.ENDINGS, *texts.ENDINGS))
         raise DataError(f"{path}: expected a folder with images, audio clips or texts ({endings}), but {what}; {hint}")
-    kinds = [_kind_of(item.path) for item in found.items]
+    names = found.items.names
+    kinds = [_kind_of(f"{path}/{name}") for name in names]
     counts = Counter(kinds)
     main = max(_KINDS, key=lambda kind: counts[kind])
     if main.modality == "audio":
         audio.need_soundfile()  # before work begins
-    items = tuple(item for item, kind in zip(found.items, kinds, strict=True) if kind is main)
-    others = [Skipped(item.name, f"not {main.article}") for item, kind in zip(found.items, kinds, strict=True) if kind is not main]
+    items = FolderItems(path, tuple(name for name, kind in zip(names, kinds, strict=True) if kind is main))
+    others = [Skipped(name, f"not {main.article}") for name, kind in zip(names, kinds, strict=True) if kind is not main]
     skipped = tuple(sorted([*found.skipped, *others], key=lambda one: one.name))
-    return Source(main.modality, path, items, skipped, folder_labels(items), main.decode, main.decoder)
+    return Source(main.modality, path, items, skipped, FolderLabels(items.names), main.decode, main.decoder)
 
 
-def _kind_of(file: Path) -> _Kind | None:
+def _kind_of(file: str) -> _Kind | None:
     return next((kind for kind in _KINDS if kind.belongs(file)), None)
 
 

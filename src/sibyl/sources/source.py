@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from sys import intern
@@ -12,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sibyl.sources.fitted import Fitted
-from sibyl.sources.item import Item, Skipped
+from sibyl.sources.item import Item, Skipped, names_of
 
 MODALITIES = ("image", "text", "audio", "table", "features")
 _NO_CLASS = ("unlabelled", "unlabeled", "unsorted")
@@ -28,7 +29,7 @@ class Source:
         One of `MODALITIES`. Images, texts and audio clips need an encoder; a table and features are rows already.
     root : Path
         The folder or file.
-    items : tuple of Item
+    items : sequence of Item
         What can be classified, with different names.
     skipped : tuple of Skipped
         What was found but cannot be used, as far as opening tells; reading an item may still fail.
@@ -50,7 +51,7 @@ class Source:
 
     modality: str
     root: Path
-    items: tuple[Item, ...]
+    items: Sequence[Item]
     skipped: tuple[Skipped, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     decode: Callable[..., Any] = bytes
@@ -59,8 +60,31 @@ class Source:
     notes: tuple[str, ...] = ()
     fitted: Fitted | None = None
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the items."""
+        return names_of(self.items)
 
-def folder_labels(items: Iterable[Item]) -> dict[str, str]:
-    """Return item → outermost sub-folder, for the items that lie in one."""
-    outermost = ((item.name, intern(item.name.split("/", 1)[0])) for item in items if "/" in item.name)
-    return {name: folder for name, folder in outermost if folder.lower() not in _NO_CLASS}
+
+class FolderLabels(Mapping[str, str]):
+    """Item → outermost sub-folder, for the items that lie in one; read off the names, which are in order."""
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        self._names = names
+
+    def __getitem__(self, name: str) -> str:
+        place = bisect_left(self._names, name)
+        if not _is_labelled(name) or place == len(self._names) or self._names[place] != name:
+            raise KeyError(name)
+        return intern(name.split("/", 1)[0])
+
+    def __iter__(self) -> Iterator[str]:
+        return filter(_is_labelled, self._names)
+
+    def __len__(self) -> int:
+        return sum(map(_is_labelled, self._names))
+
+
+def _is_labelled(name: str) -> bool:
+    folder, slash, _ = name.partition("/")
+    return bool(slash) and folder.lower() not in _NO_CLASS

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from sibyl.errors import DataError
+from sibyl.sources.folder import ending
 from sibyl.sources.item import Item, Skipped, Unreadable
 from sibyl.sources.rows import name_rows
 from sibyl.sources.source import Source
@@ -104,6 +105,6 @@ def texts_of_table(table: RawTable, column: str, label_column: str | None, id_co
     return Source("text", table.path, tuple(items), tuple(skipped), labels, decode_text, READER)
 
 
-def is_text(path: Path) -> bool:
+def is_text(path: str | Path) -> bool:
     """Tell whether a file has an ending of texts."""
-    return path.suffix.lower() in ENDINGS
+    return ending(path) in ENDINGS

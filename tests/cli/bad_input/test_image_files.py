@@ -9,7 +9,7 @@ import struct
 import sys
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pytest
@@ -108,14 +108,12 @@ def test_files_that_vanish_or_close_while_they_are_read(tmp_path: Path, photos: 
 
 
 def test_files_without_permission(tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    read_bytes = Path.read_bytes
+    def denied(path: str, mode: str) -> BinaryIO:
+        if path.endswith("/5.png"):
+            raise PermissionError(13, "Permission denied", path)
+        return open(path, "rb")  # noqa: PTH123
 
-    def denied(self: Path) -> bytes:
-        if self.name == "5.png":
-            raise PermissionError(13, "Permission denied", str(self))
-        return read_bytes(self)
-
-    monkeypatch.setattr(Path, "read_bytes", denied)
+    monkeypatch.setattr("sibyl.sources.item.open", denied, raising=False)
     table = label(photos, EXAMPLES, MeanColour(), tmp_path / "out").set_index("item")
     assert str(table.loc["red/5.png", "status"]) == "skipped: cannot be opened (Permission denied)"
     assert (table["status"] == "labelled").sum() == 30

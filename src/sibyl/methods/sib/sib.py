@@ -141,8 +141,15 @@ class SIB(LearnedMethod):
 
         return output_gradient, share
 
-    def _adapt(self, task: Task, scores: CosineScores) -> list[Float[Tensor, "task way dim"]]:
+    def _adapt(self, task: Task, scores: CosineScores, outputs: list[Tensor] | None = None) -> list[Float[Tensor, "task way dim"]]:
+        """Return θ⁰ … θᴷ; the logits at θ⁰ … θᴷ⁻¹ go to `outputs`."""
         output_gradient, share = self._output_gradient(task)
+
+        def predict(weights: Tensor) -> Tensor:
+            logits = scores.logits(weights)
+            if outputs is not None:
+                outputs.append(logits)
+            return logits
 
         def weight_gradient(weights: Tensor) -> Tensor:
             assert self.prior is not None
@@ -150,7 +157,7 @@ class SIB(LearnedMethod):
 
         return adapt(
             self.init_network(task),
-            scores.logits,
+            predict,
             output_gradient,
             n_steps=self.n_steps,
             step_size=self.step_size,
@@ -179,10 +186,12 @@ class SIB(LearnedMethod):
         """Answer with θᴷ; `class_prior` is not used: what the network presumes of the mix is what it was trained on."""
         prepared = self._prepared(task)
         scores = self._scores(prepared)
-        weights = self._adapt(prepared, scores)
+        outputs: list[Tensor] = []
+        weights = self._adapt(prepared, scores, outputs)
+        outputs.append(scores.logits(weights[-1]))
         return Solution(
-            scores.logits(weights[-1]).mT,
-            inductive_logits=scores.logits(weights[0]).mT,
+            outputs[-1].mT,
+            inductive_logits=outputs[0].mT,
             classifier=self.classifier(weights[-1]),
             fell_back=task.query_mask.sum(1) < 2,
         )

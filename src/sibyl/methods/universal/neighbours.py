@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import pad
 
+from sibyl.mapped import gather_rows
 from sibyl.methods.universal.graph import landmarks
 from sibyl.methods.universal.rows import Slice, power_rows
 from sibyl.methods.universal.viewpoint import Viewpoint
@@ -47,7 +48,7 @@ class Nodes:
             chosen = task.query_x
         else:
             place = landmarks(task, NODES)
-            chosen = task.query_x.gather(1, place[..., None].expand(-1, -1, task.query_x.shape[2]))
+            chosen = gather_rows(task.query_x, place)
         unit = torch.cat([power_rows(chosen, exponent), support], 1)
         real = torch.cat([task.query_mask.gather(1, place), task.support_mask], 1)
         return cls(unit, pad(place, (0, support.shape[1]), value=-1), real, task.support_one_hot.mT)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
+from sibyl.mapped import allocate_beside, is_mapped, release
 from sibyl.methods.universal.perceptron import perceptron
 from sibyl.tasks import Task
 
@@ -82,6 +83,8 @@ class Slice:
 class QueryRows:
     """The query rows of a batch of tasks, prepared slice by slice each time they are gone over, or once if they are few.
 
+    Where the rows lie in a file, so does all that is kept of them, and a slice leaves the memory when the next is asked for.
+
     Parameters
     ----------
     task : Task
@@ -107,12 +110,36 @@ class QueryRows:
     keep_products: bool
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_kept", tuple(self._prepared()) if self.keep else None)
+        object.__setattr__(self, "_kept", tuple(self._stored()) if self.keep else None)
 
     def __iter__(self) -> Iterator[Slice]:
         """Yield the slices in order."""
         kept: tuple[Slice, ...] | None = self._kept  # type: ignore[attr-defined]
-        yield from self._prepared() if kept is None else kept
+        for part in self._prepared() if kept is None else kept:
+            yield part
+            self._release(part)
+
+    def _release(self, part: Slice) -> None:
+        release(self.task.query_x, self.graph, *(one for one in (part.unit, part.products, part.unheard) if one is not None))
+
+    def _stored(self) -> Iterator[Slice]:
+        x = self.task.query_x
+        if not is_mapped(x):
+            yield from self._prepared()
+            return
+        each = (*x.shape[:2], self.nodes.unit.shape[1])
+        unit = allocate_beside(x, tuple(x.shape))
+        products = allocate_beside(x, each) if self.keep_products else None
+        unheard = allocate_beside(x, each, torch.bool) if self.keep_products else None
+        for part in self._prepared():
+            here = slice(part.first, part.first + part.unit.shape[1])
+            unit[:, here] = part.unit
+            if products is not None and unheard is not None and part.products is not None and part.unheard is not None:
+                products[:, here], unheard[:, here] = part.products, part.unheard
+            of_nodes = [None if one is None else one[:, here] for one in (products, unheard)]
+            stored = replace(part, unit=unit[:, here], products=of_nodes[0], unheard=of_nodes[1])
+            self._release(stored)
+            yield stored
 
     def _prepared(self) -> Iterator[Slice]:
         weight = self.task.query_weight.mT

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from sibyl.mapped import allocate_beside, is_mapped, release
 from sibyl.methods.classifiers import class_means
 from sibyl.methods.method import LearnedMethod, Objective, Traits
 from sibyl.methods.sib.adaptation import adapt
@@ -135,11 +136,11 @@ class UniversalSIB(LearnedMethod):
         """Answer with the adapted class means; a given `class_prior` is met exactly by the queries' soft assignments.
 
         Of very many rows the labels spread over the graph are held, and the inductive logits come, in half precision, which leaves room
-        for the rest.
+        for the rest. Where the queries lie in a file (`sibyl.mapped`), so does what is kept of them, and the memory does not grow.
         """
         exponent, shape = self.power(task)
         graph = spread_labels(task)
-        graph = graph if graph.numel() <= KEPT else graph.half()
+        graph = graph if graph.numel() <= KEPT or is_mapped(graph) else graph.half()
         nodes = Nodes.of(task, exponent, power_rows(task.support_x, exponent))
         rows = self._query_rows(task, exponent, graph, nodes)
         given = class_shares(class_prior, task)
@@ -155,8 +156,8 @@ class UniversalSIB(LearnedMethod):
         answer = inductive.where(fell_back, transductive)
 
         n_query, kept = task.query_x.shape[1], rows.graph.dtype
-        logits = task.query_x.new_empty(task.n_tasks, n_query, task.n_way)
-        alone = torch.empty_like(logits, dtype=kept)
+        shape_of_logits = (task.n_tasks, n_query, task.n_way)
+        logits, alone = (allocate_beside(task.query_x, shape_of_logits, one) for one in (task.query_x.dtype, kept))
         score, mix = task.query_x.new_empty(task.n_tasks, n_query), torch.zeros_like(task.n_shots)
         start = 0
         for part in rows:  # filled in place: at a million rows every copy counts
@@ -166,6 +167,7 @@ class UniversalSIB(LearnedMethod):
             logits[:, here] = of_part.mT
             alone[:, here] = inductive.logits(part.unit).mT
             score[:, here] = torch.sigmoid(answer.outlier_logits(part.unit))
+            release(logits, alone)
         mix = mix / rows.count.clamp_min(1)
         mix = torch.where(rows.count > 0, mix, torch.full_like(mix, 1 / task.n_way))
         return Solution(logits, alone, answer, mix, score, fell_back)
@@ -183,8 +185,9 @@ class UniversalSIB(LearnedMethod):
         """Cut the queries into slices that bound the memory, and keep of them what is small."""
         n_nodes = nodes.unit.shape[1]
         per_row = task.n_tasks * max(task.n_way, n_nodes // NODES_PER_ENTRY)
+        entries = ENTRIES // 4 if is_mapped(task.query_x) else ENTRIES
         return QueryRows(
-            task, exponent, graph, nodes, self.slice_rows or max(1, ENTRIES // per_row),
+            task, exponent, graph, nodes, self.slice_rows or max(1, entries // per_row),
             keep=task.query_x.numel() <= KEPT, keep_products=task.query_mask.numel() * n_nodes <= KEPT // 4,
         )  # fmt: skip
 

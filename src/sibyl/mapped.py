@@ -1,0 +1,188 @@
+"""Arrays that lie in a file rather than in memory: the features of very many items, and what a solver keeps of each of them.
+
+The operating system brings parts of a mapped file into memory as they are touched, and `release` gives them back. Whoever goes over such
+an array slice by slice and releases it after each holds one slice, however many there are. The file has no name: it is gone with the
+array, and after a kill.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import math
+import mmap
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+from weakref import WeakSet
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from sibyl.storage import cache_folder
+
+Array = npt.NDArray[Any]
+
+SMALLEST = 1 << 22  # bytes from which an array goes to disk
+SLICE = 1 << 17  # numbers of a slice, where nothing else bounds it
+_GATHERED = 8  # rows that are gathered before they are released: each brings its neighbours along, up to a MiB
+_ROOM = 4  # times the array must be free on the disk, which others write to as well
+_NUMPY_OF = {
+    dtype: torch.empty(0, dtype=dtype).numpy().dtype for dtype in (torch.float16, torch.float32, torch.float64, torch.bool)
+}
+
+
+class _Mapping(mmap.mmap):
+    """A mapped file that is found by the addresses of its bytes."""
+
+    live: ClassVar[WeakSet[_Mapping]] = WeakSet()
+    start: int
+
+    def array(self, dtype: npt.DTypeLike, shape: tuple[int, ...], offset: int = 0) -> Array:
+        """Return an array over the file, and make the file known."""
+        values = np.frombuffer(self, dtype, math.prod(shape), offset).reshape(shape)
+        self.start = values.ctypes.data - offset
+        self.live.add(self)
+        return values
+
+
+def _mapping_of(x: Array | Tensor) -> _Mapping | None:
+    address = x.data_ptr() if isinstance(x, Tensor) else x.ctypes.data
+    return next((one for one in list(_Mapping.live) if one.start <= address < one.start + len(one)), None)
+
+
+def _read_only(x: Array | Tensor) -> mmap.mmap | None:
+    """Return numpy's own mapping of a file that is read, or written in place."""
+    while isinstance(x, np.ndarray):
+        if isinstance(x, np.memmap):
+            return None if x.mode == "c" or not isinstance(x.base, mmap.mmap) else x.base
+        x = x.base  # type: ignore[assignment]
+    return None
+
+
+def is_mapped(x: Array | Tensor) -> bool:
+    """Whether an array lies in a file mapped here."""
+    return x.nbytes > 0 and _mapping_of(x) is not None
+
+
+def release(*arrays: Array | Tensor) -> None:
+    """Give the memory back that arrays in files take, those of `numpy.load` included; others are left alone."""
+    for x in arrays:
+        mapping = _mapping_of(x) or _read_only(x) if x.nbytes else None
+        if mapping is not None and hasattr(mmap, "MADV_DONTNEED"):
+            mapping.madvise(mmap.MADV_DONTNEED)
+
+
+def trim() -> None:
+    """Give the memory back to the system that was freed and that the C library keeps for itself; where that is glibc."""
+    if sys.platform == "linux":
+        give_back = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if give_back is not None:
+            give_back(0)
+
+
+def allocate(shape: tuple[int, ...], dtype: npt.DTypeLike = np.float32) -> Array:
+    """Return an array of zeros: in a file in the cache folder, or in memory if it is small, or the file has no room."""
+    dtype = np.dtype(dtype)
+    n_bytes = math.prod(shape) * dtype.itemsize
+    if n_bytes < SMALLEST or not hasattr(os, "posix_fallocate"):
+        return np.zeros(shape, dtype)
+    folder = cache_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if shutil.disk_usage(folder).free < _ROOM * n_bytes:
+            return np.zeros(shape, dtype)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            # Without its room reserved, a disk that fills up later would end the process.
+            os.posix_fallocate(file.fileno(), 0, n_bytes)
+            return _Mapping(file.fileno(), n_bytes).array(dtype, shape)
+    except OSError:
+        return np.zeros(shape, dtype)
+
+
+def allocate_beside(x: Tensor, shape: tuple[int, ...], dtype: torch.dtype | None = None) -> Tensor:
+    """Return an unfilled tensor that lies in a file if `x` does, and otherwise where `x` does."""
+    dtype = dtype or x.dtype
+    if dtype in _NUMPY_OF and is_mapped(x):
+        return torch.from_numpy(allocate(shape, _NUMPY_OF[dtype]))
+    return x.new_empty(shape, dtype=dtype)
+
+
+def save_safetensors(path: Path, arrays: Mapping[str, Array], metadata: Mapping[str, str]) -> None:
+    """Write arrays as a safetensors file, slice by slice; meant for a path that is made whole elsewhere."""
+    header: dict[str, Any] = {"__metadata__": dict(metadata)}
+    end = 0
+    in_order = sorted(arrays.items(), key=lambda one: -one[1].itemsize)  # each then begins at a multiple of its own
+    for name, array in in_order:
+        begin, end = end, end + array.nbytes
+        header[name] = {"dtype": _code(array.dtype), "shape": list(array.shape), "data_offsets": [begin, end]}
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    with path.open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for _, array in in_order:
+            rows = np.atleast_1d(array)
+            for part in slices(rows):
+                file.write(np.ascontiguousarray(rows[part]).data)
+
+
+def _code(dtype: np.dtype[Any]) -> str:
+    return "BOOL" if dtype.kind == "b" else f"{dtype.kind.upper()}{8 * dtype.itemsize}"
+
+
+def map_safetensors(path: Path, name: str) -> Array:
+    """Map one float32 array of a safetensors file that is known to be sound.
+
+    Raises
+    ------
+    OSError
+        If the file is missing.
+    KeyError, ValueError
+        If it holds no such array.
+    """
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        entry = json.loads(file.read(size))[name]
+        if entry["dtype"] != "F32":
+            raise ValueError(f"{path}: {name} is {entry['dtype']}, expected F32")
+        shape = tuple(entry["shape"])
+        if not math.prod(shape):
+            return np.zeros(shape, np.float32)
+        # Private and writable, because torch asks for that; nobody writes.
+        return _Mapping(file.fileno(), 0, access=mmap.ACCESS_COPY).array(np.float32, shape, 8 + size + entry["data_offsets"][0])
+
+
+def slices(x: Array | Tensor, rows: int | None = None) -> Iterator[slice]:
+    """Yield slices of some rows each, by default as many as hold `SLICE` numbers, and release `x` after each."""
+    step = rows or max(1, SLICE // max(1, math.prod(x.shape[1:])))
+    for start in range(0, len(x), step):
+        yield slice(start, min(start + step, len(x)))
+        release(x)
+
+
+def take_rows(x: Array, rows: Array) -> Array:
+    """Return chosen rows of a matrix."""
+    taken = np.empty((len(rows), *x.shape[1:]), x.dtype)
+    for part in slices(rows, _GATHERED):
+        taken[part] = x[rows[part]]
+        release(x)
+    return taken
+
+
+def gather_rows(x: Float[Tensor, "task row dim"], place: Int[Tensor, "task chosen"]) -> Float[Tensor, "task chosen dim"]:
+    """Return chosen rows of every task."""
+    if not is_mapped(x):
+        return x.gather(1, place[..., None].expand(-1, -1, x.shape[2]))
+    chosen = x.new_empty(*place.shape, x.shape[2])
+    for start in range(0, place.shape[1], _GATHERED):
+        part = place[:, start : start + _GATHERED, None]
+        chosen[:, start : start + _GATHERED] = x.gather(1, part.expand(-1, -1, x.shape[2]))
+        release(x)
+    return chosen
