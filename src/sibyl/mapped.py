@@ -88,18 +88,23 @@ def trim() -> None:
             give_back(0)
 
 
+def has_room(n_bytes: int) -> bool:
+    """Whether a file of that size may lie in the cache folder."""
+    try:
+        cache_folder().mkdir(parents=True, exist_ok=True)
+        return hasattr(os, "posix_fallocate") and shutil.disk_usage(cache_folder()).free >= _ROOM * n_bytes
+    except OSError:
+        return False
+
+
 def allocate(shape: tuple[int, ...], dtype: npt.DTypeLike = np.float32) -> Array:
     """Return an array of zeros: in a file in the cache folder, or in memory if it is small, or the file has no room."""
     dtype = np.dtype(dtype)
     n_bytes = math.prod(shape) * dtype.itemsize
-    if n_bytes < SMALLEST or not hasattr(os, "posix_fallocate"):
+    if n_bytes < SMALLEST or not has_room(n_bytes):
         return np.zeros(shape, dtype)
-    folder = cache_folder()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if shutil.disk_usage(folder).free < _ROOM * n_bytes:
-            return np.zeros(shape, dtype)
-        with tempfile.TemporaryFile(dir=folder) as file:
+        with tempfile.TemporaryFile(dir=cache_folder()) as file:
             # Without its room reserved, a disk that fills up later would end the process.
             os.posix_fallocate(file.fileno(), 0, n_bytes)
             return _Mapping(file.fileno(), n_bytes).array(dtype, shape)

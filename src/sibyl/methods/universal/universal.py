@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from sibyl.mapped import allocate_beside, is_mapped, release
+from sibyl.mapped import allocate_beside, has_room, is_mapped, release
 from sibyl.methods.classifiers import class_means
 from sibyl.methods.method import LearnedMethod, Objective, Traits
 from sibyl.methods.sib.adaptation import adapt
@@ -34,7 +34,7 @@ from sibyl.tasks import ClassPrior, Episode, Solution, Task, class_shares
 
 ENTRIES = 1 << 16  # pairs of a row and a class, over all tasks, that a slice holds: bounds the memory of the network
 NODES_PER_ENTRY = 8  # pairs of a row and a node take less than pairs of a row and a class
-KEPT = 1 << 26  # numbers of prepared rows that are kept between passes; more are prepared anew in each
+KEPT = 1 << 26  # numbers of prepared rows that are kept in memory between passes; more are prepared anew in each
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,13 +182,15 @@ class UniversalSIB(LearnedMethod):
     def _query_rows(
         self, task: Task, exponent: Float[Tensor, "task 1 1"], graph: Float[Tensor, "task way query"], nodes: Nodes
     ) -> QueryRows:
-        """Cut the queries into slices that bound the memory, and keep of them what is small."""
+        """Cut the queries into slices that bound the memory, and keep of them what is small or finds room on the disk."""
         n_nodes = nodes.unit.shape[1]
         per_row = task.n_tasks * max(task.n_way, n_nodes // NODES_PER_ENTRY)
-        entries = ENTRIES // 4 if is_mapped(task.query_x) else ENTRIES
+        on_disk = is_mapped(task.query_x)
+        entries = ENTRIES // 4 if on_disk else ENTRIES
+        keep = task.query_x.numel() <= KEPT or (on_disk and has_room(task.query_x.nbytes))
         return QueryRows(
             task, exponent, graph, nodes, self.slice_rows or max(1, entries // per_row),
-            keep=task.query_x.numel() <= KEPT, keep_products=task.query_mask.numel() * n_nodes <= KEPT // 4,
+            keep=keep, keep_products=task.query_mask.numel() * n_nodes <= KEPT // 4,
         )  # fmt: skip
 
     def objective(self, episode: Episode) -> Objective:
