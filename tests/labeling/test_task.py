@@ -95,14 +95,21 @@ def test_counts_add_up() -> None:
 
 def test_skipped_items_are_named_and_many_reasons_do_not_fill_the_screen() -> None:
     lost = [Skipped(f"e{number}", "empty file") for number in range(5)] + [
-        Skipped(f"d{n}", f"damaged at byte {n}") for n in range(9)
+        Skipped(f"d{n}", f"damaged {'abcdefghi'[n]}") for n in range(9)
     ]
     counts = Counts.of(labels_table(NAMES, EXAMPLES, solution(), lost))
     assert counts.skipped_lines(2) == [
         "5: empty file (e0, e1, e2 and 2 more)",
-        "1: damaged at byte 0 (d0)",
+        "1: damaged a (d0)",
         "8: for 8 further reasons; the table of labels names each",
     ]
+
+
+def test_reasons_that_differ_in_numbers_alone_are_one() -> None:
+    lost = [Skipped(f"d{n}", f"file of {n}.5 GiB, the limit is 1") for n in range(2, 9)] + [Skipped("x", "damaged at byte 7")]
+    counts = Counts.of(labels_table(NAMES, EXAMPLES, solution(), lost))
+    assert counts.reasons == {"file of … GiB, the limit is 1": 7, "damaged at byte 7": 1}
+    assert counts.skipped_lines(1)[0] == "7: file of … GiB, the limit is 1 (d2, d3, d4 and 4 more)"
 
 
 def test_nothing_unlabelled() -> None:

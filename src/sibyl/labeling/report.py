@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from sibyl.storage import Json
 from sibyl.wording import counted
 
 _NAMED = 3  # skipped items that are named for each reason
+_NUMBER = re.compile(r"\d[\d.,]*\b")
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Counts:
         """Count the rows of a table of labels."""
         labelled = table[table["status"] == "labelled"]
         lost = table[table["status"].str.startswith("skipped: ")]
-        reasons = [status.removeprefix("skipped: ") for status in lost["status"]]
+        reasons = _without_numbers([status.removeprefix("skipped: ") for status in lost["status"]])
         named: dict[str, list[str]] = {}
         for name, reason in zip(lost["item"], reasons, strict=True):
             if len(named.setdefault(reason, [])) < _NAMED:
@@ -80,6 +82,20 @@ class Counts:
             further = self.skipped - sum(list(self.reasons.values())[:most])
             lines.append(f"{further:,}: for {counted(len(self.reasons) - most, 'further reason')}; the table of labels names each")
         return lines
+
+
+def _without_numbers(reasons: list[str]) -> list[str]:
+    """Make one of those reasons that differ in their numbers alone: a size, the byte where a file is damaged."""
+    alike: dict[str, set[str]] = {}
+    kinds = [_NUMBER.sub("…", reason) for reason in reasons]
+    for kind, reason in zip(kinds, reasons, strict=True):
+        alike.setdefault(kind, set()).add(reason)
+    common = {}
+    for kind, spellings in alike.items():
+        numbers = zip(*(_NUMBER.findall(reason) for reason in spellings), strict=True)
+        shown = iter([same[0] if len(set(same)) == 1 else "…" for same in numbers])
+        common[kind] = _NUMBER.sub(lambda _, shown=shown: next(shown), next(iter(spellings)))  # type: ignore[misc]
+    return [common[kind] for kind in kinds]
 
 
 @dataclass(frozen=True)
