@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.util import find_spec
 from typing import ClassVar
 
 import torch
@@ -22,6 +23,7 @@ from sibyl.methods.sib.span import logits_after_steps
 from sibyl.tasks import Classifier, ClassPrior, Episode, Solution, Task
 
 REDUCTIONS = ("sum", "mean")
+HAS_NUMBA = find_spec("numba") is not None
 
 
 class SIB(LearnedMethod):
@@ -185,15 +187,40 @@ class SIB(LearnedMethod):
     def solve(self, task: Task, class_prior: ClassPrior = None) -> Solution:
         """Answer with θᴷ; `class_prior` is not used: what the network presumes of the mix is what it was trained on."""
         prepared = self._prepared(task)
-        scores = self._scores(prepared)
-        outputs: list[Tensor] = []
-        weights = self._adapt(prepared, scores, outputs)
-        outputs.append(scores.logits(weights[-1]))
+        weights, first, last = self._compiled_steps(prepared) if self._may_be_compiled(prepared) else self._steps(prepared)
         return Solution(
-            outputs[-1].mT,
-            inductive_logits=outputs[0].mT,
-            classifier=self.classifier(weights[-1]),
+            last.mT,
+            inductive_logits=first.mT,
+            classifier=self.classifier(weights),
             fell_back=task.query_mask.sum(1) < 2,
+        )
+
+    def _steps(self, task: Task) -> tuple[Tensor, Tensor, Tensor]:
+        """θᴷ, and the logits at θ⁰ and θᴷ."""
+        scores, outputs = self._scores(task), list[Tensor]()
+        weights = self._adapt(task, scores, outputs)[-1]
+        outputs.append(scores.logits(weights))
+        return weights, outputs[0], outputs[-1]
+
+    def _may_be_compiled(self, task: Task) -> bool:
+        x = task.query_x
+        return (
+            HAS_NUMBA and self.prior is None and self.batched and x.shape[1] > 1 and x.device.type == "cpu"
+            and x.dtype == self.scale.dtype == torch.float32 and bool(task.query_mask.all())
+        )  # fmt: skip
+
+    def _compiled_steps(self, task: Task) -> tuple[Tensor, Tensor, Tensor]:
+        from sibyl.methods.sib.compiled import run_steps  # takes a moment to import
+
+        return run_steps(
+            self.init_network(task),
+            task.query_x,
+            self.scale.item(),
+            self.bias.item(),
+            self.gradient_network,
+            factor=1 / task.query_x.shape[1] if self.reduction == "mean" else 1.0,
+            n_steps=self.n_steps,
+            step_size=self.step_size,
         )
 
     def objective(self, episode: Episode) -> Objective:
