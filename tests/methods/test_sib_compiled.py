@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from sibyl.methods.sib import SIB, sib
-from sibyl.tasks import Solution, Task
+from sibyl.tasks import Episode, Solution, Task
 
 pytest.importorskip("numba")
+from sibyl.methods.sib.compiled import inner_products
 
 
 def task(n_tasks: int = 3, n_way: int = 5, n_query: int = 15, dim: int = 12) -> Task:
@@ -79,6 +80,30 @@ def test_what_it_is_not_for() -> None:
     assert not network(prior=True)._may_be_compiled(here)
     assert not SIB(12, 5)._may_be_compiled(here)  # statistics over all tasks of a batch
     assert not network().double()._may_be_compiled(here.to(torch.float64))
+
+
+@pytest.mark.parametrize(("n_query", "dim"), [(1, 3), (4, 5), (15, 12), (75, 641)])
+def test_inner_products(n_query: int, dim: int) -> None:
+    x = task(2, n_query=n_query, dim=dim).query_x
+    products = inner_products(x)
+    assert torch.allclose(products, x @ x.mT, rtol=1e-5, atol=1e-4)
+    assert torch.equal(products, products.mT)
+
+
+def test_training_has_the_gradients_that_torch_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, here = network(dim=64), task(dim=64)
+    episode = Episode(here, torch.arange(45).view(3, 15) % 5)
+    assert made._compiled_products(here.query_x) is not None
+    assert made._compiled_products(here.query_x.clone().requires_grad_()) is None
+    found = []
+    for has_numba in (True, False):
+        monkeypatch.setattr(sib, "HAS_NUMBA", has_numba)
+        made.zero_grad()
+        made.objective(episode).loss.backward()
+        found.append([parameter.grad.clone() for parameter in made.parameters() if parameter.grad is not None])
+    assert len(found[0]) == len(found[1]) > 8
+    for mine, theirs in zip(*found, strict=True):
+        assert (mine - theirs).abs().max() < 1e-3 * theirs.abs().max()
 
 
 def test_threads_are_as_they_were_and_callers_may_be_many() -> None:

@@ -1,4 +1,4 @@
-"""The K steps at test time as machine code, several times as fast on a CPU; needs numba (``pip install 'sibyl-learn[fast]'``).
+"""The K steps at test time, and what training needs of the rows, as machine code, faster on a CPU; needs numba (``pip install 'sibyl-learn[fast]'``).
 
 What torch does in some hundred calls, each over the rows of all tasks, goes here from one task to the next, so that the rows of a task stay in
 the processor's own cache through all steps. Classes and channels come before queries, so that every inner loop runs along memory. The
@@ -9,7 +9,8 @@ equations are those of `sibyl.methods.sib.adaptation`, `sibyl.methods.classifier
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from threading import Lock
 from typing import Any, TypeVar, no_type_check
 
@@ -74,12 +75,26 @@ def run_steps(
     last = torch.empty_like(first)
     arrays = [tensor.detach().contiguous().numpy() for tensor in (weights, x, first, last)]
     numbers = [np.float32(value) for value in (scale, bias, factor, step_size)]
+    with _threads_of_torch():
+        _steps(*arrays, *layers, *numbers, n_steps)
+    return weights, first, last
+
+
+def inner_products(x: Float[Tensor, "task row dim"]) -> Float[Tensor, "task row row"]:
+    """Return ``x_i · x_j`` of all rows of each task, float32, each pair computed once; no gradient goes through it."""
+    products = x.new_empty(len(x), x.shape[1], x.shape[1])
+    with _threads_of_torch():
+        _all_inner_products(x.detach().contiguous().numpy(), products.numpy())
+    return products
+
+
+@contextmanager
+def _threads_of_torch() -> Iterator[None]:
     n_threads = torch.get_num_threads()
     with _one_at_a_time:
         set_num_threads(min(n_threads, config.NUMBA_NUM_THREADS))
         torch.set_num_threads(n_threads)  # they may share a pool, and starting it sets torch's number, too
-        _steps(*arrays, *layers, *numbers, n_steps)
-    return weights, first, last
+        yield
 
 
 @_compiled
@@ -111,6 +126,57 @@ def _dot(a: Array, b: Array) -> np.float32:
     for k in range(len(a)):
         total += a[k] * b[k]
     return total
+
+
+@_compiled
+@no_type_check
+def _inner_products(x: Array, out: Array) -> None:
+    """``out[i, j] = x[i] · x[j]``, in blocks of four by four rows on and below the diagonal; then mirrored."""
+    n_rows, dim = x.shape
+    whole = n_rows - n_rows % 4
+    for i in range(0, whole, 4):
+        x0, x1, x2, x3 = x[i], x[i + 1], x[i + 2], x[i + 3]
+        for j in range(0, i + 4, 4):
+            y0, y1, y2, y3 = x[j], x[j + 1], x[j + 2], x[j + 3]
+            s00 = s01 = s02 = s03 = _ZERO
+            s10 = s11 = s12 = s13 = _ZERO
+            s20 = s21 = s22 = s23 = _ZERO
+            s30 = s31 = s32 = s33 = _ZERO
+            for k in range(dim):
+                p0, p1, p2, p3, q0, q1, q2, q3 = x0[k], x1[k], x2[k], x3[k], y0[k], y1[k], y2[k], y3[k]
+                s00 += p0 * q0
+                s01 += p0 * q1
+                s02 += p0 * q2
+                s03 += p0 * q3
+                s10 += p1 * q0
+                s11 += p1 * q1
+                s12 += p1 * q2
+                s13 += p1 * q3
+                s20 += p2 * q0
+                s21 += p2 * q1
+                s22 += p2 * q2
+                s23 += p2 * q3
+                s30 += p3 * q0
+                s31 += p3 * q1
+                s32 += p3 * q2
+                s33 += p3 * q3
+            out[i + 0, j + 0], out[i + 0, j + 1], out[i + 0, j + 2], out[i + 0, j + 3] = s00, s01, s02, s03
+            out[i + 1, j + 0], out[i + 1, j + 1], out[i + 1, j + 2], out[i + 1, j + 3] = s10, s11, s12, s13
+            out[i + 2, j + 0], out[i + 2, j + 1], out[i + 2, j + 2], out[i + 2, j + 3] = s20, s21, s22, s23
+            out[i + 3, j + 0], out[i + 3, j + 1], out[i + 3, j + 2], out[i + 3, j + 3] = s30, s31, s32, s33
+    for i in range(whole, n_rows):
+        for j in range(i + 1):
+            out[i, j] = _dot(x[i], x[j])
+    for i in range(n_rows):
+        for j in range(i):
+            out[j, i] = out[i, j]
+
+
+@_in_parallel
+@no_type_check
+def _all_inner_products(x: Array, out: Array) -> None:
+    for task in prange(len(x)):
+        _inner_products(x[task], out[task])
 
 
 @_compiled

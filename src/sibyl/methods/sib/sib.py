@@ -176,7 +176,15 @@ class SIB(LearnedMethod):
             self._output_gradient(task)[0],
             n_steps=self.n_steps,
             step_size=self.step_size,
+            products=self._compiled_products(task.query_x),
         )
+
+    def _compiled_products(self, x: Tensor) -> Tensor | None:
+        if not HAS_NUMBA or x.requires_grad or x.device.type != "cpu" or x.dtype != torch.float32:
+            return None
+        from sibyl.methods.sib.compiled import inner_products
+
+        return inner_products(x)
 
     def classifier(self, weights: Float[Tensor, "task way dim"]) -> Classifier:
         """Return the local model with the given weights."""
@@ -230,7 +238,8 @@ class SIB(LearnedMethod):
         n_scored = episode.scored.sum().clamp_min(1)
         if self.prior is None:
             # Forwards and backwards, each step has six products of n_way rows with the queries; their inner products take one of n_query rows.
-            if task.query_x.shape[1] <= 6 * self.n_steps * self.n_way:
+            # With more queries than columns, they span the whole space.
+            if task.query_x.shape[1] <= min(6 * self.n_steps * self.n_way, self.dim):
                 logits = self._logits_in_span(task)
             else:
                 logits = scores.logits(self._adapt(task, scores)[-1])

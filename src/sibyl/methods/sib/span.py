@@ -18,6 +18,7 @@ def logits_after_steps(
     *,
     n_steps: int,
     step_size: float,
+    products: Float[Tensor, "task row row"] | None = None,
 ) -> Float[Tensor, "task way row"]:
     """Return the cosine classifier's logits at θᴷ, as `adapt` with `CosineScores` gives them.
 
@@ -37,8 +38,10 @@ def logits_after_steps(
         ξ, logits [task, way, row] → the same shape.
     n_steps, step_size : int, float
         K and η.
+    products : float [task, row, row], optional
+        ``x_i · x_j``, where they are known.
     """
-    products = x @ x.mT
+    products = x @ x.mT if products is None else products
     length = products.diagonal(dim1=1, dim2=2)[:, None].sqrt().clamp_min(1e-12)
     first, first_norm = start @ x.mT, start.square().sum(-1, keepdim=True)
     a, b = torch.ones_like(first_norm), torch.zeros_like(first)
