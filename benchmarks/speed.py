@@ -142,15 +142,15 @@ def works(all_at_once: Episode, n_single: int, official: Path | None) -> dict[tu
     for stage in TARGETS:
         found |= {(stage, side): pair[stage] for side, pair in alone.items()}
         found |= {(stage, SIDES[1]): (batch_1[stage], n_single), (stage, SIDES[2]): (batch_32[stage], BATCH)}
-    if sib_module.HAS_NUMBA:
+    if sib_module.machine_code() is not None:
         found["meta-testing", BY_TORCH] = (lambda: by_torch_alone(test_batch), BATCH)
     return found
 
 
 def by_torch_alone(work: Work) -> None:
-    sib_module.HAS_NUMBA = False
+    with_code, sib_module.machine_code = sib_module.machine_code, lambda: None  # type: ignore[assignment]
     work()
-    sib_module.HAS_NUMBA = True
+    sib_module.machine_code = with_code
 
 
 def seconds(work: Work, n_episodes: int) -> tuple[float, float]:
@@ -236,6 +236,12 @@ def main() -> None:
             print(row, flush=True)
     torch.set_num_threads(1)
     fast, flops = matrix_speed(), flops_per_episode()
+    rows_mb = BATCH * N_QUERY * DIM * 4 / 1e6
+    times = {
+        row["side"]: row["processor_ms"] * fast / flops / 1000
+        for row in rows
+        if row["stage"] == "meta-testing" and row["threads"] == arguments.threads[0]
+    }
     allowed = rows[0]["processor_ms"] / TARGETS["meta-testing"]
     lines = [
         "# Speed of SIB: one episode at a time, and in batches",
@@ -267,9 +273,11 @@ def main() -> None:
         f"5 × {DIM} with {N_QUERY} queries, three",
         f"passes of the gradient network) is {flops / 1e6:.1f} MFLOP; at this machine's speed for large matrix products, {fast / 1e9:.0f} GFLOP/s on one "
         f"thread, that alone is",
-        f"{1000 * flops / fast:.3f} ms. Batched calls of torch go over all rows of all tasks (6 MB) eight times and run at a third of that speed; the machine",
-        "code takes one task after the other, whose rows (192 KB) stay in the second-level cache, and comes within a factor of two of it. Training goes",
-        "through the Gram matrix of the queries. See docs/log.md for what was tried.",
+        f"{1000 * flops / fast:.3f} ms. Calls of torch go over all rows of all tasks ({rows_mb:.1f} MB) once for each product, and one thread takes "
+        f"{times.get(BY_TORCH, 0):.1f} times that long;",
+        f"the machine code takes one task after the other, whose rows ({1000 * rows_mb / BATCH:.0f} KB) stay in the second-level cache, and "
+        f"takes {times[SIDES[2]]:.1f} times that long. Training",
+        "goes through the Gram matrix of the queries. See docs/log.md for what was tried.",
         "",
         f"Made by: `python -m benchmarks.speed --repetitions {arguments.repetitions} --threads {' '.join(map(str, arguments.threads))}{' --official CLONE' if arguments.official else ''}`, commit {commit()}, torch "
         f"{version('torch')}, {platform.machine()}.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -33,10 +34,10 @@ def network(n_way: int = 5, dim: int = 12, n_steps: int = 3, **settings: object)
 
 
 def both(made: SIB, here: Task, monkeypatch: pytest.MonkeyPatch) -> tuple[Solution, Solution]:
-    assert made._may_be_compiled(made._prepared(here))
+    assert made._is_compilable(made._prepared(here))
     compiled = made.solve(here)
     with monkeypatch.context() as patched:
-        patched.setattr(sib, "HAS_NUMBA", False)
+        patched.setattr(sib, "machine_code", lambda: None)
         return compiled, made.solve(here)
 
 
@@ -72,14 +73,14 @@ def test_rows_that_do_not_lie_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_it_is_not_for() -> None:
     here, made = task(), network()
-    assert made._may_be_compiled(here)
+    assert made._is_compilable(here)
     mask = here.query_mask.clone()
     mask[0, -1] = False
-    assert not made._may_be_compiled(replace(here, query_mask=mask))
-    assert not made._may_be_compiled(task(n_query=1))
-    assert not network(prior=True)._may_be_compiled(here)
-    assert not SIB(12, 5)._may_be_compiled(here)  # statistics over all tasks of a batch
-    assert not network().double()._may_be_compiled(here.to(torch.float64))
+    assert not made._is_compilable(replace(here, query_mask=mask))
+    assert not made._is_compilable(task(n_query=1))
+    assert not network(prior=True)._is_compilable(here)
+    assert not SIB(12, 5)._is_compilable(here)  # statistics over all tasks of a batch
+    assert not network().double()._is_compilable(here.to(torch.float64))
 
 
 @pytest.mark.parametrize(("n_query", "dim"), [(1, 3), (4, 5), (15, 12), (75, 641)])
@@ -93,11 +94,12 @@ def test_inner_products(n_query: int, dim: int) -> None:
 def test_training_has_the_gradients_that_torch_has(monkeypatch: pytest.MonkeyPatch) -> None:
     made, here = network(dim=64), task(dim=64)
     episode = Episode(here, torch.arange(45).view(3, 15) % 5)
-    assert made._compiled_products(here.query_x) is not None
-    assert made._compiled_products(here.query_x.clone().requires_grad_()) is None
-    found = []
+    assert made._inner_products(here.query_x) is not None
+    assert made._inner_products(here.query_x.clone().requires_grad_()) is None
+    found, code = [], sib.machine_code()
+    assert code is not None
     for has_numba in (True, False):
-        monkeypatch.setattr(sib, "HAS_NUMBA", has_numba)
+        monkeypatch.setattr(sib, "machine_code", lambda found=code if has_numba else None: found)
         made.zero_grad()
         made.objective(episode).loss.backward()
         found.append([parameter.grad.clone() for parameter in made.parameters() if parameter.grad is not None])
@@ -113,3 +115,16 @@ def test_threads_are_as_they_were_and_callers_may_be_many() -> None:
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(lambda _: made.solve(here).logits, range(16)))
     assert all(torch.equal(one, expected) for one in answers)
+
+
+def test_a_numba_that_does_not_work_here_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = network().solve(task()).logits
+    sib.machine_code.cache_clear()
+    with monkeypatch.context() as patched:
+        patched.delitem(sys.modules, "sibyl.methods.sib.compiled")
+        patched.delattr("sibyl.methods.sib.compiled")
+        patched.setitem(sys.modules, "numba", None)  # its import fails
+        assert sib.machine_code() is None
+        assert torch.allclose(network().solve(task()).logits, expected, atol=1e-4)
+    sib.machine_code.cache_clear()
+    assert sib.machine_code() is not None

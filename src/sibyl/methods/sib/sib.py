@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from importlib.util import find_spec
+from functools import cache
+from types import ModuleType
 from typing import ClassVar
 
 import torch
@@ -23,7 +24,20 @@ from sibyl.methods.sib.span import logits_after_steps
 from sibyl.tasks import Classifier, ClassPrior, Episode, Solution, Task
 
 REDUCTIONS = ("sum", "mean")
-HAS_NUMBA = find_spec("numba") is not None
+
+
+@cache
+def machine_code() -> ModuleType | None:
+    """Return `sibyl.methods.sib.compiled`, which takes a moment to import; None without a numba that works here."""
+    try:
+        from sibyl.methods.sib import compiled
+    except ImportError:
+        return None
+    return compiled
+
+
+def _is_plain(x: Tensor) -> bool:
+    return x.device.type == "cpu" and x.dtype == torch.float32
 
 
 class SIB(LearnedMethod):
@@ -176,15 +190,12 @@ class SIB(LearnedMethod):
             self._output_gradient(task)[0],
             n_steps=self.n_steps,
             step_size=self.step_size,
-            products=self._compiled_products(task.query_x),
+            products=self._inner_products(task.query_x),
         )
 
-    def _compiled_products(self, x: Tensor) -> Tensor | None:
-        if not HAS_NUMBA or x.requires_grad or x.device.type != "cpu" or x.dtype != torch.float32:
-            return None
-        from sibyl.methods.sib.compiled import inner_products
-
-        return inner_products(x)
+    def _inner_products(self, x: Tensor) -> Tensor | None:
+        code = machine_code() if _is_plain(x) and not x.requires_grad else None
+        return None if code is None else code.inner_products(x)
 
     def classifier(self, weights: Float[Tensor, "task way dim"]) -> Classifier:
         """Return the local model with the given weights."""
@@ -195,7 +206,8 @@ class SIB(LearnedMethod):
     def solve(self, task: Task, class_prior: ClassPrior = None) -> Solution:
         """Answer with θᴷ; `class_prior` is not used: what the network presumes of the mix is what it was trained on."""
         prepared = self._prepared(task)
-        weights, first, last = self._compiled_steps(prepared) if self._may_be_compiled(prepared) else self._steps(prepared)
+        code = machine_code() if self._is_compilable(prepared) else None
+        weights, first, last = self._steps(prepared) if code is None else self._compiled_steps(prepared, code)
         return Solution(
             last.mT,
             inductive_logits=first.mT,
@@ -210,17 +222,12 @@ class SIB(LearnedMethod):
         outputs.append(scores.logits(weights))
         return weights, outputs[0], outputs[-1]
 
-    def _may_be_compiled(self, task: Task) -> bool:
-        x = task.query_x
-        return (
-            HAS_NUMBA and self.prior is None and self.batched and x.shape[1] > 1 and x.device.type == "cpu"
-            and x.dtype == self.scale.dtype == torch.float32 and bool(task.query_mask.all())
-        )  # fmt: skip
+    def _is_compilable(self, task: Task) -> bool:
+        fits = self.prior is None and self.batched and task.query_x.shape[1] > 1
+        return fits and _is_plain(task.query_x) and _is_plain(self.scale) and bool(task.query_mask.all())
 
-    def _compiled_steps(self, task: Task) -> tuple[Tensor, Tensor, Tensor]:
-        from sibyl.methods.sib.compiled import run_steps  # takes a moment to import
-
-        return run_steps(
+    def _compiled_steps(self, task: Task, code: ModuleType) -> tuple[Tensor, Tensor, Tensor]:
+        found: tuple[Tensor, Tensor, Tensor] = code.run_steps(
             self.init_network(task),
             task.query_x,
             self.scale.item(),
@@ -230,11 +237,11 @@ class SIB(LearnedMethod):
             n_steps=self.n_steps,
             step_size=self.step_size,
         )
+        return found
 
     def objective(self, episode: Episode) -> Objective:
         """Return the loss at θᴷ per query: cross-entropy and, with a prior, the KL term."""
         task = self._prepared(episode.task)
-        scores = self._scores(task)
         n_scored = episode.scored.sum().clamp_min(1)
         if self.prior is None:
             # Forwards and backwards, each step has six products of n_way rows with the queries; their inner products take one of n_query rows.
@@ -242,9 +249,10 @@ class SIB(LearnedMethod):
             if task.query_x.shape[1] <= min(6 * self.n_steps * self.n_way, self.dim):
                 logits = self._logits_in_span(task)
             else:
-                logits = scores.logits(self._adapt(task, scores)[-1])
+                logits = self._steps(task)[-1]
             fit = query_loss(logits.mT, episode).sum() / n_scored
             return Objective(fit, {"negative_log_likelihood": fit.detach()})
+        scores = self._scores(task)
         weights = self._adapt(task, scores)[-1]
         fit = query_loss(scores.logits(self.prior.sample(weights)).mT, episode).sum() / n_scored
         divergence = self.prior.divergence(weights).sum() / n_scored
