@@ -43,7 +43,7 @@ GROWS = [
     "What grows in proportion to the number of images, whatever the encoder and the number of classes:",
     "",
     "- the name of each, once: some 80 bytes. Records, paths and sub-folders are made from it when they are asked for;",
-    "- the table of labels that the caller gets: 76 bytes a row, and its names;",
+    "- the table of labels that the caller gets: 80 bytes a row;",
     "- for a while, 40 bytes for the index of the feature cache and some numbers of each image: a rank, a score, a margin.",
     "",
     "What would grow with columns or classes lies in files (`sibyl.mapped`): features, the solver's prepared rows, what the graph says of each",

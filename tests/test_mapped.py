@@ -25,9 +25,9 @@ from sibyl.mapped import (
     allocate_beside,
     gather_rows,
     is_mapped,
-    map_safetensors,
+    map_array,
     release,
-    save_safetensors,
+    save_arrays,
     slices,
     take_rows,
 )
@@ -160,24 +160,24 @@ def test_safetensors_files_are_those_of_the_library(tmp_path: Path) -> None:
         "yes": np.array([True, False]),
         "none": np.zeros((0, 4), np.float32),
     }
-    save_safetensors(path, arrays, {"sibyl": "{}"})
+    save_arrays(path, arrays, {"x": 1})
     read = load_file(path)
     assert read.keys() == arrays.keys()
     for name, array in arrays.items():
         assert read[name].dtype == array.dtype
         assert np.array_equal(read[name], array)
-    assert np.array_equal(map_safetensors(path, "wide"), arrays["wide"])
-    assert map_safetensors(path, "none").shape == (0, 4)
+    assert np.array_equal(map_array(path, "wide"), arrays["wide"])
+    assert map_array(path, "none").shape == (0, 4)
     with pytest.raises(ValueError, match="expected F32"):
-        map_safetensors(path, "odd")
+        map_array(path, "odd")
     with pytest.raises(KeyError):
-        map_safetensors(path, "absent")
+        map_array(path, "absent")
 
 
 def test_files_of_the_library_are_mapped(tmp_path: Path) -> None:
     values = torch.randn(9, 4, generator=torch.Generator().manual_seed(0))
     save_tensors(tmp_path / "x.safetensors", {"a": torch.zeros(3, dtype=torch.uint8), "b": values}, {"x": 1})
-    assert np.array_equal(map_safetensors(tmp_path / "x.safetensors", "b"), values.numpy())
+    assert np.array_equal(map_array(tmp_path / "x.safetensors", "b"), values.numpy())
 
 
 @pytest.mark.parametrize("class_prior", [None, "balanced"])

@@ -58,7 +58,7 @@ def _mapping_of(x: Array | Tensor) -> _Mapping | None:
     return next((one for one in list(_Mapping.live) if one.start <= address < one.start + len(one)), None)
 
 
-def _read_only(x: Array | Tensor) -> mmap.mmap | None:
+def _numpy_mapping(x: Array | Tensor) -> mmap.mmap | None:
     """Return numpy's own mapping of a file that is read, or written in place."""
     while isinstance(x, np.ndarray):
         if isinstance(x, np.memmap):
@@ -75,7 +75,7 @@ def is_mapped(x: Array | Tensor) -> bool:
 def release(*arrays: Array | Tensor) -> None:
     """Give the memory back that arrays in files take, those of `numpy.load` included; others are left alone."""
     for x in arrays:
-        mapping = _mapping_of(x) or _read_only(x) if x.nbytes else None
+        mapping = _mapping_of(x) or _numpy_mapping(x) if x.nbytes else None
         if mapping is not None and hasattr(mmap, "MADV_DONTNEED"):
             mapping.madvise(mmap.MADV_DONTNEED)
 
@@ -120,9 +120,9 @@ def allocate_beside(x: Tensor, shape: tuple[int, ...], dtype: torch.dtype | None
     return x.new_empty(shape, dtype=dtype)
 
 
-def save_safetensors(path: Path, arrays: Mapping[str, Array], metadata: Mapping[str, str]) -> None:
-    """Write arrays as a safetensors file, slice by slice; meant for a path that is made whole elsewhere."""
-    header: dict[str, Any] = {"__metadata__": dict(metadata)}
+def save_arrays(path: Path, arrays: Mapping[str, Array], metadata: Mapping[str, object]) -> None:
+    """Write what `sibyl.storage.load_tensors` reads, slice by slice; meant for a path that is made whole elsewhere."""
+    header: dict[str, Any] = {"__metadata__": {"sibyl": json.dumps(metadata)}}
     end = 0
     in_order = sorted(arrays.items(), key=lambda one: -one[1].itemsize)  # each then begins at a multiple of its own
     for name, array in in_order:
@@ -142,7 +142,7 @@ def _code(dtype: np.dtype[Any]) -> str:
     return "BOOL" if dtype.kind == "b" else f"{dtype.kind.upper()}{8 * dtype.itemsize}"
 
 
-def map_safetensors(path: Path, name: str) -> Array:
+def map_array(path: Path, name: str) -> Array:
     """Map one float32 array of a safetensors file that is known to be sound.
 
     Raises

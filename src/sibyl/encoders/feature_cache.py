@@ -8,7 +8,6 @@ asked for; in memory are 40 bytes a row that say where each lies.
 
 from __future__ import annotations
 
-import json
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sibyl.errors import CheckpointError
-from sibyl.mapped import allocate, map_safetensors, release, save_safetensors
+from sibyl.mapped import allocate, map_array, release, save_arrays
 from sibyl.storage import atomic_path, load_tensors
 
 Rows = npt.NDArray[np.float32]
@@ -91,7 +90,7 @@ class FeatureCache:
     def _read(self, path: Path) -> tuple[Keys, Rows] | None:
         try:
             tensors, _ = load_tensors(path)
-            keys, rows = tensors["keys"].numpy(), map_safetensors(path, "features")
+            keys, rows = tensors["keys"].numpy(), map_array(path, "features")
         except (CheckpointError, KeyError, ValueError, OSError):
             return None
         if keys.ndim != 2 or keys.shape[1] != _KEY.itemsize or rows.shape != (len(keys), self.dim) or rows.dtype != np.float32:
@@ -133,7 +132,7 @@ class FeatureCache:
         arrays: dict[str, npt.NDArray[Any]] = {"keys": keys.view(np.uint8).reshape(len(keys), -1), "features": rows}
         try:
             with atomic_path(path) as partial:
-                save_safetensors(partial, arrays, {"sibyl": json.dumps({"dim": self.dim})})
+                save_arrays(partial, arrays, {"dim": self.dim})
         except OSError as error:
             self.problem = f"features are not kept for the next run: {self.folder}: {error.strerror or error}"
             return None

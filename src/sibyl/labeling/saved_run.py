@@ -7,7 +7,6 @@ were scaled are JSON in the file's header. One file, so that its parts cannot be
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ from torch import Tensor
 
 from sibyl.errors import CheckpointError, DataError
 from sibyl.labeling.examples import Examples
-from sibyl.mapped import map_safetensors, save_safetensors
+from sibyl.mapped import map_array, save_arrays
 from sibyl.methods import METHODS, LearnedMethod, Method, build_method
 from sibyl.methods.named import method_by_name
 from sibyl.sources.fitted import Fitted
@@ -78,7 +77,7 @@ class SavedRun:
         if self.fitted is not None:
             header["fitted"] = {"kind": self.fitted.kind, "settings": self.fitted.settings, "key": self.fitted.key}
             tensors |= {_FITTED + name: np.ascontiguousarray(array) for name, array in self.fitted.arrays.items()}
-        save_safetensors(path, tensors, {"sibyl": json.dumps(header)})
+        save_arrays(path, tensors, header)
 
     @classmethod
     def read(cls, out: str | Path) -> SavedRun:
@@ -101,7 +100,7 @@ class SavedRun:
         examples = Examples(header["labels"], tuple(header["class_names"]), str(path), header["origins"])
         return cls(
             tuple(header["names"]),
-            map_safetensors(path, "features"),
+            map_array(path, "features"),
             examples,
             header["method"],
             header["class_prior"],

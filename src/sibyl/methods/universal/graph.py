@@ -19,7 +19,7 @@ LANDMARKS = 1024  # query rows that the graph is built on; of more, as many are 
 
 
 @torch.no_grad()
-def spread_labels(task: Task, n_landmarks: int = LANDMARKS, slice_rows: int = 512) -> Float[Tensor, "task way query"]:
+def spread_labels(task: Task, n_landmarks: int = LANDMARKS, slice_rows: int = 128) -> Float[Tensor, "task way query"]:
     """Spread the labels over the rows (Zhou et al. 2004), and read them off for every query.
 
     Up to `n_landmarks` queries are the graph's nodes themselves. Of more queries that many are chosen, and all are read off the nodes
@@ -43,7 +43,6 @@ def spread_labels(task: Task, n_landmarks: int = LANDMARKS, slice_rows: int = 51
     rows = normalize(rows, dim=-1)
     spread = torch.cat([task.support_one_hot, LabelSpreading().solve(part).probabilities], 1) * mask[..., None]
     width = first_bridge(pairwise_squared_distances(rows, mask), one_hot).to(rows.dtype) / 9
-    slice_rows = slice_rows // 4 if is_mapped(task.query_x) else slice_rows
     answer = allocate_beside(task.query_x, (task.n_tasks, task.query_x.shape[1], task.n_way))
     for start in range(0, task.query_x.shape[1], slice_rows):
         unit = normalize(task.query_x[:, start : start + slice_rows], dim=-1)
