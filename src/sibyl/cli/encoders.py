@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -35,6 +36,7 @@ def encoders_command(
             "default": defaults[known.modality] == known.name,
             "needs": known.needs,
             "remark": known.remark,
+            "measured": None if known.measured is None else asdict(known.measured),
         }
         for known in chosen
     ]
@@ -42,12 +44,17 @@ def encoders_command(
         show_json({"encoders": rows})
         return
     for kind in modalities:
-        of_kind = [row for row in rows if row["modality"] == kind]
+        of_kind = [known for known in chosen if known.modality == kind]
         if of_kind:
             typer.echo(f"\n{kind}")
-        for row in of_kind:
-            state = " (default here)" if row["default"] else " (ready)" if row["ready"] else ""
-            typer.echo(f"  {row['name']}{state}\n      {row['remark']}")
-            if row["needs"]:
-                typer.echo(f"      needs {row['needs']}")
-    typer.echo("\nAlso any model as library:model or library:folder, any ONNX file, any backbone of sibyl pretrain.")
+        for known in of_kind:
+            state = " (default here)" if known.name == defaults[kind] else " (ready)" if known.is_ready else ""
+            typer.echo(f"  {known.name}{state}\n      {known.remark}")
+            if known.measured:
+                typer.echo(f"      measured: {known.measured}")
+            if known.needs:
+                typer.echo(f"      needs {known.needs}")
+    typer.echo("\nMeasured: share of right labels from one labelled example of each class, the other items unlabelled;")
+    typer.echo("milliseconds on one core, reading included. Networks for images were trained on ImageNet or more, so they")
+    typer.echo("have seen photographs of many common things.")
+    typer.echo("Also any model as library:model or library:folder, any ONNX file, any backbone of sibyl pretrain.")

@@ -7,17 +7,28 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from sibyl.encoders import efficientnet_lite, minilm, speech_embedding
 from sibyl.encoders.encoder import Encoder
-from sibyl.encoders.weights import cached_weights
+from sibyl.encoders.measured import Measured, measured
+from sibyl.encoders.packaged import EXTRA, PackagedFile
+from sibyl.encoders.weights import WITHOUT_WEIGHTS, cached_weights
 from sibyl.errors import UnknownName
 
 _LIBRARIES = {
+    "open_clip": ("open_clip", "open_clip"),
     "transformers": ("transformers", "transformers"),
     "timm": ("timm", "timm"),
     "torchvision": ("torchvision", "torchvision"),
     "sentence-transformers": ("sentence_transformers", "texts"),
 }
 """Library as it stands before the colon → its import, its extra."""
+
+_PACKAGED: dict[str, tuple[tuple[PackagedFile, ...], tuple[str, ...]]] = {
+    **{name: ((file,), ("onnx", "onnxruntime")) for name, file in efficientnet_lite.FILES.items()},
+    minilm.NAME: ((minilm.FILE,), ("onnxruntime", "tokenizers")),
+    speech_embedding.NAME: (speech_embedding.FILES, ("onnxruntime",)),
+}
+"""Encoder → its files, its imports."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +65,23 @@ class KnownEncoder:
             package, extra = _LIBRARIES[self.library]
             if find_spec(package) is None:
                 steps.append(f"pip install 'sibyl-learn[{extra}]'")
+        if self.name in _PACKAGED:
+            files, libraries = _PACKAGED[self.name]
+            if any(find_spec(library) is None for library in libraries) or not all(file.is_sound for file in files):
+                steps.append(f"pip install 'sibyl-learn[{EXTRA}]'")
         if self.weights and not self._has_weights():
             steps.append(f"weights: fetched at first use ({self.weights})")
         return ", ".join(steps)
+
+    @property
+    def is_weak(self) -> bool:
+        """Whether it is only there so that every modality has an encoder."""
+        return self.name in WITHOUT_WEIGHTS
+
+    @property
+    def measured(self) -> Measured | None:
+        """How good and how fast it was found to be; None if it was not measured."""
+        return measured(self.name)
 
     @property
     def is_ready(self) -> bool:
@@ -84,6 +109,12 @@ KNOWN = (
     _hub("timm", "vit_small_patch14_dinov2.lvd142m", "image", "the same by timm, at 518 pixels: slow", "timm/vit_small_patch14_dinov2.lvd142m"),
     _hub("transformers", "openai/clip-vit-base-patch32", "image", "CLIP, trained on captions, 512 columns"),
     _hub("transformers", "google/siglip-base-patch16-224", "image", "SigLIP, trained on captions, 768 columns"),
+    _hub(
+        "open_clip", "ViT-B-32@laion2b_s34b_b79k", "image", "CLIP by OpenCLIP, trained on captions, 512 columns",
+        "laion/CLIP-ViT-B-32-laion2B-s34B-b79K",
+    ),
+    KnownEncoder("efficientnet-lite2", "image", "trained on ImageNet, 1280 columns; works offline"),
+    KnownEncoder("efficientnet-lite0", "image", "the same, smaller and faster, 1280 columns; works offline"),
     KnownEncoder("torchvision:resnet50", "image", "trained on ImageNet, 2048 columns", "resnet50-11ad3fa6.pth"),
     KnownEncoder("torchvision:squeezenet1_1", "image", "trained on ImageNet, small and fast, 512 columns", "squeezenet1_1-b8a52dc0.pth"),
     KnownEncoder("conv4-cifar-fs", "image", "ships with Sibyl, works offline; 32 pixels and four layers: weak"),
@@ -95,11 +126,13 @@ KNOWN = (
         "sentence-transformers", "paraphrase-multilingual-MiniLM-L12-v2", "text", "sentences of 50 languages, 384 columns",
         "sentence-transformers/paraphrase-multilingual-MiniLM-L12-v2",
     ),
+    KnownEncoder("minilm-int8", "text", "all-MiniLM-L6-v2 with 8-bit weights, English sentences, 384 columns; works offline"),
     KnownEncoder("tfidf", "text", "words and pieces of words, fitted to the texts; works offline: weak"),
     _hub(
         "transformers", "MIT/ast-finetuned-audioset-10-10-0.4593", "audio", "sounds of all kinds (AST), 768 columns: the best general choice"
     ),
     _hub("transformers", "facebook/wav2vec2-base", "audio", "speech, 768 columns"),
+    KnownEncoder("speech-embedding", "audio", "Google's speech embedding, spoken words, 384 columns; works offline"),
     KnownEncoder("log-mel", "audio", "course of the spectrum; works offline: weak"),
 )  # fmt: skip
 """By modality, the preferred one first, the one that always works last."""
@@ -141,7 +174,7 @@ def default_encoder(modality: str) -> Choice:
         raise UnknownName("modality with encoders", modality, {known.modality for known in KNOWN})
     chosen = next(known for known in candidates if known.is_ready)
     note = f"encoder {chosen.name} ({chosen.remark})"
-    if not chosen.library:
-        best = candidates[0]
+    if chosen.is_weak:
+        best = next((known for known in candidates if known.name in _PACKAGED), candidates[0])
         note += f"; better: --encoder {best.name} ({best.needs})"
     return Choice(encoder_by_name(chosen.name), note)

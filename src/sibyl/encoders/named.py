@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from sibyl.backbones.checkpoint import SHIPPED, shipped_names
 from sibyl.encoders.backbone import BackboneEncoder
+from sibyl.encoders.efficientnet_lite import efficientnet_lite
 from sibyl.encoders.encoder import Encoder
 from sibyl.encoders.log_mel import LogMelEncoder
+from sibyl.encoders.minilm import minilm
 from sibyl.encoders.onnx import OnnxEncoder
+from sibyl.encoders.open_clip import open_clip_encoder
 from sibyl.encoders.sentence_transformers import SentenceEncoder
+from sibyl.encoders.speech_embedding import speech_embedding
 from sibyl.encoders.tfidf import TfidfEncoder
 from sibyl.encoders.timm import timm_encoder
 from sibyl.encoders.torchvision import torchvision_encoder
@@ -20,12 +25,20 @@ from sibyl.errors import DataError, UnknownName
 from sibyl.storage import read_json
 
 _LIBRARIES: dict[str, Callable[[str], Encoder[Any, Any]]] = {
+    "open_clip": open_clip_encoder,
     "sentence-transformers": SentenceEncoder,
     "timm": timm_encoder,
     "torchvision": torchvision_encoder,
     "transformers": transformers_encoder,
 }
-_BUILT_IN: dict[str, Callable[[], Encoder[Any, Any]]] = {"log-mel": LogMelEncoder, "tfidf": TfidfEncoder}
+_BY_NAME: dict[str, Callable[[], Encoder[Any, Any]]] = {
+    "efficientnet-lite0": partial(efficientnet_lite, "efficientnet-lite0"),
+    "efficientnet-lite2": partial(efficientnet_lite, "efficientnet-lite2"),
+    "log-mel": LogMelEncoder,
+    "minilm-int8": minilm,
+    "speech-embedding": speech_embedding,
+    "tfidf": TfidfEncoder,
+}
 
 
 def encoder_by_name(name: str) -> Encoder[Any, Any]:
@@ -34,9 +47,12 @@ def encoder_by_name(name: str) -> Encoder[Any, Any]:
     Parameters
     ----------
     name : str
-        ``library:model`` with a model that the library knows, or a folder that it saved (``transformers:facebook/dinov2-small``,
-        ``timm:…``, ``torchvision:squeezenet1_1``, ``sentence-transformers:all-MiniLM-L6-v2``); the name of an encoder that ships or is
-        built in (``conv4-cifar-fs``, ``tfidf``, ``log-mel``); or the path of an ONNX file, of a backbone of ``sibyl pretrain``
+        ``library:model`` with a model that the library knows, or a folder that it saved
+        (``transformers:facebook/dinov2-small``, ``timm:…``, ``torchvision:squeezenet1_1``,
+        ``open_clip:ViT-B-32@laion2b_s34b_b79k``, ``sentence-transformers:all-MiniLM-L6-v2``); the
+        name of an encoder of the extra ``encoders`` (``efficientnet-lite2``, ``minilm-int8``,
+        ``speech-embedding``) or of one that is always there (``conv4-cifar-fs``, ``tfidf``,
+        ``log-mel``); or the path of an ONNX file, of a backbone of ``sibyl pretrain``
         (.safetensors), or of a folder that one of the libraries saved. See `catalogue.KNOWN`.
 
     Raises
@@ -52,8 +68,8 @@ def encoder_by_name(name: str) -> Encoder[Any, Any]:
     """
     if name in shipped_names():
         return BackboneEncoder(SHIPPED / f"{name}.safetensors")
-    if name in _BUILT_IN:
-        return _BUILT_IN[name]()
+    if name in _BY_NAME:
+        return _BY_NAME[name]()
     library, colon, model = name.partition(":")
     if colon and library in _LIBRARIES:
         if not model:
@@ -69,7 +85,7 @@ def encoder_by_name(name: str) -> Encoder[Any, Any]:
     if colon and "/" not in library and "\\" not in library and len(library) > 1:  # one letter is a drive
         raise UnknownName("library of encoders", library, _LIBRARIES)
     beside = sorted(str(file) for file in path.parent.glob("*.onnx")) if path.parent.is_dir() else []
-    known = [*shipped_names(), *_BUILT_IN, *beside, *(f"{library}:MODEL" for library in _LIBRARIES)]
+    known = [*shipped_names(), *_BY_NAME, *beside, *(f"{library}:MODEL" for library in _LIBRARIES)]
     raise UnknownName("encoder", name, [*known, "a path to an ONNX file"])
 
 

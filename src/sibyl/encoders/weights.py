@@ -12,7 +12,8 @@ from sibyl.errors import DataError
 LOADING_FAILS = (OSError, RuntimeError, ValueError, KeyError, SafetensorError, pickle.UnpicklingError)
 """What libraries raise where weights are missing, damaged, or of another shape."""
 
-WITHOUT_WEIGHTS = "conv4-cifar-fs (images), tfidf (texts), log-mel (audio)"
+WITHOUT_WEIGHTS = {"conv4-cifar-fs": "images", "tfidf": "texts", "log-mel": "audio"}
+"""Encoders that are always there, and what they read."""
 _WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin", "model.safetensors.index.json", "open_clip_pytorch_model.bin")
 
 
@@ -47,5 +48,5 @@ def missing_weights(name: str, fetch: str, error: Exception) -> DataError:
     said = said if len(said) <= 160 else f"{said[:160]} …"
     return DataError(
         f"{name}: its weights are not on this machine and could not be fetched, or cannot be read ({said}); with a network: {fetch}; "
-        f"without weights work: {WITHOUT_WEIGHTS}"
+        f"without weights work: {', '.join(f'{name} ({reads})' for name, reads in WITHOUT_WEIGHTS.items())}"
     )
