@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
 from sibyl.errors import CheckpointError, DataError
 from sibyl.storage import (
-    GrowingMatrix,
-    atomic_folder,
     atomic_path,
     content_key,
     load_tensors,
@@ -31,18 +28,6 @@ def test_a_failed_write_leaves_the_old_file_and_no_debris(tmp_path: Path) -> Non
         raise RuntimeError("disk full")
     assert path.read_text() == "old\n"
     assert [entry.name for entry in tmp_path.iterdir()] == ["labels.csv"]
-
-
-def test_a_folder_is_replaced_whole(tmp_path: Path) -> None:
-    for text in ("first", "second"):
-        with atomic_folder(tmp_path / "out") as partial:
-            (partial / "a.txt").write_text(text)
-    assert (tmp_path / "out" / "a.txt").read_text() == "second"
-    with pytest.raises(RuntimeError), atomic_folder(tmp_path / "out") as partial:
-        (partial / "a.txt").write_text("third")
-        raise RuntimeError
-    assert (tmp_path / "out" / "a.txt").read_text() == "second"
-    assert [entry.name for entry in tmp_path.iterdir()] == ["out"]
 
 
 def test_tensors_and_metadata_come_back(tmp_path: Path) -> None:
@@ -80,26 +65,6 @@ def test_json_that_is_not_an_object_is_refused(tmp_path: Path) -> None:
     for name, reason in (("b.json", "object"), ("c.json", "cannot be read"), ("d.json", "no such file")):
         with pytest.raises(DataError, match=reason):
             read_json(tmp_path / name)
-
-
-def test_a_growing_matrix_goes_on_where_it_stopped(tmp_path: Path) -> None:
-    path, rows = tmp_path / "m.npy", np.arange(20, dtype=np.float32).reshape(10, 2)
-    first = GrowingMatrix(path, (10, 2), np.float32, "a")
-    first.append(rows[:4])
-    with pytest.raises(ValueError, match="4 of 10"):
-        first.finish()
-    del first
-    second = GrowingMatrix(path, (10, 2), np.float32, "a")
-    assert second.n_done == 4
-    second.append(rows[4:])
-    second.finish()
-    assert np.array_equal(np.load(path), rows)
-    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["m.npy"]
-
-
-def test_a_growing_matrix_with_another_key_starts_afresh(tmp_path: Path) -> None:
-    GrowingMatrix(tmp_path / "m.npy", (10, 2), np.float32, "a").append(np.ones((4, 2), np.float32))
-    assert GrowingMatrix(tmp_path / "m.npy", (10, 2), np.float32, "b").n_done == 0
 
 
 def test_keys_depend_on_content_alone(tmp_path: Path) -> None:

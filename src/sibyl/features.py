@@ -16,10 +16,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from sibyl.errors import DataError
-from sibyl.storage import Json, atomic_folder, read_json, write_json
+from sibyl.folders import atomic_folder, first_damage
+from sibyl.storage import Json, read_json, write_errors, write_json
 from sibyl.wording import counted
 
 FORMAT = 1
+KIND = "features"
+"""Of the folder, see `sibyl.folders`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,8 +121,14 @@ class Features:
         return replace(part, labels=number[part.labels], class_names=names)
 
     def save(self, folder: str | Path) -> None:
-        """Write to `folder`, whole or not at all; an existing one is replaced."""
-        with atomic_folder(folder) as partial:
+        """Write to `folder`, whole or not at all; a features folder there is replaced.
+
+        Raises
+        ------
+        DataError
+            If `folder` holds anything else, or cannot be written.
+        """
+        with write_errors(folder), atomic_folder(folder, KIND) as partial:
             np.save(partial / "matrix.npy", self.matrix, allow_pickle=False)
             if self.views is not None:
                 np.save(partial / "views.npy", self.views, allow_pickle=False)
@@ -137,6 +146,9 @@ class Features:
         folder = Path(folder)
         if not (folder / "features.json").is_file():
             raise DataError(f"{folder}: expected a features folder with features.json (made by: sibyl embed)")
+        damaged = first_damage(folder)
+        if damaged is not None:
+            raise DataError(f"{folder}: damaged features ({damaged} is not what was written); embed again")
         header = read_json(folder / "features.json")
         if header.get("format") != FORMAT:
             raise DataError(f"{folder}: features format {header.get('format')!r}, this sibyl reads {FORMAT}; embed again")

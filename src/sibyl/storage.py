@@ -1,6 +1,6 @@
-"""Files that are whole or absent: atomic writes, tensors with metadata, checksums, and a matrix that is filled row by row.
+"""Files that are whole or absent: atomic writes, tensors with metadata, checksums.
 
-Nothing here knows what the bytes mean. Formats are safetensors, npy (never with pickled objects) and JSON.
+Nothing here knows what the bytes mean. Formats are safetensors and JSON.
 """
 
 from __future__ import annotations
@@ -10,28 +10,74 @@ import json
 import os
 import shutil
 import sys
-import tempfile
+import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as safetensors_bytes
 from torch import Tensor
 
 from sibyl.errors import CheckpointError, DataError
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
 Json = dict[str, Any]
+_DEPTH = 64  # of JSON; nothing here is nested deeper than a dozen
 
 
-def _temporary_beside(path: Path) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
-    os.close(handle)
-    return Path(name)
+def temporary_name(path: Path) -> Path:
+    """Return a new name beside `path` for what will be `path`; however long that name is, this one fits."""
+    letters = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:8]
+    return path.with_name(f".sibyl-{letters}-{uuid.uuid4().hex[:8]}.partial")
+
+
+def clear_debris(folder: Path, name: str | None = None) -> None:
+    """Remove what a killed process has left of files and folders that were to become ``folder/name``, or any in `folder`.
+
+    What a living process works on is locked by it, and stays.
+    """
+    kind = "*" if name is None else hashlib.sha256(os.fsencode(name)).hexdigest()[:8]
+    for left in folder.glob(f".sibyl-{kind}-????????.partial"):
+        with suppress(OSError), held(left, wait=False) as is_free:
+            if is_free and left.is_dir() and not left.is_symlink():
+                shutil.rmtree(left, ignore_errors=True)
+            elif is_free:
+                left.unlink(missing_ok=True)
+
+
+@contextmanager
+def held(path: Path, *, wait: bool = True) -> Iterator[bool]:
+    """Lock a file or folder that exists against other processes that do the same; the lock ends with the block or the process.
+
+    Yields whether the lock is held: not so where `wait` is False and another holds it, or where the system has no such locks.
+    """
+    handle = os.open(path, os.O_RDONLY) if fcntl is not None else -1
+    try:
+        yield handle >= 0 and _lock(handle, wait)
+    finally:
+        if handle >= 0:
+            os.close(handle)
+
+
+def _lock(handle: int, wait: bool) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError:  # another holds it, or the file system has no locks
+        return False
+    return True
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Let one process at a time write to a folder."""
+    with held(folder):
+        yield
 
 
 def _flush_to_disk(path: Path) -> None:
@@ -58,17 +104,17 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     A reader sees the old file or the new one, never a part; after an error, or a kill, `path` is as it was.
     """
     path = Path(path)
-    partial = _temporary_beside(path)
-    try:
-        yield partial
-        _flush_to_disk(partial)
-        # mkstemp makes files private to the user; a finished file gets the permissions any new file would have.
-        mask = os.umask(0)
-        os.umask(mask)
-        partial.chmod(0o666 & ~mask)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    clear_debris(path.parent, path.name)
+    partial = temporary_name(path)
+    partial.touch(exist_ok=False)
+    with held(partial):
+        try:
+            yield partial
+            _flush_to_disk(partial)
+            os.replace(partial, path)
+        finally:
+            partial.unlink(missing_ok=True)
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -77,9 +123,30 @@ def write_text(path: str | Path, text: str) -> None:
         partial.write_text(text, encoding="utf-8", newline="")
 
 
-def write_json(path: str | Path, value: object) -> None:
-    """Write `value` as indented JSON, whole or not at all."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+def write_json(path: str | Path, value: object, *, as_ascii: bool = False) -> None:
+    """Write `value` as indented JSON, whole or not at all; as ASCII, it may hold names that are no Unicode."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=as_ascii) + "\n")
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Parse JSON that somebody else may have written.
+
+    Raises
+    ------
+    ValueError
+        If it is no JSON, or nested more than 64 deep.
+    """
+    try:
+        value = json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    level, depth = [value], 0
+    while level := [one for one in level if isinstance(one, list | dict)]:
+        depth += 1
+        if depth > _DEPTH:
+            raise ValueError("nested too deeply")
+        level = [part for one in level for part in (one.values() if isinstance(one, dict) else one)]
+    return value
 
 
 def read_json(path: str | Path) -> Json:
@@ -91,10 +158,10 @@ def read_json(path: str | Path) -> Json:
         If the file is missing, is not JSON, or holds something other than an object.
     """
     try:
-        value = json.loads(Path(path).read_text(encoding="utf-8"))
+        value = parse_json(Path(path).read_bytes().decode("utf-8"))
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; expected a JSON file there") from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise DataError(f"{path}: expected JSON, but it cannot be read ({error}); restore or delete the file") from None
     if not isinstance(value, dict):
         raise DataError(f"{path}: expected a JSON object, got {type(value).__name__}")
@@ -151,86 +218,3 @@ def cache_folder() -> Path:
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Caches" / "sibyl"
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sibyl"
-
-
-@contextmanager
-def atomic_folder(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary folder beside `path` that takes its place when the block ends without an error."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent))
-    try:
-        yield partial
-        mask = os.umask(0)
-        os.umask(mask)
-        partial.chmod(0o777 & ~mask)
-        if path.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".old", dir=path.parent))
-            os.replace(path, old / "was")
-            os.replace(partial, path)
-            shutil.rmtree(old)
-        else:
-            os.replace(partial, path)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-
-
-class GrowingMatrix:
-    """A matrix on disk that is filled from the first row to the last and survives being killed in between.
-
-    Rows go to ``<path>.partial`` and, once flushed, their number to ``<path>.progress``; when all rows are there the file
-    becomes ``<path>`` (npy). Opened again with the same `key`, filling goes on after the last flushed row; with another key
-    it starts afresh.
-
-    Parameters
-    ----------
-    path : path
-        Where the finished ``.npy`` file will be.
-    shape : tuple of int
-        Shape of the whole array; the first axis counts rows.
-    dtype : numpy dtype
-        Element type.
-    key : str
-        Identifies what is being computed.
-    """
-
-    def __init__(self, path: str | Path, shape: tuple[int, ...], dtype: npt.DTypeLike, key: str) -> None:
-        self.path = Path(path)
-        self.shape = shape
-        self._partial = self.path.with_name(self.path.name + ".partial")
-        self._progress = self.path.with_name(self.path.name + ".progress")
-        self._key = key
-        self.n_done = 0
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        if self._partial.exists() and self._progress.exists():
-            try:
-                progress = read_json(self._progress)
-            except DataError:
-                progress = {}
-            if progress.get("key") == key and progress.get("shape") == list(shape):
-                self.n_done = int(progress["n_done"])
-        mode: Any = "r+" if self.n_done else "w+"
-        self._rows: npt.NDArray[Any] = np.lib.format.open_memmap(
-            self._partial, mode=mode, dtype=np.dtype(dtype), shape=None if self.n_done else shape
-        )
-
-    def append(self, rows: npt.NDArray[Any]) -> None:
-        """Write the next rows and record them as done."""
-        self._rows[self.n_done : self.n_done + len(rows)] = rows
-        self._rows.flush()  # type: ignore[attr-defined]
-        self.n_done += len(rows)
-        write_json(self._progress, {"key": self._key, "shape": list(self.shape), "n_done": self.n_done})
-
-    def finish(self) -> None:
-        """Turn the filled matrix into the finished file.
-
-        Raises
-        ------
-        ValueError
-            If rows are missing.
-        """
-        if self.n_done != self.shape[0]:
-            raise ValueError(f"{self.path}: {self.n_done} of {self.shape[0]} rows are written")
-        self._rows.flush()  # type: ignore[attr-defined]
-        os.replace(self._partial, self.path)
-        self._progress.unlink(missing_ok=True)

@@ -50,8 +50,13 @@ def embed_command(
     Labels come from class folders or a label column; what has none is unlabelled.
     """
     from sibyl.errors import DataError
+    from sibyl.features import KIND
+    from sibyl.folders import check_apart, check_replaceable
     from sibyl.sources.open import open_source
 
+    check_replaceable(out, KIND)  # before hours of work
+    if not _is_dataset(source):
+        check_apart(out, source)
     if encoder is not None and Path(encoder).suffix == ".safetensors" and ":" not in encoder:
         from sibyl.backbones.checkpoint import load_backbone
         from sibyl.encoders.image_sets import embed_image_set
@@ -80,7 +85,7 @@ def embed_command(
         pile = (
             _dataset(source, split, root, fetch, shown=not as_json)
             if _is_dataset(source)
-            else open_source(source, column=column, label_column=label_column, id_column=id_column)
+            else open_source(source, column=column, label_column=label_column, id_column=id_column, exclude=[out])
         )
         features = _embed_source(pile, encoder, {"source": source, "split": split if _is_dataset(source) else ""}, batch, as_json)
         features.save(out)

@@ -18,7 +18,7 @@ from io import BufferedWriter
 from pathlib import Path, PurePosixPath
 
 from sibyl.errors import DataError
-from sibyl.storage import atomic_folder
+from sibyl.folders import atomic_folder
 
 ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 _BLOCK = 1 << 20
@@ -71,7 +71,7 @@ def unpack(archive: str | Path, destination: str | Path, limits: Limits | None =
     archive, destination, limits = Path(archive), Path(destination), limits or Limits()
     n_files, n_left = 0, limits.n_bytes
     seen: set[str] = set()
-    with _members(archive) as members, atomic_folder(destination) as partial:
+    with _members(archive) as members, atomic_folder(destination, "unpacked archive", checksums=False) as partial:
         for member in members:
             path = _checked(archive, member)
             if member.is_folder:

@@ -1,6 +1,6 @@
 """A packed copy of many small image files, made once and memory-mapped ever after.
 
-A pack is a folder ``<cache>/<key>`` with ``pixels.npy`` and ``pack.json``. The key is drawn from the name, size and modification time of
+A pack is a folder ``<cache>/<key>`` with ``pixels.npy`` and ``pack.json``; a damaged one is made anew. The key is drawn from the name, size and modification time of
 every file and from how they are read: a changed file makes another pack, and a pack is never updated.
 """
 
@@ -13,10 +13,13 @@ import numpy as np
 from sibyl.datasets.class_folders import ImageFiles, Progress, fill_pixels, list_class_folders, pixel_shape
 from sibyl.datasets.images import ImageSet
 from sibyl.errors import DataError
+from sibyl.folders import MARK, atomic_folder, first_damage
+from sibyl.growing import reserve_array
 from sibyl.sources.images import READER
-from sibyl.storage import atomic_folder, cache_folder, content_key, read_json, write_json
+from sibyl.storage import cache_folder, content_key, read_json, write_json
 
-_FORMAT = 1
+_FORMAT = 2
+_FILES = ("pixels.npy", "pack.json")
 
 
 def cached_image_set(
@@ -77,8 +80,9 @@ def _key(files: ImageFiles, size: int | None, grey: bool) -> str:
 
 def _pack(folder: Path, files: ImageFiles, size: int | None, grey: bool, n_threads: int | None, progress: Progress | None) -> None:
     shape = pixel_shape(files, size, grey)
-    with atomic_folder(folder) as partial:
-        pixels = np.lib.format.open_memmap(partial / "pixels.npy", mode="w+", dtype=np.uint8, shape=shape)
+    with atomic_folder(folder, "packed images", ours=_FILES) as partial:
+        reserve_array(partial / "pixels.npy", np.uint8, shape)
+        pixels = np.lib.format.open_memmap(partial / "pixels.npy", mode="r+")
         paths = [item.path for item in files.items]
         fill_pixels(pixels, paths, size=size, grey=grey, n_threads=n_threads, progress=progress)
         pixels.flush()
@@ -86,6 +90,8 @@ def _pack(folder: Path, files: ImageFiles, size: int | None, grey: bool, n_threa
 
 
 def _open(folder: Path, n_images: int) -> np.memmap | None:
+    if not (folder / MARK).is_file() or first_damage(folder) is not None:
+        return None
     try:
         header = read_json(folder / "pack.json")
         pixels = np.load(folder / "pixels.npy", mmap_mode="r", allow_pickle=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,9 +13,12 @@ from sibyl.backbones.augment import augment
 from sibyl.backbones.checkpoint import TrainedBackbone
 from sibyl.datasets.images import ImageSet
 from sibyl.errors import DataError
-from sibyl.features import Features, write_items
+from sibyl.features import KIND, Features, write_items
+from sibyl.folders import absolute, check_replaceable, put_in_place, seal
+from sibyl.growing import GrowingMatrix
+from sibyl.mapped import slices
 from sibyl.seeding import generator_for
-from sibyl.storage import GrowingMatrix, Json, content_key
+from sibyl.storage import Json, content_key, held, write_errors
 
 
 def embed_image_set(
@@ -67,38 +70,53 @@ def embed_image_set(
     Raises
     ------
     DataError
-        If the images have another size or other channels than the backbone takes.
+        If the images have another size or other channels than the backbone takes, or `out` holds anything but features, or cannot be
+        written.
     """
-    out = Path(out)
+    out = absolute(out)
+    check_replaceable(out, KIND)
     expected = (backbone.image_size, backbone.image_size, len(backbone.mean))
     if images.pixels.shape[1:] != expected:
         raise DataError(f"backbone {backbone.name} takes images {list(expected)}, got {list(images.pixels.shape[1:])}; resize them")
     origin = {**(provenance or {}), "encoder": backbone.name, "views": n_views, "jitter": jitter, "seed": seed}
     origin |= {"mirror": True} if mirror else {}  # features made before there was a choice keep their key
-    key = content_key([origin, backbone.card, images.ids])
-    n, dim = len(images), backbone.dim
-    staging = out.with_name(f".{out.name}.{key}.partial")
-    total = n * (1 + n_views)
-    if not (staging / "matrix.npy").exists():
-        plain = GrowingMatrix(staging / "matrix.npy", (n, dim), np.float32, key)
-        while plain.n_done < n:
-            pixels = images.pixels[plain.n_done : plain.n_done + batch_size]
-            rows = backbone.encode(pixels)
-            plain.append((rows + backbone.encode(pixels[:, :, ::-1])) / 2 if mirror else rows)
-            on_rows(plain.n_done, total)
-        plain.finish()
-    if n_views and not (staging / "views.npy").exists():
-        views = GrowingMatrix(staging / "views.npy", (n, n_views, dim), np.float16, key)
-        per_batch = max(1, batch_size // n_views)
-        pad = max(1, backbone.image_size // 8 if backbone.image_size <= 40 else backbone.image_size // 10)
-        while views.n_done < n:
-            drawn_from = torch.from_numpy(np.array(images.pixels[views.n_done : views.n_done + per_batch]))
-            drawn = augment(drawn_from.repeat_interleave(n_views, 0), generator_for(seed, 3, views.n_done), pad=pad, jitter=jitter)
-            views.append(backbone.features(drawn).half().numpy().reshape(len(drawn_from), n_views, dim))
-            on_rows(n + views.n_done * n_views, total)
-        views.finish()
-    write_items(staging, images.ids, images.labels, images.class_names, origin)
-    if out.exists():
-        shutil.rmtree(out)
-    staging.rename(out)
+    key = content_key([origin, backbone.card, _checksum(backbone, images), images.ids])
+    n, n_rows = len(images), len(images) * (1 + n_views)
+    staging = out.with_name(f".sibyl-{content_key(out.name)[:8]}-{key}.resumable")
+    with write_errors(out):
+        staging.mkdir(parents=True, exist_ok=True)
+        with held(staging, wait=False) as is_alone:
+            if not is_alone:
+                raise DataError(f"{out}: another process computes these features; wait for it, or choose another --out")
+            plain = GrowingMatrix(staging / "matrix.npy", (n, backbone.dim), np.float32, key)
+            while plain.n_done < n:
+                pixels = images.pixels[plain.n_done : plain.n_done + batch_size]
+                rows = backbone.encode(pixels)
+                plain.append((rows + backbone.encode(pixels[:, :, ::-1])) / 2 if mirror else rows)
+                on_rows(plain.n_done, n_rows)
+            if n_views:
+                views = GrowingMatrix(staging / "views.npy", (n, n_views, backbone.dim), np.float16, key)
+                per_batch = max(1, batch_size // n_views)
+                pad = max(1, backbone.image_size // 8 if backbone.image_size <= 40 else backbone.image_size // 10)
+                while views.n_done < n:
+                    drawn_from = torch.from_numpy(np.array(images.pixels[views.n_done : views.n_done + per_batch]))
+                    draw = generator_for(seed, 3, views.n_done)
+                    drawn = augment(drawn_from.repeat_interleave(n_views, 0), draw, pad=pad, jitter=jitter)
+                    views.append(backbone.features(drawn).half().numpy().reshape(len(drawn_from), n_views, backbone.dim))
+                    on_rows(n + views.n_done * n_views, n_rows)
+                views.finish()
+            plain.finish()
+            write_items(staging, images.ids, images.labels, images.class_names, origin)
+            seal(staging, KIND)
+            put_in_place(staging, out, KIND)
     return Features.load(out)
+
+
+def _checksum(backbone: TrainedBackbone, images: ImageSet) -> list[int]:
+    """Return what changes if weights or pixels do."""
+    weights, pixels = 0, 0
+    for tensor in backbone.module.state_dict().values():
+        weights = zlib.crc32(np.ascontiguousarray(tensor.cpu().numpy()).data, weights)
+    for part in slices(images.pixels):
+        pixels = zlib.crc32(np.ascontiguousarray(images.pixels[part]).data, pixels)
+    return [weights, pixels]

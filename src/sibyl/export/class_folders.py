@@ -61,7 +61,7 @@ def _place(item: Item, target: Path, links: bool) -> None:
     elif not item.path.is_file():
         return  # it was there when it was labelled; the others go on
     elif links:
-        target.symlink_to(item.path.absolute())
+        target.symlink_to(item.path.resolve())  # not by way of other links, which may be replaced
     else:
         shutil.copyfile(item.path, target)
 

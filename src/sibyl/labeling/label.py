@@ -13,7 +13,7 @@ from rich.console import Console
 
 from sibyl.encoders.encoder import Encoder
 from sibyl.errors import DataError
-from sibyl.export.formats import check_format, export_items
+from sibyl.export.formats import check_format, check_place, export_items
 from sibyl.export.labelled_items import labelled_items
 from sibyl.labeling.classifier_file import write_classifier
 from sibyl.labeling.corrections import FILE as CORRECTIONS
@@ -142,6 +142,10 @@ def label_and_write(
         raise DataError("an export is written into the output folder; give one with out")
     if out is not None:
         check_output(output_place(out)[0])
+        root = source.root if isinstance(source, Source) else Path(source)
+        for name in export:
+            if name != ONNX:
+                check_place(output_place(out)[0] / name, root)
     corrections = None if out is None else output_place(out)[0]
     leave_out = [] if out is None else output_files(out)
     if earlier is None:

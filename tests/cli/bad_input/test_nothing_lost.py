@@ -1,0 +1,80 @@
+"""No command removes what Sibyl did not write, whatever it is told to write to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from sibyl.cli.app import app
+from sibyl.errors import DataError
+from sibyl.export.formats import FORMATS
+from sibyl.labeling.label import label
+from tests.cli.bad_input.mean_colour import EXAMPLES, MeanColour
+from tests.test_folders import snapshot
+
+
+def embed(source: Path, out: Path | str) -> str:
+    done = CliRunner().invoke(app, ["embed", str(source), "--encoder", "conv4-cifar-fs", "--out", str(out)])
+    return str(done.exception or "")
+
+
+def test_embed_replaces_features_alone(tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "corrections.csv").write_text("item,label\na,b\n")
+    (tmp_path / "link").symlink_to(photos)
+    monkeypatch.chdir(photos)
+    before = snapshot(tmp_path)
+    for out in (photos, tmp_path, tmp_path / "out", tmp_path / "link", ".", "..", photos / "red", photos / "red" / "0.png"):
+        said = embed(photos, out)
+        assert "stays as it is" in said or "take the place of" in said, (out, said)
+        assert snapshot(tmp_path) == before
+    for _ in range(2):
+        assert not embed(photos, tmp_path / "features")
+    (tmp_path / "features" / "notes.txt").write_text("mine")
+    assert "did not write ('notes.txt')" in embed(photos, tmp_path / "features")
+    (tmp_path / "features" / "notes.txt").unlink()
+    assert "take the place of" in embed(tmp_path / "features" / "matrix.npy", tmp_path / "features")
+
+
+@pytest.mark.parametrize("name", sorted(FORMATS))
+def test_an_export_replaces_an_export_alone(tmp_path: Path, photos: Path, name: str) -> None:
+    out = tmp_path / "project"
+    (out / name).mkdir(parents=True)
+    (out / name / "thesis.tex").write_text("mine")
+    with pytest.raises(DataError, match=r"'thesis\.tex'"):
+        label(photos, EXAMPLES, MeanColour(), out, export=[name])
+    assert list(out.iterdir()) == [out / name]  # told before the work
+    (out / name / "thesis.tex").unlink()
+    for _ in range(2):
+        label(photos, EXAMPLES, MeanColour(), out, export=[name])
+    (out / name / "thesis.tex").write_text("mine")
+    with pytest.raises(DataError, match=r"'thesis\.tex'"):
+        label(photos, EXAMPLES, MeanColour(), out, export=[name])
+    assert (out / name / "thesis.tex").read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["folders", "links"])
+def test_an_export_never_takes_the_place_of_its_items(tmp_path: Path, photos: Path, name: str) -> None:
+    (tmp_path / "data").mkdir()
+    photos = photos.rename(tmp_path / "data" / name)
+    before = snapshot(tmp_path)
+    with pytest.raises(DataError, match="take the place of what is read"):
+        label(photos, EXAMPLES, MeanColour(), tmp_path / "data", export=[name])
+    assert snapshot(tmp_path) == before
+    label(photos, EXAMPLES, MeanColour(), tmp_path / "out", export=[name])
+    # An export is a pile of data like any other, also where links lead into it.
+    exported = tmp_path / "out" / name
+    (tmp_path / "again").mkdir()
+    (tmp_path / "again" / "pile").symlink_to(exported)
+    first = {colour: next((exported / colour).iterdir()).name for colour in ("red", "green", "blue")}
+    examples = {f"pile/{colour}/{file}": colour for colour, file in first.items()}
+    before = snapshot(exported)
+    if name == "links":
+        label(tmp_path / "again", examples, MeanColour(), tmp_path / "out", export=[name])
+        assert sum(path.is_file() for path in exported.glob("*/*.png")) == 36
+        return
+    with pytest.raises(DataError, match="lies in it"):
+        label(tmp_path / "again", examples, MeanColour(), tmp_path / "out", export=[name])
+    assert snapshot(exported) == before
