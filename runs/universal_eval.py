@@ -1,4 +1,4 @@
-"""Universal SIB against every method without parameters of its own, on unseen classes; see universal_eval.sh.
+"""Universal SIB against every method without parameters of its own, on test classes; see universal_eval.sh.
 
 Measures and leaves one record, `universal.json`; page and pictures are made from it alone by `universal_page.py`, which runs at the end.
 The arena keeps every pair of cell and method, so what was measured once is not measured again.

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Universal SIB against every method without parameters of its own, on unseen classes. Writes results/universal.json,
+# Universal SIB against every method without parameters of its own, on test classes. Writes results/universal.json,
 # and from it alone universal.md and the pictures (again at any time: python runs/universal_page.py results/universal.json).
 #
 #   CIFAR_FS=features/cifar-fs OMNIGLOT=features/omniglot CLINC150=features/clinc150 PHOTOS=features/photos runs/universal_eval.sh

@@ -2,75 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+from universal_cells import (
+    CORE,
+    OURS,
+    REST,
+    Cells,
+    best_rival,
+    by_cell,
+    inductive_pairs,
+    lower_bound,
+    mixes,
+    of_mix,
+    points,
+    with_trait,
+)
+from universal_standing import cells_that_repeat, standing
 
-OURS = "universal_sib"
 MARGIN = 0.5  # points that a lower bound may lie below zero and still count as not inferior
 ECE_LIMIT = 3.0
-CORE, REST = ("core",), ("outliers", "ways", "counts", "unequal")
-Row = dict[str, Any]
-Cells = dict[str, dict[str, Row]]
-
-
-def by_cell(record: dict[str, Any], *parts: str) -> Cells:
-    """Cell → method → row, of the parts named, without methods that failed."""
-    cells: Cells = {}
-    for row in record["rows"]:
-        if row["part"] in parts and "failure" not in row:
-            key = row["cell"] if len(parts) == 1 else f"{row['cell']} ({row['part']})"
-            cells.setdefault(key, {})[row["method"]] = row
-    return cells
-
-
-def of_mix(cells: Cells, mix: str) -> Cells:
-    return {cell: rows for cell, rows in cells.items() if rows[OURS]["settings"]["mix"] == mix}
-
-
-def mixes(record: dict[str, Any]) -> list[str]:
-    return list(record["calibration"]["bins"])
-
-
-def with_trait(record: dict[str, Any], trait: str, value: bool) -> set[str]:
-    return {name for name, traits in record["traits"].items() if traits[trait] is value and name != OURS}
-
-
-def mean_over(cells: Cells, name: str, key: str = "accuracy") -> float:
-    return 100 * float(np.mean([rows[name][key] for rows in cells.values()]))
-
-
-def ranking(cells: Cells, names: Iterable[str]) -> list[tuple[float, str]]:
-    """Mean accuracy over cells of those methods that are in all of them, and ours; best first."""
-    present = [name for name in {OURS, *names} if all(name in rows for rows in cells.values())]
-    return sorted(((mean_over(cells, name), name) for name in present), reverse=True)
-
-
-def points(row: Row, key: str = "lead") -> str:
-    return f"{100 * row[key]:+.2f} ± {100 * row[f'{key}_interval']:.2f}"
-
-
-def lower_bound(row: Row) -> float:
-    return 100 * (row["lead"] - row["lead_interval"])
-
-
-def best_rival(rows: dict[str, Row], names: Iterable[str]) -> Row:
-    return max((rows[name] for name in names if name in rows), key=lambda row: float(row["accuracy"]))
-
-
-def listing(ranked: list[tuple[float, str]], most: int = 5) -> str:
-    return ", ".join(f"{name} {mean:.2f}" for mean, name in ranked[:most])
 
 
 def failing(behind: list[str]) -> str:
     return "." if not behind else ":\n" + "\n".join(f"  - {line}" for line in behind)
 
 
-def inductive_pairs(record: dict[str, Any], *parts: str) -> list[tuple[str, Row]]:
-    """Every inductive method in every cell: the cell and its row."""
-    names = with_trait(record, "transductive", False)
-    return [(cell, rows[name]) for cell, rows in by_cell(record, *parts).items() for name in rows if name in names]
+def distinct(record: dict[str, Any], mix: str) -> Cells:
+    """Cells of the core grid with this mix, less those whose queries could not be skewed."""
+    core = by_cell(record, *CORE)
+    cells = of_mix(core, mix)
+    repeated = cells_that_repeat(cells, of_mix(core, "balanced"))
+    return {cell: rows for cell, rows in cells.items() if cell not in repeated}
+
+
+def firmness(record: dict[str, Any], cells: Cells) -> str:
+    """Say how firmly ours leads all other methods in these cells; the page's table has the rest."""
+    found = standing(cells, record["traits"])
+    order = "first on the mean, whichever data set is left out" if found.first_without_any else "first on the mean"
+    order = order if found.ours >= found.rival else "**not first** on the mean"
+    return (
+        f"{order}: ours {found.ours:.2f}, best rival {found.rival_name} {found.rival:.2f}, {found.lead:+.2f} ± {found.half:.2f} over {found.sets} "
+        f"data sets; best in {found.cells_won} of {found.cells} cells, {found.sets_won} of {found.sets} data sets"
+    )  # fmt: skip
 
 
 def verdict_told(record: dict[str, Any]) -> str:
@@ -78,15 +53,13 @@ def verdict_told(record: dict[str, Any]) -> str:
     rivals = {cell: best_rival(rows, presume) for cell, rows in cells.items()}
     behind = [f"{cell}: {row['method']} {points(row)}" for cell, row in rivals.items() if lower_bound(row) <= -MARGIN]
     return (
-        f"- **Told balanced**: on the mean of the balanced cells {listing(ranking(cells, presume))}. Not inferior (paired lower bound "
+        f"- **Balanced, prior given**: {firmness(record, cells)}. Not inferior (paired lower bound "
         f"above −{MARGIN}) to the best rival that presumes balance in {len(cells) - len(behind)} of {len(cells)} cells" + failing(behind)
     )  # fmt: skip
 
 
 def verdict_mix(record: dict[str, Any], mix: str) -> str:
-    ranked = ranking(of_mix(by_cell(record, *CORE), mix), with_trait(record, "assumes_balance", False))
-    first = "first" if ranked[0][1] == OURS else "**not first**"
-    return f"- **Told nothing, {mix}**: {first}; means {listing(ranked)}"
+    return f"- **No prior, {mix}**: {firmness(record, distinct(record, mix))}."
 
 
 def verdict_safe(record: dict[str, Any], words: str, *parts: str) -> str:
@@ -108,6 +81,14 @@ def pooled_ece(bins: list[list[float]]) -> float:
     return float(100 * np.abs(counts[:, 1] - counts[:, 2]).sum() / counts[:, 0].sum())
 
 
+def many_class_errors(record: dict[str, Any]) -> dict[int, tuple[float, float]]:
+    """Number of classes → smallest and largest expected calibration error of ours among the cells, in %."""
+    found: dict[int, list[float]] = {}
+    for rows in by_cell(record, "ways").values():
+        found.setdefault(rows[OURS]["settings"]["way"], []).append(100 * rows[OURS]["ece"])
+    return {way: (min(values), max(values)) for way, values in sorted(found.items())}
+
+
 def verdicts_calibration(record: dict[str, Any]) -> list[str]:
     errors = {mix: pooled_ece(methods[OURS]) for mix, methods in record["calibration"]["bins"].items()}
     high = [f"{mix} {value:.2f} %" for mix, value in errors.items() if value > ECE_LIMIT]
@@ -116,9 +97,12 @@ def verdicts_calibration(record: dict[str, Any]) -> list[str]:
         f"{pair['cell']}: {pair['method']} with temperature {pair['temperature']:.3g}, {pair['difference']:+.3f} ± {pair['interval']:.3f}"
         for pair in pairs if pair["difference"] - pair["interval"] > 0
     ]  # fmt: skip
+    many = many_class_errors(record)
     return [
-        "- **Calibration**: ECE, pooled per mix, " + ", ".join(f"{mix} {value:.2f} %" for mix, value in errors.items())
+        "- **Calibration at five classes**: ECE, pooled per mix, " + ", ".join(f"{mix} {value:.2f} %" for mix, value in errors.items())
         + (f"; above {ECE_LIMIT:g} %: {', '.join(high)}." if high else f"; at most {ECE_LIMIT:g} % everywhere."),
+        "- **Calibration at other numbers of classes**: ECE "
+        + ("; ".join(f"{way}-way {low:.1f} to {high:.1f} %" for way, (low, high) in many.items()) or "not measured") + ".",
         f"- **NLL** significantly worse than a temperature-scaled inductive method in {len(worse)} of {len(pairs)} comparisons" + failing(worse),
     ]  # fmt: skip
 

@@ -1,0 +1,104 @@
+"""What the README says of universal SIB's figures, from the record of `runs/universal_eval.py`.
+
+    python runs/universal_readme.py results/universal.json README.md
+
+writes the text between the two comments ``universal figures`` of the README; the tests hold the README to it.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from universal_cells import CORE, OURS, REST, Cells, by_cell, inductive_pairs, lower_bound, mean_over, mixes
+from universal_standing import Standing, by_set, standing
+from universal_verdicts import MARGIN, distinct, many_class_errors, pooled_ece
+
+from sibyl.storage import read_json, write_text
+
+BEGIN, END = "<!-- universal figures: written by runs/universal_readme.py -->", "<!-- end of universal figures -->"
+BESIDE = {"pt_map": "PT-MAP", "tim": "TIM", "class_mean": "class mean"}
+SHOWN = ("balanced", "dirichlet:2", "dirichlet:0.5", "one-class")
+SPOKEN = {
+    "ilpc": "iLPC", "bms": "BMS", "proto_lp": "protoLP", "alpha_tim": "α-TIM", "anchored_means": "anchored means (ours too)",
+    "label_spreading": "label spreading", "bavardage": "BAVARDAGE", "laplacian_shot": "LaplacianShot", "paddle": "PADDLE",
+} | BESIDE  # fmt: skip
+
+
+def spoken(name: str) -> str:
+    return SPOKEN.get(name, name.replace("_", " "))
+
+
+def mix_words(mix: str) -> str:
+    return {"one-class": "one class only", "balanced": "balanced, no prior"}.get(mix, mix.replace("dirichlet:", "Dirichlet "))
+
+
+def line(title: str, cells: Cells, found: Standing) -> str:
+    beside = " | ".join(f"{mean_over(cells, name):.1f}" for name in BESIDE)
+    ours = f"**{found.ours:.1f}**" if found.ours >= found.rival else f"{found.ours:.1f}"
+    return (
+        f"| {title} | {ours} | {spoken(found.rival_name)} {found.rival:.1f} | {found.lead:+.1f} ± {found.half:.1f} | "
+        f"{found.cells_won} of {found.cells}, {found.sets_won} of {found.sets} | {found.worst[2]:+.1f} | {beside} |"
+    )
+
+
+def passed(record: dict[str, Any], *parts: str) -> str:
+    pairs = inductive_pairs(record, *parts)
+    return f"{sum(lower_bound(row) > -MARGIN for _, row in pairs)} of {len(pairs)}"
+
+
+def text(record: dict[str, Any]) -> str:
+    """The table and what must be said beside it."""
+    told = by_cell(record, "told")
+    cells = {"balanced, prior given": told} | {mix_words(mix): distinct(record, mix) for mix in mixes(record)}
+    found = {title: standing(some, record["traits"]) for title, some in cells.items()}
+    shown = ["balanced, prior given", *(mix_words(mix) for mix in SHOWN if mix in mixes(record))]
+    lines = [
+        "| class mix of the unlabelled items | universal SIB | best of all rivals | lead over it, by data set | best in cells, sets | worst cell | "
+        + " | ".join(BESIDE.values()) + " |",
+        "|---" * (6 + len(BESIDE)) + "|",
+        *(line(title, cells[title], found[title]) for title in shown),
+        "",
+    ]  # fmt: skip
+    n_sets = len(by_set(by_cell(record, *CORE)))
+    clear = [title for title, one in found.items() if one.lead > one.half]
+    lines += [
+        f"The lead is a mean over {n_sets} data sets with its 95 % interval (Student's t): it is clear of zero "
+        + (f"for {', '.join(clear)} alone" if clear else "for no mix") + " of the "
+        f"{len(found)} measured. *Worst cell*: points to the best rival in the cell where ours is furthest behind.",
+    ]  # fmt: skip
+    lost = [
+        f"{spoken(leader)} {'lead' if leader == 'anchored_means' else 'leads'} at {title} without {left_out}"
+        for title, one in found.items() if one.ours >= one.rival
+        for left_out, (leader, _, _) in one.without.items() if leader != OURS
+    ]  # fmt: skip
+    lines += ["With one data set left out, " + ("; ".join(lost) if lost else "the order of the first stays") + "."]
+    errors = [pooled_ece(methods[OURS]) for methods in record["calibration"]["bins"].values()]
+    many = {way: high for way, (_, high) in many_class_errors(record).items() if way >= 10}
+    lines += [
+        f"Its confidence is off by at most {max(errors):.1f} % at five classes (expected calibration error, pooled over each mix)"
+        + (", and by up to " + ", ".join(f"{high:.0f} % at {way}" for way, high in many.items()) if many else "")
+        + ". Within half a point,",
+        f"it is not inferior to any inductive method in {passed(record, *CORE)} comparisons at five classes, and in {passed(record, *REST)} with other",
+        "numbers of classes, examples and items.",
+    ]  # fmt: skip
+    return "\n".join(lines)
+
+
+def with_text(readme: str, record: dict[str, Any]) -> str:
+    """The README with its block written anew."""
+    before, rest = readme.split(BEGIN)
+    return f"{before}{BEGIN}\n{text(record)}\n{END}{rest.split(END)[1]}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("record", type=Path)
+    parser.add_argument("readme", type=Path)
+    arguments = parser.parse_args()
+    write_text(arguments.readme, with_text(arguments.readme.read_text(encoding="utf-8"), read_json(arguments.record)))
+
+
+if __name__ == "__main__":
+    main()
