@@ -22,7 +22,7 @@ from sibyl.labeling.label import label
 from sibyl.sources.open import open_source
 from tests.encoders.tiny_onnx import write_tiny_encoder
 
-CLASSES = ('red & "co"', "../green", "Con")
+CLASSES = ("../green", "Con", 'red & "co"')  # as tools sort them
 NAMES = ["a/1.png", "b/1.png", "=x 'q\",😀.png"]
 
 

@@ -25,6 +25,9 @@ def read(tmp_path: Path, content: str | bytes) -> dict[str, str]:
         "\ufeffitem,label\r\na/1.jpg,cat\r\nb 2.jpg,dog\r\n",
         "item;label\na/1.jpg;cat\nb 2.jpg;dog",
         "item\tlabel\na/1.jpg\tcat\nb 2.jpg\tdog\n",
+        "sep=;\nitem;label\na/1.jpg;cat\nb 2.jpg;dog\n",
+        "\ufeffSEP=|\r\nitem|label\r\na/1.jpg|cat\r\nb 2.jpg|dog\r\n",
+        "sep=\t\nitem\tlabel\na/1.jpg\tcat\nb 2.jpg\tdog\n",
         "Label , Item\n cat , a/1.jpg \n\n dog, b 2.jpg\n,\n",
         'item,label,who\n"a/1.jpg","cat",me\n"b 2.jpg",dog,you\n',
         "item,label\n./a/1.jpg,cat\na\\1.jpg,cat\nb 2.jpg,dog\nb 2.jpg,dog\n",
@@ -54,8 +57,8 @@ def test_a_backslash_that_is_part_of_a_name_stays(tmp_path: Path) -> None:
     assert "a\\b.jpg" in read(tmp_path, "item,label\na\\b.jpg,cat\nx,dog\n")
 
 
-def test_classes_come_in_the_order_of_the_table(tmp_path: Path) -> None:
-    assert examples_from({"x": "zebra", "y": "ant", "z": "zebra"}, tmp_path).class_names == ("zebra", "ant")
+def test_classes_come_in_the_order_of_their_names(tmp_path: Path) -> None:
+    assert examples_from({"x": "zebra", "y": "ant", "z": "zebra", "w": "Bee"}, tmp_path).class_names == ("Bee", "ant", "zebra")
 
 
 @pytest.mark.parametrize(
@@ -67,7 +70,7 @@ def test_classes_come_in_the_order_of_the_table(tmp_path: Path) -> None:
         ("item,label\na,cat\nb\n", ["row 3 needs an item and a label"]),
         ("item,label\na,cat\nb,\n", ["row 3 needs an item and a label"]),
         ("item,label\na,cat\nb,cat\n", ["at least two classes", "only 'cat'"]),
-        ("item,label\n", ["at least two classes", "none"]),
+        ("item,label\n", ["has a heading but no row"]),
         ("item,label\na,=cmd|' /C calc'!A0\nb,dog\n", ["formula", "rename"]),
         ("item,label\na,-2+3+cmd|' /C calc'!A0\nb,dog\n", ["formula"]),
         (b"item,label\n\xff\xfa,cat\n", ["UTF-8"]),

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import difflib
-import io
-from collections.abc import Collection, Mapping, Sequence
+import os
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from sibyl.errors import DataError
+from sibyl.labeling.pairs import Pairs, read_pairs
 
-_DELIMITERS = ",;\t|"
 _NEAR_AMONG = 20_000  # names compared when the nearest ones are sought
 
 
@@ -24,7 +23,7 @@ class Examples:
     labels : mapping of str to str
         Item name → class name, each item once.
     class_names : tuple of str
-        The classes in the order in which they first appear.
+        The classes in the order of their names, as other tools sort them.
     source : str
         Where the list comes from, for messages.
     origins : mapping of str to str
@@ -41,15 +40,10 @@ class Examples:
         return self.origins.get(item, "example")
 
 
-Pairs = list[tuple[str, str, str]]
-"""Where a label is written, the item as written, the label."""
-
-
 def read_examples(path: str | Path, root: str | Path) -> Examples:
     """Read a table with the columns ``item`` and ``label``.
 
-    Commas, semicolons, tabs and bars are understood as delimiters; a byte order mark, blank lines, spaces around values and the order
-    of the columns do not matter. Items are paths below `root`; ``./`` in front, backslashes and absolute paths are understood.
+    Items are paths below `root`; ``./`` in front, backslashes and absolute paths are understood. See `read_pair_table` for the rest.
 
     Raises
     ------
@@ -57,45 +51,6 @@ def read_examples(path: str | Path, root: str | Path) -> Examples:
         If the file is missing, is not such a table, an item has two labels, or there are fewer than two classes.
     """
     return checked(collect(read_pairs(path), str(path), root))
-
-
-def read_pairs(path: str | Path, *, blank_labels: bool = False) -> Pairs:
-    """Read the rows of a table with the columns ``item`` and ``label``, as written.
-
-    Rows without a label are refused, or passed over where `blank_labels` is set.
-
-    Raises
-    ------
-    DataError
-        If the file is missing, or is not such a table.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise DataError(f"{path}: no such file; expected a table of examples with the columns item,label")
-    try:
-        text = path.read_bytes().decode("utf-16" if path.read_bytes()[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: expected text in UTF-8, but byte {error.start} is not; save the table as CSV UTF-8") from None
-    header = next((line for line in text.splitlines() if line.strip()), "")
-    delimiter = max(_DELIMITERS, key=header.count)
-    try:
-        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True))
-    except csv.Error as error:
-        raise DataError(f"{path}: expected a table with the columns item,label, but it cannot be read ({error})") from None
-    table = [(number, [cell.strip() for cell in row]) for number, row in enumerate(rows, 1) if any(cell.strip() for cell in row)]
-    columns = [name.lower() for name in table[0][1]] if table else []
-    if "item" not in columns or "label" not in columns:
-        raise DataError(f"{path}: the first line must name the columns item,label; it reads {header[:80]!r}")
-    item_column, label_column = columns.index("item"), columns.index("label")
-    pairs = []
-    for number, row in table[1:]:
-        row = row + [""] * (max(item_column, label_column) + 1 - len(row))
-        if blank_labels and row[item_column] and not row[label_column]:
-            continue
-        if not row[item_column] or not row[label_column]:
-            raise DataError(f"{path}: row {number} needs an item and a label, it reads {delimiter.join(row).rstrip(delimiter)!r}")
-        pairs.append((f"row {number}", row[item_column], row[label_column]))
-    return pairs
 
 
 def examples_from(labels: Mapping[str, str], root: str | Path) -> Examples:
@@ -154,12 +109,9 @@ def collect(pairs: Pairs, source: str, root: str | Path, names: Collection[str] 
     """
     labels: dict[str, str] = {}
     seen: dict[str, str] = {}
-    # A table loses blanks around its cells: a name that has some is found by what is left of it.
-    blank = {name.strip(): name for name in names if name[:1].isspace() or name[-1:].isspace()}
+    item_named = naming(root, names)
     for where, written, label in pairs:
-        item = written if written in names else _item_name(written, Path(root))
-        if item not in names:
-            item = blank.get(item, item)
+        item = item_named(written)
         if labels.get(item, label) != label:
             raise DataError(
                 f"{source}: {item!r} has two labels, {labels[item]!r} ({seen[item]}) and {label!r} ({where}); keep the right one"
@@ -168,7 +120,19 @@ def collect(pairs: Pairs, source: str, root: str | Path, names: Collection[str] 
             raise DataError(f"{source}: {where}: the label {label!r} would run as a formula in spreadsheets; rename the class")
         labels[item] = label
         seen.setdefault(item, where)
-    return Examples(labels, tuple(dict.fromkeys(labels.values())), source)
+    return Examples(labels, tuple(sorted(set(labels.values()))), source)
+
+
+def naming(root: str | Path, names: Collection[str]) -> Callable[[str], str]:
+    """Return what brings an item as written in a table to its name below `root`."""
+    # A table loses blanks around its cells: a name that has some is found by what is left of it.
+    blank = {name.strip(): name for name in names if name[:1].isspace() or name[-1:].isspace()}
+
+    def item_named(written: str) -> str:
+        item = written if written in names else _item_name(written, Path(root))
+        return item if item in names else blank.get(item, item)
+
+    return item_named
 
 
 def checked(examples: Examples) -> Examples:
@@ -195,11 +159,16 @@ def _item_name(written: str, root: Path) -> str:
                 return path.relative_to(base).as_posix()
         return written
     # A path that exists as written may hold a backslash; otherwise it is taken for Windows' separator.
-    plain = written if "\\" not in written or (root / written).exists() else written.replace("\\", "/")
+    plain = written if "\\" not in written or _exists(root / written) else written.replace("\\", "/")
     # What a shell completes starts at the working folder and not at the source.
-    if root.is_dir() and not (root / plain).exists() and path.exists() and path.absolute().is_relative_to(root.absolute()):
+    if root.is_dir() and not _exists(root / plain) and _exists(path) and path.absolute().is_relative_to(root.absolute()):
         plain = path.absolute().relative_to(root.absolute()).as_posix()
     return PurePosixPath(plain).as_posix()
+
+
+def _exists(path: Path) -> bool:
+    """Whether something lies at a path; a name that is too long for a file system, or a closed folder, is a no."""
+    return os.path.exists(path)  # noqa: PTH110 - Path.exists raises there
 
 
 def check_items_exist(examples: Examples, names: Collection[str], unusable: Mapping[str, str]) -> None:

@@ -16,7 +16,7 @@ from sibyl.errors import DataError
 from sibyl.export.formats import check_format, check_place, export_items
 from sibyl.export.labelled_items import labelled_items
 from sibyl.labeling.classifier_file import write_classifier
-from sibyl.labeling.corrections import FILE as CORRECTIONS
+from sibyl.labeling.corrections import correction_files
 from sibyl.labeling.later import label_with
 from sibyl.labeling.outputs import OTHERS, TABLES, output_place, write_outputs
 from sibyl.labeling.report import Summary
@@ -221,7 +221,7 @@ def write_export(name: str, folder: Path, labelling: Labelling) -> Path:
 def output_files(out: str | Path) -> list[Path]:
     """Return what a run writes to, or reads from, its output folder, so that none of it is taken for data."""
     folder, table_name = output_place(out)
-    return [folder, *(folder / name for name in (table_name, *TABLES, *OTHERS, CORRECTIONS))]
+    return [folder, *(folder / name for name in (table_name, *TABLES, *OTHERS)), *correction_files(folder)]
 
 
 def write_labelling(out: str | Path, labelling: Labelling, cache: str | Path | None = None, n_first: int = 12) -> Summary:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -23,7 +24,7 @@ from markupsafe import Markup
 from sibyl.labeling.calibration import Measured, expected_accuracy, measured_calibration
 from sibyl.labeling.item_map import map_points, map_rows
 from sibyl.labeling.page_choice import ClassChoice, PageLimits, choose_changed, choose_classes, choose_outliers, count_changes
-from sibyl.labeling.previews import Preview, previews
+from sibyl.labeling.previews import MAX_LETTERS, SOUND_SECONDS, Preview, previews
 from sibyl.labeling.report import Counts, Summary
 from sibyl.mapped import take_rows
 from sibyl.sources.source import Source
@@ -76,6 +77,9 @@ class _Card:
     width: int
     height: int
     text: str
+    sound: str
+    wave: str
+    cells: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -143,6 +147,7 @@ class _Page:
     facts: list[tuple[str, str]]
     skipped: list[str]
     privacy: str
+    counted: str
 
 
 def report_html(shown: ToShow, limits: PageLimits | None = None, cache: Path | None = None) -> str:
@@ -220,6 +225,7 @@ def _page(shown: ToShow, limits: PageLimits, cache: Path | None) -> _Page:
         facts=_facts(summary),
         skipped=summary.counts.skipped_lines(50),
         privacy=_privacy(shown, small),
+        counted=_counted_corrections(table),
     )
 
 
@@ -233,6 +239,7 @@ class _Cards:
     def of(self, row: int, note: Markup | None = None) -> _Card:
         values = self._rows.iloc[row]
         item, is_labelled = str(values["item"]), values["status"] == "labelled"
+        by_person = "correction" if values["source"] == "correction" else "example"
         preview = self._small[item]
         return _Card(
             item,
@@ -240,12 +247,15 @@ class _Cards:
             float(values["confidence"]) if is_labelled else None,
             str(values["runner_up"]) if is_labelled else "",
             str(values["inductive_label"]) if is_labelled else "",
-            "labelled" if is_labelled else "example",
+            "labelled" if is_labelled else by_person,
             note if note is not None else Markup(""),
             preview.picture,
             preview.width,
             preview.height,
             preview.text,
+            preview.sound,
+            preview.wave,
+            preview.cells,
         )
 
 
@@ -285,6 +295,12 @@ def _points(shown: ToShow, limits: PageLimits, cache: Path | None) -> tuple[list
             _Point(round(1000 * across), round(700 * down), name, group, _hue(group, len(number)), f"{opacity:.2f}", example)
         )
     return sorted(points, key=lambda point: point.example), len(shown.names)
+
+
+def _counted_corrections(table: pd.DataFrame) -> str:
+    """Return the corrections that the run has counted as JSON, so that the page need not keep them any longer."""
+    counted_ones = table.loc[table["source"] == "correction", ["item", "label"]]
+    return json.dumps(counted_ones.to_numpy().tolist(), ensure_ascii=False)
 
 
 def _mix(shown: ToShow, choices: list[ClassChoice]) -> list[_Share]:
@@ -331,8 +347,12 @@ def _facts(summary: Summary) -> list[tuple[str, str]]:
 def _privacy(shown: ToShow, small: dict[str, Preview]) -> str:
     pictures = sum(bool(one.picture) for one in small.values())
     texts = sum(bool(one.text) for one in small.values())
+    sounds = sum(bool(one.sound) for one in small.values())
+    rows = sum(bool(one.cells) for one in small.values())
     parts = [counted(pictures, "reduced picture")] if pictures else []
-    parts += [f"{counted(texts, 'text')}, cut at 400 letters"] if texts else []
+    parts += [f"{counted(texts, 'text')}, cut at {MAX_LETTERS} letters"] if texts else []
+    parts += [f"the first {SOUND_SECONDS:.0f} seconds of {counted(sounds, 'clip')}"] if sounds else []
+    parts += [f"the cells of {counted(rows, 'row')}"] if rows else []
     parts += [f"{counted(len(small), 'name')} of items, more on the map", "the labels, and the names of the classes"]
     return (
         f"Besides figures, this file holds {', '.join(parts)}. If the data show people or speak of them, so does this file: keep it, share it and "

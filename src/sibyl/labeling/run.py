@@ -23,7 +23,7 @@ from sibyl.encoders.encoder import Encoder
 from sibyl.encoders.named import encoder_by_name
 from sibyl.errors import DataError
 from sibyl.labeling.corrections import FILE as CORRECTIONS
-from sibyl.labeling.corrections import Corrections, read_corrections, with_corrections
+from sibyl.labeling.corrections import Corrections, read_corrections, with_corrections, without_lost
 from sibyl.labeling.examples import Examples, check_items_exist, checked, gather_examples
 from sibyl.labeling.report import Counts, Summary
 from sibyl.labeling.saved_run import SavedRun, describe_method, plain_prior
@@ -109,13 +109,14 @@ def label_items(
     trim()
     skipped = (*source.skipped, *embedded.skipped)
     reasons = {one.name: one.reason for one in skipped}
-    check_items_exist(given, set(embedded.names), reasons)
+    given, lost = without_lost(given, reasons)
+    check_items_exist(checked(given), set(embedded.names), reasons)
     solver = method_by_name(method, embedded.matrix.shape[1], len(given.class_names)) if isinstance(method, str) else method
     solved = solve_items(embedded.names, embedded.matrix, given, solver, class_prior, skipped)
 
     trim()
     rebuilt = describe_method(method, solver)
-    notes = [*choice, *_notes(source, given, mended, embedded, reasons, solved.fell_back)]
+    notes = [*choice, *_notes(source, given, mended, embedded, reasons, solved.fell_back), *lost]
     if rebuilt is None:
         notes.append(f"method {solver.name} was given as an object with trained parameters: this run cannot be taken up later")
     summary = Summary(

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from sibyl.sources.fitted import Fitted
 from sibyl.sources.item import Item, Skipped, names_of
@@ -47,6 +48,8 @@ class Source:
         What the person should know: columns that were dropped, and why.
     fitted : Fitted, optional
         What a table's rows were scaled and encoded with, so that later ones can be alike.
+    frame : DataFrame, optional
+        The columns of a table of values as they stand in the file, one row per item, indexed by its name.
     """
 
     modality: str
@@ -59,6 +62,7 @@ class Source:
     matrix: npt.NDArray[np.float32] | None = None
     notes: tuple[str, ...] = ()
     fitted: Fitted | None = None
+    frame: pd.DataFrame | None = None
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -82,7 +82,18 @@ def source_of_rows(
     )
     used = {item.name for item in items}
     labels = {name: label for name, label in rows.labels.items() if name in used}
-    return Source("table", table.path, items, tuple(skipped), labels, matrix=matrix, notes=tuple(notes), fitted=fitted.to_fitted())
+    frame = table.frame.loc[rows.frame.index[~empty]].set_axis([item.name for item in items])
+    return Source(
+        "table",
+        table.path,
+        items,
+        tuple(skipped),
+        labels,
+        matrix=matrix,
+        notes=tuple(notes),
+        fitted=fitted.to_fitted(),
+        frame=frame,
+    )
 
 
 def lost_cells(column: str, number: int) -> str:

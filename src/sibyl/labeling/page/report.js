@@ -8,6 +8,8 @@
     set(key, value) { try { localStorage.setItem(key, value); } catch { /* a private window keeps nothing */ } },
   };
 
+  const percent = (share) => `${Math.round(100 * share)} %`;
+
   // light or dark
   const theme = store.get("sibyl-theme");
   if (theme) root.dataset.theme = theme;
@@ -18,53 +20,72 @@
   };
   one("#theme").addEventListener("click", turn);
 
-  // corrections: kept by this page, saved as a file
+  // corrections: kept by this browser until they are saved, each file under a name of its own, and the run has counted them
   const key = "sibyl-corrections " + location.pathname;
-  let corrections = new Map(JSON.parse(store.get(key) || "[]"));
+  const parsed = (text) => { try { const value = JSON.parse(text); return Array.isArray(value) ? value : []; } catch { return []; } };
+  const now = () => new Date().toISOString();
+  const counted = new Map(parsed(one("#counted").dataset.corrections));
+  const kept = () => new Map(parsed(store.get(key)).filter((pair) => Array.isArray(pair) && typeof pair[0] === "string").map(
+    ([item, made]) => [item, { label: String(made?.label ?? made ?? ""), when: String(made?.when ?? now()) }],
+  ).filter(([item, { label }]) => (counted.get(item) ?? "") !== label));
   const cards = all(".card");
+  let corrections = kept();
   const cell = (text) => (/[",\r\n]/.test(text) || text !== text.trim() ? `"${text.replaceAll('"', '""')}"` : text);
-  const table = () => ["item,label", ...[...corrections].map(([item, label]) => `${cell(item)},${cell(label)}`)].join("\n") + "\n";
+  const table = () => ["item,label,when", ...[...corrections].map(([item, { label, when }]) => [item, label, when].map(cell).join(","))].join("\n") + "\n";
+  const filename = () => `corrections-${now().slice(0, 19).replace(/[-:]/g, "").replace("T", "-")}-${Math.random().toString(36).slice(2, 6)}.csv`;
   const shown = () => {
-    store.set(key, JSON.stringify([...corrections]));
     for (const card of cards) {
       const fixed = corrections.get(card.dataset.item);
+      const { label, sure, kind } = card.dataset;
       card.classList.toggle("fixed", fixed !== undefined);
-      card.querySelector(".name").textContent = fixed ?? card.dataset.label;
+      card.querySelector(".name").textContent = fixed?.label || label;
+      card.querySelector(".sure").textContent = fixed ? (fixed.label ? "yours" : "taken back") : kind === "labelled" ? percent(sure) : "yours";
     }
     one("#tray").hidden = !corrections.size;
     one("#traytext").textContent = corrections.size === 1 ? "1 correction" : `${corrections.size} corrections`;
   };
+  const change = (what) => { // another window may have the same report open
+    corrections = new Map([...corrections, ...kept()]);
+    what(corrections);
+    store.set(key, JSON.stringify([...corrections]));
+    shown();
+  };
+  addEventListener("storage", (event) => { if (event.key === key) { corrections = kept(); shown(); } });
   one("#save").addEventListener("click", () => {
     const link = document.createElement("a");
     link.href = URL.createObjectURL(new Blob([table()], { type: "text/csv" }));
-    link.download = "corrections.csv";
+    link.download = filename();
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 1000);
   });
-  one("#forget").addEventListener("click", () => { corrections = new Map(); shown(); });
+  one("#forget").addEventListener("click", () => change((all) => all.clear()));
 
   // one item, larger
   const look = one("#look");
   let at = -1;
   const visible = () => cards.filter((card) => card.offsetParent !== null || card.closest(".class"));
-  const percent = (share) => `${Math.round(100 * share)} %`;
   const open = (card) => {
     const list = visible();
     at = list.indexOf(card);
     const { item, label, runner, before, sure, kind } = card.dataset;
-    const body = card.querySelector("img, q").cloneNode(true);
+    const body = card.querySelector("img, q, .wave, .cells").cloneNode(true);
     body.removeAttribute("loading");
     one("#look-stage").replaceChildren(body);
     one("#look-where").textContent = kind === "labelled" ? `${at + 1} of ${list.length} on this page` : "labelled by a person";
-    one("#look-label").textContent = corrections.get(item) ?? label;
+    const fixed = corrections.get(item);
+    one("#look-label").textContent = fixed?.label || label;
     let words = "";
     if (kind === "labelled") {
       words = `${percent(sure)} sure; otherwise ${runner}.`;
       if (before && before !== label) words += ` The examples alone would say ${before}.`;
-    }
+      if (fixed) words = `Corrected by you; it was labelled ${label} (${percent(sure)} sure).`;
+    } else if (fixed) words = fixed.label ? `Corrected by you; it was ${label}.` : "Your correction is taken back.";
+    const sound = one("#look-sound");
+    sound.hidden = !card.dataset.sound;
+    if (sound.hidden) sound.removeAttribute("src"); else { sound.src = card.dataset.sound; sound.play().catch(() => {}); }
     one("#look-words").textContent = words;
     one("#look-file").textContent = item;
-    one("#look-class").value = corrections.get(item) ?? "";
+    one("#look-class").value = fixed?.label ?? "";
     one("#look-class").placeholder = kind === "labelled" ? runner : "class";
     if (!look.open) look.showModal();
   };
@@ -76,8 +97,11 @@
     const card = visible()[at];
     const label = one("#look-class").value.trim();
     if (!card) return;
-    if (label) corrections.set(card.dataset.item, label); else corrections.delete(card.dataset.item);
-    shown();
+    const { item, kind } = card.dataset;
+    change((all) => {
+      all.delete(item); // the latest stands last
+      if (label || kind === "correction") all.set(item, { label, when: now() });
+    });
     walk(1);
   };
   for (const card of cards) card.addEventListener("click", () => open(card));
@@ -85,7 +109,7 @@
   one("#look-on").addEventListener("click", () => walk(1));
   one("#look-set").addEventListener("click", set);
   look.addEventListener("click", (event) => { if (event.target === look) look.close(); });
-  look.addEventListener("close", () => { const card = visible()[at]; if (card) card.focus(); });
+  look.addEventListener("close", () => { one("#look-sound").pause(); const card = visible()[at]; if (card) card.focus(); });
   one("#look-class").addEventListener("keydown", (event) => {
     if (event.key === "Enter") { event.preventDefault(); set(); }
   });
@@ -97,6 +121,7 @@
     if (event.key === "Escape" && typing && !look.open) { event.target.value = ""; event.target.dispatchEvent(new Event("input")); event.target.blur(); return; }
     if (typing) return;
     if (event.key === "t") turn();
+    else if (event.key === "p" && look.open) { const sound = one("#look-sound"); if (sound.paused) sound.play().catch(() => {}); else sound.pause(); }
     else if (event.key === "/" && !look.open) { event.preventDefault(); one("#find").focus(); }
     else if (event.key === "ArrowRight" || event.key === "ArrowLeft") {
       const step = event.key === "ArrowRight" ? 1 : -1;
@@ -110,7 +135,7 @@
 
   // find
   const articles = all(".class");
-  const words = new Map(cards.map((card) => [card, `${card.dataset.item} ${card.querySelector("q")?.textContent ?? ""}`.toLowerCase()]));
+  const words = new Map(cards.map((card) => [card, `${card.dataset.item} ${card.querySelector("q, .cells")?.textContent ?? ""}`.toLowerCase()]));
   one("#find").addEventListener("input", (event) => {
     const wanted = event.target.value.trim().toLowerCase();
     let number = 0;
