@@ -6,6 +6,7 @@ that nobody's replace another's.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -116,10 +117,8 @@ def _edited(table: PairTable, labels_file: Path, notes: list[str]) -> dict[int, 
     """
     beside: dict[str, Mapping[str, str]] = {}
     if labels_file.is_file():
-        try:
+        with contextlib.suppress(DataError):
             beside = {row["item"]: row for row in read_pair_table(labels_file).rows.values()}
-        except DataError:
-            pass
     rows = {number: row for number, row in table.rows.items() if row["label"] and _is_a_persons(row, beside.get(row["item"], {}))}
     notes.append(
         f"{table.path.name} is a whole table of labels: {counted(len(rows), 'row')} whose label a person changed "
