@@ -11,6 +11,7 @@ from sibyl.backbones.checkpoint import SHIPPED, shipped_names
 from sibyl.encoders.backbone import BackboneEncoder
 from sibyl.encoders.efficientnet_lite import efficientnet_lite
 from sibyl.encoders.encoder import Encoder
+from sibyl.encoders.foreign_models import is_hub_name
 from sibyl.encoders.log_mel import LogMelEncoder
 from sibyl.encoders.minilm import minilm
 from sibyl.encoders.onnx import OnnxEncoder
@@ -87,6 +88,30 @@ def encoder_by_name(name: str) -> Encoder[Any, Any]:
     beside = sorted(str(file) for file in path.parent.glob("*.onnx")) if path.parent.is_dir() else []
     known = [*shipped_names(), *_BY_NAME, *beside, *(f"{library}:MODEL" for library in _LIBRARIES)]
     raise UnknownName("encoder", name, [*known, "a path to an ONNX file"])
+
+
+def is_known(name: str) -> bool:
+    """Whether a name stands for an encoder that ships or is built in, whatever files there are."""
+    return name in shipped_names() or name in _BY_NAME
+
+
+def encoder_of_run(name: str, run: str | Path) -> Encoder[Any, Any]:
+    """Build the encoder that a saved run names, which may be somebody else's.
+
+    A run may name what ships, and models on the hub, whose code is not run. Files and folders are loaded only where the user names them:
+    a run that came with a folder beside it could else make this process read what lies there.
+
+    Raises
+    ------
+    DataError
+        If the run names a file or folder.
+    UserError, MissingExtra
+        As `encoder_by_name`.
+    """
+    library, colon, model = name.partition(":")
+    if is_known(name) or (colon and library in _LIBRARIES and is_hub_name(model)):
+        return encoder_by_name(name)
+    raise DataError(f"{run}: was read with the encoder {name[:200]!r}; if you trust it, name it again with --encoder")
 
 
 def _library_of(folder: Path) -> str:

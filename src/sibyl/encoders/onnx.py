@@ -12,8 +12,9 @@ from PIL import Image
 
 from sibyl.encoders.encoder import Encoder, Rows
 from sibyl.encoders.image_preprocessing import ImagePreprocessing
-from sibyl.errors import DataError, MissingExtra
-from sibyl.storage import content_key, sha256
+from sibyl.encoders.onnx_files import MAX_BATCH, MAX_SIDE, model_checksum
+from sibyl.errors import DataError, MissingExtra, SibylError
+from sibyl.storage import content_key
 
 
 class OnnxEncoder(Encoder[Image.Image, npt.NDArray[np.uint8]]):
@@ -43,6 +44,7 @@ class OnnxEncoder(Encoder[Image.Image, npt.NDArray[np.uint8]]):
         self.path = Path(path)
         if not self.path.is_file():
             raise DataError(f"{path}: no such file; expected an encoder as an ONNX model (encoder.onnx)")
+        self._checksum = model_checksum(self.path)  # before the library sees the file
         self._session = _open(self.path, n_threads)
         side, self._fixed_batch = self._check_input()
         settings_path = self.path.with_suffix(".json")
@@ -60,8 +62,6 @@ class OnnxEncoder(Encoder[Image.Image, npt.NDArray[np.uint8]]):
                 f"{path}: the model takes images of {side} × {side}, but its preprocessing gives "
                 f"{self.preprocessing.input_size}; correct input_size in {settings_path.name}"
             )
-        weights = [self.path.with_name(self.path.name + ending) for ending in ("", ".data", "_data")]
-        self._checksum = content_key([sha256(file) for file in weights if file.is_file()])
         self._dim = self._probe()
 
     def _check_input(self) -> tuple[int | None, int | None]:
@@ -74,6 +74,11 @@ class OnnxEncoder(Encoder[Image.Image, npt.NDArray[np.uint8]]):
         batch, _, height, width = (size if isinstance(size, int) else None for size in shape)
         if height != width:
             raise DataError(f"{self.path}: expected a square input, got {height} × {width}; export the model with equal sides")
+        if not 1 <= (height or 1) <= MAX_SIDE or not 1 <= (batch or 1) <= MAX_BATCH:
+            raise DataError(
+                f"{self.path}: takes {batch or 1} images of {height or 1} × {height or 1} at once; expected at most {MAX_BATCH} of "
+                f"{MAX_SIDE} × {MAX_SIDE}"
+            )
         return height, batch
 
     def _probe(self) -> int:
@@ -93,8 +98,8 @@ class OnnxEncoder(Encoder[Image.Image, npt.NDArray[np.uint8]]):
 
     @property
     def key(self) -> str:
-        """Checksum of the weights and of the preprocessing."""
-        return content_key(["onnx 1", self._checksum, self.preprocessing.settings])
+        """Checksum of the model, of every file of weights that it names, and of the preprocessing."""
+        return content_key(["onnx 2", self._checksum, self.preprocessing.settings])
 
     @property
     def dim(self) -> int:
@@ -159,21 +164,10 @@ def _open(path: Path, n_threads: int) -> Any:
 
 def _guarded(path: Path, call: Callable[[], Any]) -> Any:
     """Run `call`; what onnxruntime says of the model becomes one sentence."""
-    from onnxruntime.capi import onnxruntime_pybind11_state as states
-
-    names = (
-        "Fail",
-        "InvalidArgument",
-        "InvalidGraph",
-        "InvalidProtobuf",
-        "NoModel",
-        "NoSuchFile",
-        "NotImplemented",
-        "RuntimeException",
-    )
-    errors = (*(getattr(states, name) for name in names if hasattr(states, name)), RuntimeError)
     try:
         return call()
-    except errors as error:
+    except SibylError:
+        raise
+    except Exception as error:  # of its own kinds, of Python's codecs, of memory: all say that this model cannot be run
         reason = " ".join(str(error).split())[:200]
         raise DataError(f"{path}: onnxruntime cannot run this model ({reason}); export or fetch it again") from None

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from huggingface_hub import hf_hub_download
 
 from sibyl.encoders.encoder import Encoder, Rows
+from sibyl.encoders.foreign_models import check_sentence_modules
 from sibyl.encoders.frozen_network import HALF_ERROR, weights_checksum
 from sibyl.encoders.torchvision_import import import_torchvision
 from sibyl.encoders.transformers import quiet_transformers
@@ -47,9 +50,12 @@ class SentenceEncoder(Encoder[str, str]):
 
         self.model = model
         path = local_model(model)
+        check_sentence_modules(self.name, partial(_read, model, path))
         try:
             with quiet_transformers():
-                self._network: Any = SentenceTransformer(str(path or model), local_files_only=path is not None)
+                self._network: Any = SentenceTransformer(
+                    str(path or model), local_files_only=path is not None, trust_remote_code=False
+                )
         except LOADING_FAILS as error:
             raise missing_weights(self.name, f"hf download {_repository(model)}", error) from None
         self._network.eval()
@@ -121,6 +127,15 @@ def local_model(model: str) -> Path | None:
             return Path(found.origin).parent / folder
     cached = cached_weights(_repository(model))
     return None if cached is None else cached.parent
+
+
+def _read(model: str, folder: Path | None, name: str) -> bytes | None:
+    """Return a small file of a model, here or on the hub; None if it cannot be had."""
+    try:
+        place = folder / name if folder is not None else Path(hf_hub_download(_repository(model), name))
+        return place.read_bytes() if place.is_file() else None
+    except (OSError, ValueError):  # the library says what is wrong when it loads the model
+        return None
 
 
 def _repository(model: str) -> str:

@@ -50,7 +50,8 @@ def transformers_encoder(model: str) -> FrozenNetworkEncoder:
     from transformers.models.auto.feature_extraction_auto import FEATURE_EXTRACTOR_MAPPING_NAMES
     from transformers.models.auto.image_processing_auto import IMAGE_PROCESSOR_MAPPING_NAMES
 
-    from_here = {"local_files_only": Path(model).is_dir() or cached_weights(model) is not None}
+    is_here = Path(model).is_dir() or cached_weights(model) is not None
+    from_here = {"local_files_only": is_here, "trust_remote_code": False}  # left out, the library asks on the terminal
     try:
         with quiet_transformers():
             kind = AutoConfig.from_pretrained(model, **from_here).model_type

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from sibyl.encoders.embed_source import embed_source
 from sibyl.encoders.encoder import Encoder
-from sibyl.encoders.named import encoder_by_name
+from sibyl.encoders.named import encoder_by_name, encoder_of_run
 from sibyl.errors import DataError
 from sibyl.labeling.corrections import Corrections, read_corrections, with_corrections
 from sibyl.labeling.examples import Examples
@@ -200,7 +200,10 @@ def _same_encoder(
         name = run.fitted.kind
     if name is None:
         raise DataError(f"{earlier}: its encoder was given as an object; give the same one again")
-    network = encoder_by_name(str(name)) if isinstance(name, str | Path) else name
+    if encoder is not None:
+        network = encoder_by_name(str(encoder)) if isinstance(encoder, str | Path) else encoder
+    else:
+        network = encoder_of_run(str(name), earlier)
     if is_fitted(network) and network.fitted is None:
         if run.fitted is not None and run.fitted.kind == network.name:
             network = network.fitted_as(run.fitted)

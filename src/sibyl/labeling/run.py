@@ -20,7 +20,7 @@ from sibyl.encoders.catalogue import default_encoder
 from sibyl.encoders.embed import Embedded
 from sibyl.encoders.embed_source import embed_source
 from sibyl.encoders.encoder import Encoder
-from sibyl.encoders.named import encoder_by_name
+from sibyl.encoders.named import encoder_by_name, is_known
 from sibyl.errors import DataError
 from sibyl.labeling.corrections import FILE as CORRECTIONS
 from sibyl.labeling.corrections import Corrections, read_corrections, with_corrections, without_lost
@@ -181,7 +181,7 @@ def _typed(encoder: str | Path | Encoder[Any, Any] | None, network: Encoder[Any,
     if network is None or isinstance(encoder, Encoder):
         return None
     name = network.name if encoder is None else str(encoder)
-    return str(Path(name).absolute()) if Path(name).exists() else name
+    return str(Path(name).absolute()) if Path(name).exists() and not is_known(name) else name
 
 
 def _labels_given(
