@@ -14,13 +14,14 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save as safetensors_bytes
-from torch import Tensor
 
 from sibyl.errors import CheckpointError, DataError
+
+if TYPE_CHECKING:  # whoever only writes files whole need not wait for torch
+    from torch import Tensor
 
 try:
     import fcntl
@@ -170,6 +171,8 @@ def read_json(path: str | Path) -> Json:
 
 def save_tensors(path: str | Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, object]) -> None:
     """Write named tensors and a JSON-serialisable `metadata` to one safetensors file, whole or not at all."""
+    from safetensors.torch import save as safetensors_bytes
+
     plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     with atomic_path(path) as partial:
         partial.write_bytes(safetensors_bytes(plain, metadata={"sibyl": json.dumps(metadata)}))

@@ -31,4 +31,4 @@ def main() -> None:
 
 
 # The verbs register themselves with `app`.
-from sibyl.cli import compare, demo, embed, encoders, evaluate, label, meta_train, pretrain, suggest  # noqa: E402, F401
+from sibyl.cli import compare, demo, embed, encoders, evaluate, label, meta_train, pretrain, review, suggest  # noqa: E402, F401

@@ -80,6 +80,7 @@ def embed(
     batch_size: int = 32,
     n_threads: int | None = None,
     console: Console | None = None,
+    report: Callable[[int, int], None] | None = None,
 ) -> Embedded:
     """Turn items into features.
 
@@ -103,6 +104,8 @@ def embed(
         Threads that read and prepare; one per core when left out.
     console : rich Console, optional
         Where progress is shown, if it is a terminal; nowhere when left out.
+    report : callable, optional
+        Told how many items are done, and of how many, now and then.
 
     Raises
     ------
@@ -156,6 +159,8 @@ def embed(
                 if len(waiting) >= batch_size or (waiting and index + 1 == len(items)):
                     encode_waiting()
                 advance(index + 1 - len(waiting))
+                if report is not None:
+                    report(index + 1 - len(waiting), len(items))
                 if index % _MOVED_ROWS == 0:
                     release(matrix, *(cache.mapped if cache is not None else ()))
                 if cache is not None and (cache.is_full or time.monotonic() - last_flush > _FLUSH_SECONDS):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
@@ -30,6 +30,7 @@ def embed_source(
     first: Collection[str] = (),
     batch_size: int = 32,
     console: Console | None = None,
+    report: Callable[[int, int], None] | None = None,
 ) -> Embedded:
     """Turn the items of a source into features.
 
@@ -48,6 +49,8 @@ def embed_source(
         Items per run of the network.
     console : rich Console, optional
         Where progress is shown.
+    report : callable, optional
+        Told how many items are encoded, and of how many.
 
     Returns
     -------
@@ -80,7 +83,7 @@ def embed_source(
     quiet: AbstractContextManager[None] = quiet_decoding() if is_image else nullcontext()
     items = with_first(source.items, first)
     with quiet:
-        return embed(items, decode, network, stored, decoder=source.decoder, batch_size=batch_size, console=console)
+        return embed(items, decode, network, stored, decoder=source.decoder, batch_size=batch_size, console=console, report=report)
 
 
 def _decoded(source: Source) -> Iterator[Any]:

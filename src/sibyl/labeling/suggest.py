@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch.nn.functional import normalize
 
+from sibyl.labeling.first_items import take_greedily
 from sibyl.labeling.novelty import SUSPECTED, excess
 from sibyl.labeling.table import two_best
 from sibyl.mapped import allocate, gather_rows, slices
@@ -89,13 +90,7 @@ def suggest(task: Task, solution: Solution, number: int = 10) -> list[Suggestion
     for part in slices(alike, rows=_PART):
         alike[part] = (candidates[part] @ others.mT).clamp_min_(0).square_()
     explained = (known @ others.mT).clamp_min(0).square().amax(0)
-    taken: list[int] = []
-    for _ in range(min(number, len(rows))):
-        gain = torch.cat([(alike[part] - explained).clamp_min_(0) @ value[seen] for part in slices(alike, rows=_PART)])
-        gain[taken] = -1
-        here = int(gain.argmax())
-        taken.append(here)
-        explained = torch.maximum(explained, alike[here])
+    taken = take_greedily(alike, value[seen], explained, number)
     return [
         Suggestion(
             row, float(value[row]), int(order[row, 0]), int(order[row, 1]), bool(new[row] > doubt[row]) and bool(new[row] > 0.5)

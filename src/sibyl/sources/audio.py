@@ -10,8 +10,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.signal import resample_poly
-
 from sibyl.errors import MissingExtra
 from sibyl.sources.folder import ending
 from sibyl.sources.item import Unreadable
@@ -47,6 +45,8 @@ class Clip:
         """Return the clip at another sampling rate, without aliasing."""
         if rate == self.rate:
             return self
+        from scipy.signal import resample_poly  # half of what importing sibyl.sources takes, and only here
+
         shared = math.gcd(rate, self.rate)
         return Clip(resample_poly(self.samples, rate // shared, self.rate // shared).astype(np.float32), rate)
 

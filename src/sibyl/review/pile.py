@@ -1,0 +1,343 @@
+"""What the page needs of the rest of Sibyl, in one place. Nothing heavy is imported before a function needs it.
+
+The server process calls `picture` and `sound` alone; everything else runs in the child process.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sibyl.errors import DataError
+from sibyl.sources.item import FolderItems, Item, Unreadable
+
+if TYPE_CHECKING:
+    from sibyl.encoders.encoder import Encoder
+    from sibyl.labeling.run import Labelling
+    from sibyl.labeling.solve import Solved
+    from sibyl.methods import Method
+    from sibyl.sources.source import Source
+
+Progress = Callable[[int, int], None]
+SMALL, LARGE = 176, 1600  # pixels of a picture's longer side
+SECONDS = 30  # of a clip that are played
+_SHOWN_TEXT = 20_000  # letters
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What a person asked for; it travels as JSON and is kept in the journal.
+
+    Parameters
+    ----------
+    path : str
+        The pile, or the output folder of an earlier run.
+    out : str
+        The output folder.
+    encoder, examples, column, label_column, id_column, method : str, optional
+        As for `sibyl.label`.
+    balanced : bool
+        Whether all classes are equally frequent.
+    cache : str, optional
+        Folder of caches.
+    """
+
+    path: str
+    out: str
+    encoder: str | None = None
+    examples: str | None = None
+    column: str | None = None
+    label_column: str | None = None
+    id_column: str | None = None
+    method: str | None = None
+    balanced: bool = False
+    cache: str | None = None
+
+    def plain(self) -> dict[str, Any]:
+        """Return the fields."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, eq=False)
+class Pile:
+    """An opened pile: features, and what shows its items.
+
+    Parameters
+    ----------
+    opening : Opening
+        With the path of the pile itself, also where an output folder was named.
+    source : Source
+    network : Encoder, optional
+        None where the items are rows already.
+    names : tuple of str
+        Item of each row.
+    matrix : float32 array [item, dim]
+    skipped : list of (name, reason)
+    given : mapping of str to str
+        Labels that count from the start: those of an examples table, or of an earlier run.
+    offered : mapping of str to str
+        Labels that the source itself seems to hold: folders, a label column.
+    encoder : str
+        In words.
+    notes : tuple of str
+    """
+
+    opening: Opening
+    source: Source
+    network: Encoder[Any, Any] | None
+    names: tuple[str, ...]
+    matrix: npt.NDArray[np.float32]
+    skipped: list[tuple[str, str]]
+    given: Mapping[str, str] = field(default_factory=dict)
+    offered: Mapping[str, str] = field(default_factory=dict)
+    encoder: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def offered_by(self) -> str:
+        """Where `offered` comes from, in words."""
+        return "sub-folders" if self.source.root.is_dir() else "a column of labels"
+
+
+def open_pile(opening: Opening, progress: Progress) -> Pile:
+    """Open and encode a pile, or the pile of an earlier run.
+
+    Raises
+    ------
+    UserError
+        If it cannot be opened or read.
+    """
+    from sibyl.encoders.embed_source import embed_source
+    from sibyl.labeling.examples import examples_from, gather_examples
+    from sibyl.labeling.label import output_files
+    from sibyl.labeling.run import encoder_for
+    from sibyl.labeling.saved_run import FILE, SavedRun
+    from sibyl.sources.open import open_source
+
+    given: Mapping[str, str] = {}
+    if (Path(opening.path) / FILE).is_file():
+        run = SavedRun.read(opening.path)
+        kept = run.source
+        given = run.examples.labels
+        opening = replace(
+            opening,
+            path=kept["root"],
+            encoder=opening.encoder or kept["encoder"],
+            column=kept.get("column"),
+            label_column=kept.get("label_column"),
+            id_column=kept.get("id_column"),
+            method=opening.method or run.method.get("typed"),
+            balanced=opening.balanced or run.class_prior == "balanced",
+        )
+    leave_out: list[str | Path] = [*output_files(opening.out), *([opening.examples] if opening.examples else [])]
+    source = open_source(
+        opening.path, column=opening.column, label_column=opening.label_column, id_column=opening.id_column, exclude=leave_out
+    )
+    if opening.examples is not None:
+        given = gather_examples(opening.examples, (), source.root, set(source.names), {}, "example").labels
+    elif given:
+        given = examples_from(given, source.root).labels
+    network, choice = encoder_for(source, opening.encoder)
+    embedded = embed_source(source, network, opening.cache, report=progress)
+    skipped = [(one.name, one.reason) for one in (*source.skipped, *embedded.skipped)]
+    known = set(embedded.names)
+    return Pile(
+        opening,
+        source,
+        network,
+        embedded.names,
+        embedded.matrix,
+        skipped,
+        {item: label for item, label in given.items() if item in known},
+        {} if given else {item: label for item, label in source.labels.items() if item in known},
+        str(embedded.encoder.get("name", "")),
+        (*source.notes, *choice),
+    )
+
+
+def shown(pile: Pile) -> dict[str, Any]:
+    """Say how the items are shown: where the files lie, or their texts.
+
+    Returns
+    -------
+    mapping
+        ``below`` (a folder under which each name is a file), ``places`` (a path for each row), or ``texts`` (one for each row); nothing
+        of that for features.
+    """
+    if pile.source.modality == "features":
+        return {}
+    if pile.source.modality == "table":
+        return {"texts": _cells(pile)}
+    items = pile.source.items
+    if pile.source.modality != "text" and isinstance(items, FolderItems):
+        return {"below": str(pile.source.root.absolute())}
+    item_of = {item.name: item for item in items}
+    if pile.source.modality == "text":
+        return {"texts": [_text(pile.source, item_of[name]) for name in pile.names]}
+    return {"places": [str(item_of[name].path.absolute()) for name in pile.names]}
+
+
+def _text(source: Source, item: Item) -> str:
+    try:
+        return str(source.decode(item.read()))[:_SHOWN_TEXT]
+    except Unreadable as error:
+        return f"({error})"
+
+
+def _cells(pile: Pile) -> list[str]:
+    from sibyl.sources.rows import name_rows
+    from sibyl.sources.table_files import cell_text, read_table
+
+    rows = name_rows(read_table(pile.source.root), pile.opening.label_column, pile.opening.id_column)
+    names = [str(name) for name in rows.frame.columns]
+    at = {name: place for place, name in enumerate(rows.names)}
+    cells = [[cell_text(value) for value in rows.frame[column]] for column in rows.frame.columns]
+    return [
+        json.dumps({name: cell[at[item]] for name, cell in zip(names, cells, strict=True)}, ensure_ascii=False) if item in at else ""
+        for item in pile.names
+    ]
+
+
+def solver_of(pile: Pile, n_classes: int) -> Method:
+    """Build the method that solves the pile."""
+    from sibyl.methods.named import DEFAULT_METHOD, method_by_name
+
+    return method_by_name(pile.opening.method or DEFAULT_METHOD, pile.matrix.shape[1], n_classes)
+
+
+def solve(pile: Pile, labels: Mapping[str, str], aside: Sequence[str] = ()) -> tuple[Solved, npt.NDArray[np.int64]]:
+    """Solve exactly what ``sibyl label`` would solve with these examples.
+
+    Returns
+    -------
+    Solved, int64 array [query]
+        The answer, and the row of each query.
+    """
+    from sibyl.labeling.examples import Examples
+    from sibyl.labeling.solve import solve_items
+
+    examples = Examples(labels, tuple(dict.fromkeys(labels.values())))
+    names, matrix, rows = _without(pile, set(aside))
+    solved = solve_items(names, matrix, examples, solver_of(pile, len(examples.class_names)), _prior(pile))
+    is_query = np.array([name not in labels for name in names], bool)
+    return solved, rows[is_query]
+
+
+def _without(pile: Pile, aside: set[str]) -> tuple[tuple[str, ...], npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+    if not aside:
+        return pile.names, pile.matrix, np.arange(len(pile.names))
+    rows = np.array([row for row, name in enumerate(pile.names) if name not in aside], np.int64)
+    return tuple(pile.names[row] for row in rows.tolist()), pile.matrix[rows], rows
+
+
+def _prior(pile: Pile) -> Any:
+    return "balanced" if pile.opening.balanced else None
+
+
+def labelling_of(pile: Pile, labels: Mapping[str, str], confirmed: Mapping[str, str], aside: Sequence[str]) -> Labelling:
+    """Label the pile as ``sibyl label`` does, and let what a person confirmed go before what was guessed.
+
+    Items set aside are told as skipped.
+    """
+    from sibyl.labeling.report import Counts
+    from sibyl.labeling.run import label_items
+    from sibyl.sources.item import Skipped
+
+    source = pile.source
+    if aside:
+        away = set(aside)
+        kept = [row for row, item in enumerate(source.items) if item.name not in away]
+        source = replace(
+            source,
+            items=tuple(source.items[row] for row in kept),
+            skipped=(*source.skipped, *(Skipped(name, "set aside by a person") for name in aside)),
+            matrix=None if source.matrix is None else source.matrix[kept],
+        )
+    labelling = label_items(
+        source,
+        dict(labels),
+        pile.network,
+        column=pile.opening.column,
+        label_column=pile.opening.label_column,
+        id_column=pile.opening.id_column,
+        class_prior=_prior(pile),
+        cache=pile.opening.cache,
+        command="sibyl review",
+        **({} if pile.opening.method is None else {"method": pile.opening.method}),
+    )
+    table = labelling.table.copy()
+    final = table["item"].map({item: label for item, label in confirmed.items() if item not in labels})
+    is_final = final.notna() & (table["status"] == "labelled")
+    table.loc[is_final, "label"] = final[is_final]
+    table.loc[is_final, ["confidence", "margin"]] = 1.0
+    table.loc[is_final, "status"] = "confirmed"
+    table.loc[is_final, "source"] = "person"
+    return replace(labelling, table=table, summary=replace(labelling.summary, counts=Counts.of(table)))
+
+
+def finish(labelling: Labelling, pile: Pile, formats: Sequence[str]) -> list[str]:
+    """Write the table, the report, the summary, the run, and exports; return the paths."""
+    from sibyl.labeling.label import write_export, write_labelling
+
+    out = Path(pile.opening.out)
+    summary = write_labelling(out, labelling, pile.opening.cache)
+    return [summary.output, *(str(write_export(name, out, labelling)) for name in formats)]
+
+
+def picture(content: bytes, side: int) -> bytes:
+    """Decode a picture and encode it again, at most `side` pixels long: none of a file's own bytes reach the page.
+
+    Raises
+    ------
+    Unreadable
+        If it is no picture.
+    """
+    from sibyl.sources.images import decode_image, quiet_decoding
+
+    with quiet_decoding():
+        image = decode_image(content, min_side=side)
+    image.thumbnail((side, side))
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=78 if side <= SMALL else 88)
+    return file.getvalue()
+
+
+def sound(content: bytes) -> bytes:
+    """Decode a clip and encode its first seconds again, as WAV of 16 bits.
+
+    Raises
+    ------
+    Unreadable
+        If it is no clip.
+    """
+    import wave
+
+    from sibyl.sources.audio import decode_audio
+
+    clip = decode_audio(content)
+    samples = np.clip(clip.samples[: SECONDS * clip.rate] * 32767, -32768, 32767).astype("<i2")
+    file = io.BytesIO()
+    with wave.open(file, "wb") as written:
+        written.setnchannels(1)
+        written.setsampwidth(2)
+        written.setframerate(clip.rate)
+        written.writeframes(samples.tobytes())
+    return file.getvalue()
+
+
+def check_path(path: str | Path) -> None:
+    """Refuse a pile that does not exist, before a process is started for it.
+
+    Raises
+    ------
+    DataError
+    """
+    if not Path(path).exists():
+        raise DataError(f"{path}: no such file or folder")

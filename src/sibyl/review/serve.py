@@ -1,0 +1,184 @@
+"""From a command to a page in the browser: the folder's lock, a port, an address with its token, and an end that loses nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import socket
+import webbrowser
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from sibyl.errors import DataError, MissingExtra
+from sibyl.review.journal import FILE
+from sibyl.review.pile import Opening
+
+ADDRESS_FILE, LOCK_FILE = ".review.json", ".review.lock"
+_SLOW = 30.0  # seconds within which a request must have come
+
+
+def resolved(opening: Opening) -> Opening:
+    """Return what to open: where an output folder is named, the pile that its journal tells of.
+
+    Raises
+    ------
+    DataError
+        If the pile does not exist, or the output folder holds the labels of another pile.
+    """
+    path, out = Path(opening.path), Path(opening.out)
+    if not path.exists():
+        raise DataError(f"{path}: no such file or folder; name a folder, a table, features, or the output folder of an earlier run")
+    if out.exists() and not out.is_dir():
+        raise DataError(f"{out}: is a file; the output needs a folder")
+    kept = _kept(path)
+    if kept is not None:
+        return replace(kept, out=str(path.absolute()), cache=opening.cache, encoder=opening.encoder or kept.encoder)
+    earlier = _kept(out)
+    opening = replace(opening, path=str(path.absolute()), out=str(out.absolute()))
+    if earlier is not None and Path(earlier.path) != Path(opening.path):
+        raise DataError(f"{out}: holds the labels of {earlier.path}; choose another folder with --out, or: sibyl review {out}")
+    if earlier is not None:
+        opening = replace(opening, encoder=opening.encoder or earlier.encoder)
+    return opening
+
+
+def _kept(out: Path) -> Opening | None:
+    try:
+        lines = (out / FILE).read_text(encoding="utf-8").splitlines() if (out / FILE).is_file() else []
+    except (OSError, UnicodeDecodeError):
+        return None
+    for line in reversed(lines):
+        if '"kind":"open"' in line:
+            try:
+                return Opening(**json.loads(line)["opening"])
+            except (ValueError, KeyError, TypeError):
+                return None
+    return None
+
+
+def serve(
+    opening: Opening,
+    *,
+    port: int = 0,
+    open_browser: bool = True,
+    classes: Sequence[str] = (),
+    told: Callable[[str], None] = print,
+    framed_by: str = "",
+) -> None:
+    """Serve the page until it is interrupted.
+
+    Parameters
+    ----------
+    opening : Opening
+        What to review.
+    port : int
+        0 takes any free one.
+    open_browser : bool
+        Whether to open the page in the browser.
+    classes : sequence of str
+        Names of classes that are known from the start.
+    told : callable
+        Is given the address, once the server listens.
+    framed_by : str
+        Origin of a notebook that may frame the page.
+
+    Raises
+    ------
+    DataError
+        If the pile or the folder is not as expected, or another review has the folder.
+    MissingExtra
+        If starlette or uvicorn is not installed.
+    """
+    need_server()
+    opening = resolved(opening)
+    out = Path(opening.out)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"{out}: cannot be made ({error.strerror}); choose another folder with --out") from None
+    lock = FileLock(out / LOCK_FILE)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise DataError(f"another sibyl review has this folder: {_address_in(out) or 'its address is in its terminal'}") from None
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listening:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                listening.bind(("127.0.0.1", port))
+            except OSError as error:
+                raise DataError(f"port {port} is taken ({error.strerror}); choose another with --port, or leave it out") from None
+            _run(opening, listening, open_browser, classes, told, framed_by)
+    finally:
+        (out / ADDRESS_FILE).unlink(missing_ok=True)
+        lock.release()
+
+
+def _run(
+    opening: Opening, listening: socket.socket, open_browser: bool, classes: Sequence[str], told: Callable[[str], None], framed_by: str
+) -> None:
+    import uvicorn
+    from uvicorn.protocols.http.h11_impl import H11Protocol
+
+    from sibyl.review.app import review_app
+    from sibyl.review.events import Events
+    from sibyl.review.session import Session
+
+    class Patient(H11Protocol):
+        """Hangs up on who does not say within a time what it wants."""
+
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            self.loop.call_later(_SLOW, lambda: None if self.cycle is not None else transport.close())
+
+    port, token = int(listening.getsockname()[1]), secrets.token_urlsafe(32)
+    address = f"http://127.0.0.1:{port}/enter#{token}"
+    _keep_address(Path(opening.out), address)
+    events = Events()
+    session = Session(opening, events.announce, classes)
+    app = review_app(session, events, token, port, framed_by)
+    config = uvicorn.Config(
+        app, http=Patient, ws="none", log_level="critical", access_log=False, server_header=False, timeout_graceful_shutdown=2, lifespan="on"
+    )
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            told(address)
+            if open_browser:
+                webbrowser.open(address)
+
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            events.close()
+            await super().shutdown(sockets)
+
+    Server(config).run(sockets=[listening])
+
+
+def need_server() -> None:
+    """Say how to install the server's libraries where they are missing."""
+    for library in ("starlette", "uvicorn"):
+        try:
+            __import__(library)
+        except ImportError:
+            raise MissingExtra(library, "review", "sibyl review") from None
+
+
+def _keep_address(out: Path, address: str) -> None:
+    path = out / ADDRESS_FILE
+    path.unlink(missing_ok=True)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)  # the token is for this user alone
+    with os.fdopen(handle, "w") as file:
+        json.dump({"address": address, "pid": os.getpid()}, file)
+
+
+def _address_in(out: Path) -> str:
+    try:
+        return str(json.loads((out / ADDRESS_FILE).read_text())["address"])
+    except (OSError, ValueError, KeyError):
+        return ""
