@@ -20,7 +20,8 @@ def review_command(
         ),
     ],
     out: Annotated[
-        Path | None, typer.Option(help="Folder for the labels; out/ by default, or the folder that is taken up.", show_default=False)
+        Path | None,
+        typer.Option(help="Folder for the labels; out/ by default, or the folder that is taken up.", show_default=False),
     ] = None,
     encoder: Annotated[
         str | None, typer.Option(help="What turns items into features; sibyl encoders lists them.", show_default=False)

@@ -167,9 +167,12 @@ def review_app(session: Session, events: Events, token: str, port: int, framed_b
         ("/enter", enter), ("/api/actions", actions), ("/api/undo", undo), ("/api/redo", redo), ("/api/classes", classes),
         ("/api/offer", offer), ("/api/finish", finish),
     ]  # fmt: skip
-    routes = [*(Route(path, one, methods=["GET"]) for path, one in get), *(Route(path, one, methods=["POST"]) for path, one in post)]
+    routes = [
+        *(Route(path, one, methods=["GET"]) for path, one in get),
+        *(Route(path, one, methods=["POST"]) for path, one in post),
+    ]
     errors = {SibylError: _refused, ValueError: _refused}
-    guard = Guard(Starlette(routes=routes, exception_handlers=errors, lifespan=life), token, port, framed_by=framed_by)  # type: ignore[arg-type]
+    guard = Guard(Starlette(routes=routes, exception_handlers=errors, lifespan=life), token, port, framed_by=framed_by)
     return guard
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sibyl.review.state import TAUGHT, State
+from sibyl.review.state import TAUGHT, Mark, State
 
 EVERY = 5  # of the items asked one at a time, each fifth is drawn at random
 LAST = 50  # checks that count: earlier ones judged an earlier state
@@ -53,7 +53,7 @@ def checked(state: State) -> Checked:
     return Checked(sum(verdicts), len(verdicts), *wilson(sum(verdicts), len(verdicts)))
 
 
-def _checks(state: State) -> list[object]:
+def _checks(state: State) -> list[Mark]:
     marks = [mark for mark in state.marks.values() if mark.audit and mark.key]
     return sorted(marks, key=lambda mark: mark.seq)
 

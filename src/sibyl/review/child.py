@@ -160,7 +160,8 @@ class Child:
             "classes": classes,
             "teaching": [name for name in examples if name not in request["taught"]],
             "suggested": [
-                [int(rows[one.row]), round(one.value, 4), classes[one.first], classes[one.second], one.may_be_new] for one in suggested
+                [int(rows[one.row]), round(one.value, 4), classes[one.first], classes[one.second], one.may_be_new]
+                for one in suggested
             ],
             "fell_back": solved.fell_back,
             "seconds": time.perf_counter() - started,

@@ -42,7 +42,9 @@ class Guard:
         Origin of a notebook that may frame the page; none by default.
     """
 
-    def __init__(self, app: App, token: str, port: int, hosts: Collection[str] = ("127.0.0.1", "localhost"), framed_by: str = "") -> None:
+    def __init__(
+        self, app: App, token: str, port: int, hosts: Collection[str] = ("127.0.0.1", "localhost"), framed_by: str = ""
+    ) -> None:
         self._app, self._token, self._hosts = app, token, frozenset(hosts)
         self.cookie = f"sibyl-{port}"
         self._policy = _POLICY.format(framed_by or "'none'")

@@ -71,15 +71,21 @@ class Journal:
         """Number of the last event; 0 before any."""
         return int(self.events[-1]["seq"]) if self.events else 0
 
-    def append(self, kind: str, fields: Mapping[str, Any], id: str = "") -> Event:
-        """Write an event; when this returns it is on the disk.
+    def append(self, kind: str, fields: Mapping[str, Any], name: str = "") -> Event:
+        """Write an event, `name` by whoever asks for it; when this returns it is on the disk.
 
         Raises
         ------
         DataError
             If it cannot be written; the file is then as it was.
         """
-        event = {"seq": self.revision + 1, "id": id, "at": datetime.now(UTC).isoformat(timespec="milliseconds"), "kind": kind, **fields}
+        event = {
+            "seq": self.revision + 1,
+            "id": name,
+            "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "kind": kind,
+            **fields,
+        }
         line = (json.dumps(event, ensure_ascii=False, separators=(",", ":")) + "\n").encode()
         try:
             written = 0
@@ -88,7 +94,9 @@ class Journal:
             os.fsync(self._file.fileno())
         except OSError as error:
             self._cut_back()
-            raise DataError(f"{self.path}: cannot be written ({error.strerror}); the label is not saved: free space, then again") from None
+            raise DataError(
+                f"{self.path}: cannot be written ({error.strerror}); the label is not saved: free space, then again"
+            ) from None
         self._size += len(line)
         self._take(event)
         return event

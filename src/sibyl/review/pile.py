@@ -200,7 +200,9 @@ def _cells(pile: Pile) -> list[str]:
     at = {name: place for place, name in enumerate(rows.names)}
     cells = [[cell_text(value) for value in rows.frame[column]] for column in rows.frame.columns]
     return [
-        json.dumps({name: cell[at[item]] for name, cell in zip(names, cells, strict=True)}, ensure_ascii=False) if item in at else ""
+        json.dumps({name: cell[at[item]] for name, cell in zip(names, cells, strict=True)}, ensure_ascii=False)
+        if item in at
+        else ""
         for item in pile.names
     ]
 
@@ -248,6 +250,7 @@ def labelling_of(pile: Pile, labels: Mapping[str, str], confirmed: Mapping[str, 
     """
     from sibyl.labeling.report import Counts
     from sibyl.labeling.run import label_items
+    from sibyl.methods.named import DEFAULT_METHOD
     from sibyl.sources.item import Skipped
 
     source = pile.source
@@ -270,7 +273,7 @@ def labelling_of(pile: Pile, labels: Mapping[str, str], confirmed: Mapping[str, 
         class_prior=_prior(pile),
         cache=pile.opening.cache,
         command="sibyl review",
-        **({} if pile.opening.method is None else {"method": pile.opening.method}),
+        method=pile.opening.method or DEFAULT_METHOD,
     )
     table = labelling.table.copy()
     final = table["item"].map({item: label for item, label in confirmed.items() if item not in labels})

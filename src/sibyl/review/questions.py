@@ -64,7 +64,7 @@ def queue(
     chosen: list[dict[str, Any]] = []
     while len(chosen) < number:
         is_check = guesses is not None and (checks_only or (asked + len(chosen)) % EVERY == EVERY - 1)
-        one = None
+        one: dict[str, Any] | None = None
         if not is_check:
             one = next((item for item in helpful if item["row"] not in taken), None)
         if one is None:  # nothing is left of the others: the rest is asked in random order

@@ -120,7 +120,12 @@ def serve(
 
 
 def _run(
-    opening: Opening, listening: socket.socket, open_browser: bool, classes: Sequence[str], told: Callable[[str], None], framed_by: str
+    opening: Opening,
+    listening: socket.socket,
+    open_browser: bool,
+    classes: Sequence[str],
+    told: Callable[[str], None],
+    framed_by: str,
 ) -> None:
     import uvicorn
     from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -143,7 +148,14 @@ def _run(
     session = Session(opening, events.announce, classes)
     app = review_app(session, events, token, port, framed_by)
     config = uvicorn.Config(
-        app, http=Patient, ws="none", log_level="critical", access_log=False, server_header=False, timeout_graceful_shutdown=2, lifespan="on"
+        app,
+        http=Patient,
+        ws="none",
+        log_level="critical",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=2,
+        lifespan="on",
     )
 
     class Server(uvicorn.Server):

@@ -24,7 +24,7 @@ from sibyl.review.journal import FILE, FORMAT, Event, Journal
 from sibyl.review.pile import Opening
 from sibyl.review.questions import checking_order, queue
 from sibyl.review.solver import Solver
-from sibyl.review.state import ASIDE, CONFIRMED, TAUGHT, State, check_name, check_names, last_to_redo, last_to_undo, replay, undone
+from sibyl.review.state import ASIDE, CONFIRMED, TAUGHT, check_name, check_names, last_to_redo, last_to_undo, replay, undone
 from sibyl.review.thumbnails import Thumbnails
 from sibyl.sources.item import FolderItems, Item
 
@@ -126,7 +126,10 @@ class Session:
         elif kind == "died":
             self._solving_since = 0.0
             again = "it stopped twice within a minute; labelling goes on, and it is tried again every few seconds"
-            self._say(f"the solver stopped (code {message['code']}) and is starting again; labels are safe" + message["often"] * f": {again}")
+            self._say(
+                f"the solver stopped (code {message['code']}) and is starting again; labels are safe"
+                + message["often"] * f": {again}"
+            )
 
     def _later(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -158,7 +161,9 @@ class Session:
             await self._take_up(run, message)
         except UserError as error:
             self._say(str(error))
-        self.pile = {key: message[key] for key in ("modality", "root", "skipped", "offered", "offered_by", "encoder", "notes")} | {"run": run}
+        self.pile = {key: message[key] for key in ("modality", "root", "skipped", "offered", "offered_by", "encoder", "notes")} | {
+            "run": run
+        }
         self._announce({"event": "ready"})
         self._ask_solve()
         self._watching = asyncio.get_running_loop().create_task(self._watch())
@@ -185,8 +190,8 @@ class Session:
 
     # ---- labels in
 
-    async def _append(self, kind: str, fields: dict[str, Any], id: str = "") -> Event:
-        event = await asyncio.to_thread(self.journal.append, kind, fields, id)
+    async def _append(self, kind: str, fields: dict[str, Any], name: str = "") -> Event:
+        event = await asyncio.to_thread(self.journal.append, kind, fields, name)
         if kind == "undo":
             self.state = replay(self.journal.events)
         elif kind != "open":
@@ -206,10 +211,10 @@ class Session:
             If it is not allowed, cannot be written, or meets a label that came from elsewhere.
         """
         self._need_ready()
-        id = str(request.get("id", ""))[:64]
+        name = str(request.get("id", ""))[:64]
         async with self._acting:
-            if id and id in self.journal.seq_of:  # sent again after a lost answer: done already
-                return {"seq": self.journal.seq_of[id], **self.counts()}
+            if name and name in self.journal.seq_of:  # sent again after a lost answer: done already
+                return {"seq": self.journal.seq_of[name], **self.counts()}
             kind, rows = request.get("kind"), self._rows(request.get("rows"))
             if kind == "skip":
                 self._skipped |= set(rows)
@@ -231,7 +236,7 @@ class Session:
                     fields["audit"] = True
                 if request.get("asked"):
                     fields["asked"] = True
-            event = await self._append(str(kind), fields, id)
+            event = await self._append(str(kind), fields, name)
             self._changed()
         return {"seq": event["seq"], **self.counts()}
 
@@ -282,9 +287,9 @@ class Session:
         self._need_ready()
         async with self._acting:
             events = self.journal.events
-            id = str(request.get("id", ""))[:64]
-            if id and id in self.journal.seq_of:
-                return {"seq": self.journal.seq_of[id], "event": None, **self.counts()}
+            name = str(request.get("id", ""))[:64]
+            if name and name in self.journal.seq_of:
+                return {"seq": self.journal.seq_of[name], "event": None, **self.counts()}
             wanted = request.get("seq")
             if wanted is not None:
                 event = next((one for one in events if one["seq"] == wanted and one["kind"] not in ("open",)), None)
@@ -292,7 +297,7 @@ class Session:
                 event = last_to_redo(events) if redo else last_to_undo(events)
             if event is None or event["seq"] in undone(events):
                 raise DataError("there is nothing to redo" if redo else "there is nothing to undo")
-            await self._append("undo", {"of": event["seq"]}, id)
+            await self._append("undo", {"of": event["seq"]}, name)
             target = event if event["kind"] != "undo" else next(one for one in events if one["seq"] == event["of"])
             self._changed()
         return {"seq": self.journal.revision, "event": self._told_of(target), **self.counts()}
@@ -462,9 +467,7 @@ class Session:
         for mark in self.state.marks.values():
             if mark.kind != ASIDE:
                 (taught if mark.kind == TAUGHT else confirmed)[mark.key] += 1
-        classes = [
-            {"name": title, "taught": taught[key], "confirmed": confirmed[key]} for key, title in self.state.titles.items()
-        ]
+        classes = [{"name": title, "taught": taught[key], "confirmed": confirmed[key]} for key, title in self.state.titles.items()]
         offered = [item for item in self.pile["offered"] if item not in self.state.marks]
         offer = None
         if offered and not self.state.marks:
@@ -577,7 +580,11 @@ class Session:
         """Return how right the labels are, and what to do next."""
         self._need_ready()
         ten = self.earlier("ten")
-        moved = self._moved(ten)[0] if ten is not None and self.guesses is not None and ten.n_human <= self.guesses.n_human - _TEN else None
+        moved = (
+            self._moved(ten)[0]
+            if ten is not None and self.guesses is not None and ten.n_human <= self.guesses.n_human - _TEN
+            else None
+        )
         left = self._is_left()
         claimed = float(self.guesses.chance[left, 0].mean()) if self.guesses is not None and left.any() else None
         n_classes = len(set(self.state.labels(TAUGHT).values()) | set(self.state.labels(CONFIRMED).values()))
@@ -594,7 +601,11 @@ class Session:
         return [{**self._told_of(event), "undone": event["seq"] in gone} for event in events[:number]]
 
     def _told_of(self, event: Event) -> dict[str, Any]:
-        told = {key: event[key] for key in ("seq", "at", "kind", "label", "class", "to", "names", "from", "of", "seen", "audit", "taught") if key in event}
+        told = {
+            key: event[key]
+            for key in ("seq", "at", "kind", "label", "class", "to", "names", "from", "of", "seen", "audit", "taught")
+            if key in event
+        }
         items = event.get("items", [])
         if "labels" in event:
             kinds = list(dict.fromkeys(event["labels"]))
@@ -618,5 +629,7 @@ class Session:
         if len(set({**taught, **confirmed}.values())) < 2:
             raise DataError("name items of at least two classes first")
         self._write_beside()
-        message, _ = await self.solver.ask("finish", taught=taught, confirmed=confirmed, aside=self.state.aside, formats=list(formats))
+        message, _ = await self.solver.ask(
+            "finish", taught=taught, confirmed=confirmed, aside=self.state.aside, formats=list(formats)
+        )
         return list(message["written"])

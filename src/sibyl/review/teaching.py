@@ -44,7 +44,7 @@ def examples_of(
         if item in row_of and item not in taught:
             by_class.setdefault(label, []).append(item)
     chosen: dict[str, str] = {}
-    n_taught = {label: 0 for label in by_class}
+    n_taught = dict.fromkeys(by_class, 0)
     for label in taught.values():
         if label in n_taught:
             n_taught[label] += 1

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
 from sibyl.errors import MissingExtra
 from sibyl.sources.folder import ending
 from sibyl.sources.item import Unreadable
