@@ -7,12 +7,13 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from sibyl.errors import DataError
-from sibyl.labeling.examples import collect, read_pairs
+from sibyl.labeling.corrections import correction_files, read_corrections
+from sibyl.review.state import Mark
 
 TAUGHT_FILE, CONFIRMED_FILE = "corrections.csv", "confirmed.csv"
 REVIEW_FILE = "corrections.review.csv"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
-Stamp = tuple[int, int, int] | None
+Stamp = tuple[tuple[str, int, int, int], ...]
 
 
 class Beside:
@@ -30,62 +31,71 @@ class Beside:
 
     def __init__(self, out: Path, root: str, names: Collection[str]) -> None:
         self._out, self._root, self._names = out, root, names
-        self._written: dict[str, str] = {}
-        self._stamp: Stamp = None
+        self._stamp: Stamp = ()
         self._broken = False
 
     def changed(self, known: Mapping[str, str]) -> dict[str, str]:
-        """Return the labels in corrections.csv that someone else changed or added; nothing if nobody did.
+        """Return the labels in files of corrections that someone else changed or added; nothing if nobody did.
+
+        A row or a file that is gone takes no label back: labels are taken back in the page.
+
+        Parameters
+        ----------
+        known : mapping of str to str
+            Item → class, as the journal has it.
 
         Raises
         ------
         DataError
-            If the file cannot be read. It stays as it is, and `write` leaves it alone until it is mended.
+            If a file cannot be read. It stays as it is, and `write` leaves it alone until it is mended.
         """
-        path = self._out / TAUGHT_FILE
-        stamp = _stamp(path)
-        if stamp is None or stamp == self._stamp:
-            self._broken = self._broken and stamp is not None
+        stamp = self._stamp_now()
+        if stamp == self._stamp:
             return {}
         self._stamp = stamp
         try:
-            labels = collect(read_pairs(path, blank_labels=True), str(path), self._root, self._names).labels
+            labels = read_corrections(self._out, self._root, self._names).labels
         except DataError:
             self._broken = True
             raise
         self._broken = False
-        before = {**known, **self._written}
-        return {item: label for item, label in labels.items() if item in self._names and before.get(item) != label}
+        return {item: label for item, label in labels.items() if known.get(item) != label}
 
-    def write(self, taught: Mapping[str, str], confirmed: Mapping[str, str]) -> None:
-        """Write both files whole.
+    def write(self, taught: Mapping[str, tuple[str, Mark]], confirmed: Mapping[str, tuple[str, Mark]]) -> None:
+        """Write both files whole, item → its class and the mark that says when.
 
         Raises
         ------
         DataError
             If they cannot be written.
         """
+        if self._stamp_now() != self._stamp and not self._broken:
+            return  # someone else wrote: that is read first
         path = self._out / (REVIEW_FILE if self._broken else TAUGHT_FILE)
         if taught or path.exists():
             _write(path, taught)
         if confirmed or (self._out / CONFIRMED_FILE).exists():
             _write(self._out / CONFIRMED_FILE, confirmed)
         if not self._broken:
-            self._written, self._stamp = dict(taught), _stamp(path)
+            (self._out / REVIEW_FILE).unlink(missing_ok=True)
+        self._stamp = self._stamp_now()
+
+    def _stamp_now(self) -> Stamp:
+        found = []
+        for path in correction_files(self._out):
+            try:
+                status = path.stat()
+            except OSError:
+                continue
+            found.append((path.name, status.st_mtime_ns, status.st_size, status.st_ino))
+        return tuple(found)
 
 
-def _stamp(path: Path) -> Stamp:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_size, status.st_ino
-
-
-def _write(path: Path, labels: Mapping[str, str]) -> None:
+def _write(path: Path, labels: Mapping[str, tuple[str, Mark]]) -> None:
     from sibyl.storage import atomic_path, write_errors
 
     with write_errors(path), atomic_path(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["item", "label"])
-        writer.writerows((f"./{item}" if item.startswith(_FORMULA) else item, label) for item, label in labels.items())
+        writer.writerow(["item", "label", "when"])
+        for item, (label, mark) in labels.items():
+            writer.writerow([f"./{item}" if item.startswith(_FORMULA) else item, label, mark.at])

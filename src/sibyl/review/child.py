@@ -131,7 +131,7 @@ class Child:
         self._step_back()
         examples = examples_of(pile.names, pile.matrix, request["taught"], request["confirmed"])
         solved, rows = piles.solve(pile, examples, request["aside"])
-        classes = list(dict.fromkeys(examples.values()))
+        classes = sorted(set(examples.values()))
         place = {name: number for number, name in enumerate(classes)}
         n, few = len(pile.names), min(CANDIDATES, len(classes))
         likely = np.full((n, few), _NOTHING, "<u2")

@@ -225,7 +225,7 @@ def solve(pile: Pile, labels: Mapping[str, str], aside: Sequence[str] = ()) -> t
     from sibyl.labeling.examples import Examples
     from sibyl.labeling.solve import solve_items
 
-    examples = Examples(labels, tuple(dict.fromkeys(labels.values())))
+    examples = Examples(labels, tuple(sorted(set(labels.values()))))
     names, matrix, rows = _without(pile, set(aside))
     solved = solve_items(names, matrix, examples, solver_of(pile, len(examples.class_names)), _prior(pile))
     is_query = np.array([name not in labels for name in names], bool)

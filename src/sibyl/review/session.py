@@ -343,7 +343,7 @@ class Session:
         if self._beside is None:
             return
         teaching = self.guesses.teaching if self.guesses is not None else frozenset()
-        taught, confirmed = self.state.labels(TAUGHT), self.state.labels(CONFIRMED)
+        taught, confirmed = self.state.marked(TAUGHT), self.state.marked(CONFIRMED)
         try:
             self._beside.write({**taught, **{item: label for item, label in confirmed.items() if item in teaching}}, confirmed)
         except UserError as error:
@@ -359,7 +359,7 @@ class Session:
         assert self._beside is not None
         known = {**self.state.labels(TAUGHT), **self.state.labels(CONFIRMED)}
         try:
-            labels = self._beside.changed(known)
+            labels = await asyncio.to_thread(self._beside.changed, known)
             if labels:
                 await self._import("corrections.csv", labels)
         except UserError as error:

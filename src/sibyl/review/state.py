@@ -33,6 +33,8 @@ class Mark:
         The guess's confidence.
     audit : bool
         The item was drawn at random and asked without showing the guess.
+    at : str
+        When it was said.
     """
 
     kind: str
@@ -41,6 +43,7 @@ class Mark:
     seen: str = ""
     sure: float = 0.0
     audit: bool = False
+    at: str = ""
 
 
 @dataclass
@@ -79,6 +82,10 @@ class State:
         """Return the name of a class as it is shown now; empty if the class is gone."""
         return self.titles.get(self.current(key), "")
 
+    def marked(self, kind: str) -> dict[str, tuple[str, Mark]]:
+        """Item → name of its class and the mark, of the items that were taught, or confirmed."""
+        return {item: (self.title(mark.key), mark) for item, mark in self.marks.items() if mark.kind == kind}
+
     def labels(self, kind: str) -> dict[str, str]:
         """Item → name of its class, of the items that were taught, or confirmed."""
         return {item: self.title(mark.key) for item, mark in self.marks.items() if mark.kind == kind}
@@ -95,11 +102,13 @@ class State:
             n = event.get("taught", 0 if kind == "confirm" else len(event["items"]))
             for place, (item, title) in enumerate(zip(event["items"], labels_of(event), strict=True)):
                 seen = self._guess(event, place)
-                self._mark(item, Mark(TAUGHT if place < n else CONFIRMED, self._ensure(title, event), event["seq"], *seen))
+                self._mark(
+                    item, Mark(TAUGHT if place < n else CONFIRMED, self._ensure(title, event), event["seq"], *seen, event["at"])
+                )
             self.asked += bool(event.get("asked"))
         elif kind == "aside":
             for item in event["items"]:
-                self._mark(item, Mark(ASIDE, "", event["seq"]))
+                self._mark(item, Mark(ASIDE, "", event["seq"], at=event["at"]))
             self.asked += bool(event.get("asked"))
         elif kind == "clear":
             for item in event["items"]:

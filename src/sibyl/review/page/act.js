@@ -2,7 +2,7 @@
 // What a person does: shown at once, saved a moment later, and taken back if it could not be.
 import { dialog, h } from './dom.js';
 import { fetchColumns, fetchSession, post, Refused, send } from './net.js';
-import { ASIDE, changed, classes, CONFIRMED, findClass, LEFT, NOTHING, store, TAUGHT } from './store.js';
+import { ASIDE, changed, classes, CONFIRMED, findClass, LEFT, NOTHING, pending, put, store, TAUGHT } from './store.js';
 import { counted, told } from './words.js';
 
 const KINDS = { teach: TAUGHT, confirm: CONFIRMED, aside: ASIDE, clear: LEFT };
@@ -41,12 +41,10 @@ function show(/** @type {string} */ kind, /** @type {number[]} */ rows, /** @typ
   for (const row of rows) {
     tally(row, -1);
     counts[names[store.status[row]]]--;
-    store.status[row] = KINDS[kind];
+    const now = kind === 'aside' || kind === 'clear' ? NOTHING : place === NOTHING ? store.label[row] : place;
+    put(row, KINDS[kind], now);
+    pending.set(row, { status: KINDS[kind], label: now, seq: Infinity });
     counts[names[store.status[row]]]++;
-    if (kind === 'aside' || kind === 'clear') store.label[row] = NOTHING;
-    else if (place !== NOTHING) store.label[row] = place;
-    store.sure[row] = 255;
-    store.before[row] = NOTHING;
     tally(row, 1);
   }
   changed('session');
@@ -64,9 +62,11 @@ async function settle(/** @type {any} */ action) {
   try {
     const answer = await send(action);
     store.revision = Math.max(store.revision, answer.revision);
+    for (const row of action.rows) { const mark = pending.get(row); if (mark) mark.seq = answer.seq; }
     Object.assign(store.session, { counts: answer.counts, checked: answer.checked, can_undo: true });
     changed('session');
   } catch (error) {
+    for (const row of action.rows) pending.delete(row);
     if (error instanceof Refused && error.conflict) askConflict(action, error.conflict);
     else say(/** @type {Error} */ (error).message);
     await Promise.all([fetchSession(), fetchColumns()]);
@@ -96,6 +96,7 @@ export async function undo(/** @type {number | null} */ seq = null, redo = false
   try {
     const answer = await post(redo ? 'api/redo' : 'api/undo', { id: newId(), ...(seq === null ? {} : { seq }) });
     store.revision = answer.revision;
+    pending.clear();
     if (answer.event) say(`${redo ? 'done again' : 'undone'}: ${told(answer.event)}`);
     await Promise.all([fetchSession(), fetchColumns()]);
     changed('undone', answer.event);

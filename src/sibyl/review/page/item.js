@@ -54,7 +54,7 @@ function likely(/** @type {any} */ item) {
 
 export function meter(/** @type {number} */ share) {
   const bar = h('i', {});
-  bar.style.width = percent(share);
+  bar.style.width = `${(100 * share).toFixed(1)}%`;
   return h('span', { class: 'meter', 'aria-hidden': 'true' }, bar);
 }
 

@@ -47,6 +47,23 @@ export function takeColumns(/** @type {ArrayBuffer} */ buffer) {
   }
   store.n = n;
   store.solved = head.getUint32(16, true);
+  // What was done since the server put the columns together is shown all the same.
+  const knows = head.getUint32(12, true);
+  for (const [row, mark] of pending) {
+    if (mark.seq <= knows) pending.delete(row);
+    else put(row, mark.status, mark.label);
+  }
+}
+
+/** Row → what was done with it and is perhaps not in the columns yet. */
+export const pending = /** @type {Map<number, {status: number, label: number, seq: number}>} */ (new Map());
+
+/** Put a person's mark on a row. */
+export function put(/** @type {number} */ row, /** @type {number} */ status, /** @type {number} */ label) {
+  store.status[row] = status;
+  store.label[row] = label;
+  store.sure[row] = 255;
+  store.before[row] = NOTHING;
 }
 
 export const classes = () => store.session?.classes ?? [];
