@@ -14,12 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
-from sibyl.backbones.checkpoint import load_backbone
 from sibyl.cli.progress import progress_bar
 from sibyl.datasets import load_dataset
+from sibyl.datasets.as_source import source_of
 from sibyl.datasets.glyphs import glyph_features, glyph_images
 from sibyl.datasets.images import ImageSet
-from sibyl.encoders.image_sets import embed_image_set
+from sibyl.encoders.backbone import BackboneEncoder
+from sibyl.encoders.embed_features import embed_features
 from sibyl.features import Features
 from sibyl.training.pretrain import class_mean_score, get_recipe, pretrain, shortened
 
@@ -61,11 +62,12 @@ def main() -> None:
                     backbone, train.of_classes(mine), work, recipe=replace(settings), seed=seed,
                     validate=class_mean_score(held_out, n_episodes=200), on_step=on_step,
                 )  # fmt: skip
-            network = load_backbone(best)
+            network = BackboneEncoder(best)
             origin = {"dataset": dataset, "cross-fit": part}
-            embed_image_set(network, train.of_classes(other), arguments.out / name / f"train-{part}", provenance=origin)
+            pile = source_of(train.of_classes(other), dataset)
+            embed_features(pile, network, arguments.out / name / f"train-{part}", provenance=origin)
             if part == "even":
-                embed_image_set(network, held_out, arguments.out / name / "validation", provenance=origin)
+                embed_features(source_of(held_out, dataset), network, arguments.out / name / "validation", provenance=origin)
     # Pixels as they come: what a user has without any encoder.
     for split in ("train", "validation"):
         glyph_features(split, n_per_class=30).save(arguments.out / "glyphs-8" / split)

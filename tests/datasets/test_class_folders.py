@@ -1,39 +1,45 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from sibyl.datasets.class_folders import list_class_folders, read_class_folders
+from sibyl.datasets.class_folders import list_class_folders
+from sibyl.datasets.images import ImageSet
 from sibyl.datasets.packed import cached_image_set
 from sibyl.errors import DataError
 from tests.datasets.pictures import write_classes, write_image
 
 
+def read(folder: Path, cache: Path, **settings: Any) -> ImageSet:
+    return cached_image_set(list_class_folders(folder), cache=cache, **settings)
+
+
 def test_pixels_labels_and_ids_are_those_of_the_files(tmp_path: Path) -> None:
-    write_classes(tmp_path, ("b", "a", "deep/c"), 3)
-    images = read_class_folders(tmp_path)
+    write_classes(tmp_path / "set", ("b", "a", "deep/c"), 3)
+    images = read(tmp_path / "set", tmp_path / "cache")
     assert images.class_names == ("a", "b", "deep/c")
     assert images.ids[0] == "a/0.png"
     assert images.pixels.shape == (9, 12, 12, 3)
     for row, name in enumerate(images.ids):
-        assert np.array_equal(images.pixels[row], np.asarray(Image.open(tmp_path / name)))
+        assert np.array_equal(images.pixels[row], np.asarray(Image.open(tmp_path / "set" / name)))
         assert images.class_names[images.labels[row]] == name.rpartition("/")[0]
 
 
 def test_size_and_grey(tmp_path: Path) -> None:
-    write_image(tmp_path / "a" / "0.png", 0, (20, 30))
-    write_image(tmp_path / "b" / "0.jpg", 1, (90, 40))
-    assert read_class_folders(tmp_path, size=8, grey=True).pixels.shape == (2, 8, 8, 1)
+    write_image(tmp_path / "set" / "a" / "0.png", 0, (20, 30))
+    write_image(tmp_path / "set" / "b" / "0.jpg", 1, (90, 40))
+    assert read(tmp_path / "set", tmp_path / "cache", size=8, grey=True).pixels.shape == (2, 8, 8, 1)
     with pytest.raises(DataError, match=r"0\.jpg: size 90 × 40 differs from 20 × 30"):
-        read_class_folders(tmp_path)
+        read(tmp_path / "set", tmp_path / "cache")
 
 
 def test_of_classes_renumbers(tmp_path: Path) -> None:
-    write_classes(tmp_path, ("a", "b", "c"), 2)
-    part = read_class_folders(tmp_path).of_classes(("c", "a"))
+    write_classes(tmp_path / "set", ("a", "b", "c"), 2)
+    part = read(tmp_path / "set", tmp_path / "cache").of_classes(("c", "a"))
     assert part.class_names == ("c", "a")
     assert part.labels.tolist() == [1, 1, 0, 0]
     with pytest.raises(DataError, match="no class 'd'"):
@@ -60,46 +66,46 @@ def test_a_truncated_image_is_named_and_leaves_no_pack(tmp_path: Path) -> None:
     path = tmp_path / "set" / "b" / "1.png"
     path.write_bytes(path.read_bytes()[:500])
     with pytest.raises(DataError, match=r"b/1\.png: cannot be read as an image \(damaged image"):
-        cached_image_set(tmp_path / "set", cache=tmp_path / "cache")
+        read(tmp_path / "set", tmp_path / "cache")
     assert not list((tmp_path / "cache").iterdir())
 
 
 def test_the_pack_holds_the_same_images_and_is_used(tmp_path: Path) -> None:
     write_classes(tmp_path / "set", ("a", "b"), 100)
     calls: list[tuple[int, int]] = []
-    first = cached_image_set(tmp_path / "set", cache=tmp_path / "cache", progress=lambda done, total: calls.append((done, total)))
+    first = read(tmp_path / "set", tmp_path / "cache", progress=lambda done, total: calls.append((done, total)))
     assert calls[-1] == (200, 200)
     assert [done for done, _ in calls] == sorted(done for done, _ in calls)
-    plain = read_class_folders(tmp_path / "set", n_threads=1)
+    plain = read(tmp_path / "set", tmp_path / "other", n_threads=1)
     assert isinstance(first.pixels, np.memmap)
     assert np.array_equal(first.pixels, plain.pixels)
     assert first.ids == plain.ids
     calls.clear()
-    again = cached_image_set(tmp_path / "set", cache=tmp_path / "cache", progress=lambda done, total: calls.append((done, total)))
+    again = read(tmp_path / "set", tmp_path / "cache", progress=lambda done, total: calls.append((done, total)))
     assert calls == []
     assert np.array_equal(again.pixels, plain.pixels)
 
 
 def test_a_changed_file_or_setting_makes_another_pack(tmp_path: Path) -> None:
     write_classes(tmp_path / "set", ("a", "b"), 2)
-    first = cached_image_set(tmp_path / "set", cache=tmp_path / "cache")
+    first = read(tmp_path / "set", tmp_path / "cache")
     write_image(tmp_path / "set" / "a" / "0.png", 77, (12, 12))
-    second = cached_image_set(tmp_path / "set", cache=tmp_path / "cache")
+    second = read(tmp_path / "set", tmp_path / "cache")
     assert not np.array_equal(first.pixels[0], second.pixels[0])
-    assert cached_image_set(tmp_path / "set", size=6, cache=tmp_path / "cache").pixels.shape == (4, 6, 6, 3)
+    assert read(tmp_path / "set", tmp_path / "cache", size=6).pixels.shape == (4, 6, 6, 3)
     assert len(list((tmp_path / "cache").iterdir())) == 3
 
 
 def test_a_damaged_pack_is_made_again(tmp_path: Path) -> None:
     write_classes(tmp_path / "set", ("a", "b"), 2)
-    first = np.array(cached_image_set(tmp_path / "set", cache=tmp_path / "cache").pixels)
+    first = np.array(read(tmp_path / "set", tmp_path / "cache").pixels)
     pack = next((tmp_path / "cache").iterdir()) / "pixels.npy"
     pack.write_bytes(pack.read_bytes()[:300])
-    assert np.array_equal(cached_image_set(tmp_path / "set", cache=tmp_path / "cache").pixels, first)
+    assert np.array_equal(read(tmp_path / "set", tmp_path / "cache").pixels, first)
 
 
 def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     write_classes(tmp_path / "set", ("a",))
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match="set SIBYL_CACHE to a folder with room"):
-        cached_image_set(tmp_path / "set", cache=tmp_path / "file")
+        read(tmp_path / "set", tmp_path / "file")

@@ -43,7 +43,13 @@ class Forked:
     def __init__(self, arguments: list[str]) -> None:
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(
-            ["sibyl.training.pretrain", "sibyl.training.meta_train", "sibyl.methods", "sibyl.encoders.image_sets", "torch._dynamo"]
+            [
+                "sibyl.training.pretrain",
+                "sibyl.training.meta_train",
+                "sibyl.methods",
+                "sibyl.encoders.embed_features",
+                "torch._dynamo",
+            ]
         )
         self._process = context.Process(target=run_here, args=(arguments,))
         self._process.start()

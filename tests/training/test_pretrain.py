@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,8 +13,10 @@ import torch
 from sibyl.backbones import BACKBONES, build_backbone
 from sibyl.backbones.augment import augment, colour_jitter, crop_and_flip
 from sibyl.backbones.checkpoint import TrainedBackbone, load_backbone, save_backbone
+from sibyl.datasets.as_source import source_of
 from sibyl.datasets.images import ImageSet
-from sibyl.encoders.image_sets import embed_image_set
+from sibyl.encoders.backbone import BackboneEncoder
+from sibyl.encoders.embed_features import embed_features
 from sibyl.errors import CheckpointError, DataError, UnknownName
 from sibyl.features import Features
 from sibyl.seeding import generator_for
@@ -158,38 +161,39 @@ def test_augmentation_depends_on_its_generator_alone() -> None:
 
 
 def test_embedding_resumes_and_keeps_views(tmp_path: Path) -> None:
-    backbone = load_backbone(run(tmp_path / "net", replace(TINY, epochs=1)))
+    path = run(tmp_path / "net", replace(TINY, epochs=1))
+    encoder, backbone = BackboneEncoder(path), load_backbone(path)
     images = stripes()
-    whole = embed_image_set(backbone, images, tmp_path / "whole", n_views=3, batch_size=16)
+    source = source_of(images, "stripes")
+
+    def embed(name: str, encoder: BackboneEncoder = encoder, **settings: Any) -> Features:
+        return embed_features(source, encoder, tmp_path / name, cache=tmp_path / f"cache {name}", **settings)[0]
+
+    whole = embed("whole", n_views=3, batch_size=16)
     assert whole.views is not None
     assert whole.views.shape == (120, 3, 64)
     np.testing.assert_allclose(whole.matrix, backbone.encode(images.pixels), rtol=1e-4, atol=1e-4)
+    larger = embed("larger", n_views=3, batch_size=100).views
+    assert larger is not None
+    np.testing.assert_allclose(np.asarray(larger, np.float32), np.asarray(whole.views, np.float32), rtol=1e-2, atol=1e-2)
 
-    both = embed_image_set(backbone, images, tmp_path / "both", mirror=True, batch_size=16)
+    both = embed("both", BackboneEncoder(path, mirror=True), batch_size=16)
     by_hand = (backbone.encode(images.pixels) + backbone.encode(images.pixels[:, :, ::-1])) / 2
     np.testing.assert_allclose(both.matrix, by_hand, rtol=1e-4, atol=1e-4)
     assert not np.allclose(both.matrix, whole.matrix, atol=1e-2)
 
     def kill_at(stop: int) -> None:
-        def on_rows(done: int, total: int) -> None:
+        def on_views(done: int, total: int) -> None:
             if done >= stop:
                 raise Killed
 
         with pytest.raises(Killed):
-            embed_image_set(backbone, images, tmp_path / "killed", n_views=3, batch_size=16, on_rows=on_rows)
+            embed("killed", n_views=3, batch_size=16, on_views=on_views)
 
-    for stop in (32, 120, 200, 480):
+    for stop in (5, 60, 120):
         kill_at(stop)
         assert not (tmp_path / "killed").exists()
-    resumed = embed_image_set(backbone, images, tmp_path / "killed", n_views=3, batch_size=16)
+    embed("killed", n_views=3, batch_size=16)
     for name in ("matrix.npy", "views.npy", "items.parquet", "features.json"):
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "killed" / name).read_bytes(), name
-    assert isinstance(resumed, Features)
-    assert resumed.views is not None
-
-
-def test_images_of_another_size_are_refused(tmp_path: Path) -> None:
-    backbone = load_backbone(run(tmp_path / "net", replace(TINY, epochs=1)))
-    large = ImageSet(np.zeros((2, 32, 32, 3), np.uint8), np.zeros(2, np.int64), ("a",), ("0", "1"))
-    with pytest.raises(DataError, match=r"takes images \[16, 16, 3\], got \[32, 32, 3\]"):
-        embed_image_set(backbone, large, tmp_path / "f")
+    assert not list(tmp_path.glob(".*.resumable"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,7 +13,7 @@ from sibyl.cli.tables import show_json, show_table
 
 if TYPE_CHECKING:
     from sibyl.datasets.images import ImageSet
-    from sibyl.features import Features
+    from sibyl.encoders.encoder import Encoder
     from sibyl.sources.source import Source
 
 
@@ -41,7 +41,7 @@ def embed_command(
     ] = False,
     views: Annotated[int, typer.Option(help="Augmented views of each image to keep, for meta-training.", min=0)] = 0,
     jitter: Annotated[float, typer.Option(help="Strength of the views' colour jitter.")] = 0.4,
-    batch: Annotated[int, typer.Option(help="Items per pass of the network.", min=1)] = 256,
+    batch: Annotated[int, typer.Option(help="Items per run of the network.", min=1)] = 32,
     seed: Annotated[int, typer.Option(help="Of the views.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
 ) -> None:
@@ -49,46 +49,38 @@ def embed_command(
 
     Labels come from class folders or a label column; what has none is unlabelled.
     """
-    from sibyl.errors import DataError
+    from rich.console import Console
+
+    from sibyl.encoders.embed_features import embed_features
     from sibyl.features import KIND
     from sibyl.folders import check_apart, check_replaceable
     from sibyl.sources.open import open_source
 
     check_replaceable(out, KIND)  # before hours of work
-    if not _is_dataset(source):
-        check_apart(out, source)
-    if encoder is not None and Path(encoder).suffix == ".safetensors" and ":" not in encoder:
-        from sibyl.backbones.checkpoint import load_backbone
-        from sibyl.encoders.image_sets import embed_image_set
-
-        backbone = load_backbone(encoder)
-        images = read_images(source, split, root, fetch, backbone.image_size, len(backbone.mean) == 1, shown=not as_json)
-        with progress_bar("embed", shown=not as_json) as report:
-            features = embed_image_set(
-                backbone,
-                images,
-                out,
-                mirror=mirror,
-                n_views=views,
-                jitter=jitter,
-                seed=seed,
-                batch_size=batch,
-                provenance={"source": source, "split": split},
-                on_rows=report,
-            )
+    console = Console(stderr=True)
+    is_dataset = _is_dataset(source)
+    if is_dataset:
+        pile = _dataset(source, split, root, fetch, _size_for(encoder), shown=not as_json)
     else:
-        if views or mirror:
-            raise DataError(
-                "augmented views and mirror images need a backbone of sibyl pretrain (.safetensors); leave out --views and --mirror "
-                "for other encoders"
-            )
-        pile = (
-            _dataset(source, split, root, fetch, shown=not as_json)
-            if _is_dataset(source)
-            else open_source(source, column=column, label_column=label_column, id_column=id_column, exclude=[out])
+        check_apart(out, source)
+        pile = open_source(source, column=column, label_column=label_column, id_column=id_column, exclude=[out])
+    network, notes = _encoder(encoder, pile, mirror)
+    with progress_bar("augmented views", shown=not as_json) as report:
+        features, done = embed_features(
+            pile,
+            network,
+            out,
+            n_views=views,
+            jitter=jitter,
+            seed=seed,
+            batch_size=batch,
+            provenance={"source": source, "split": split if is_dataset else ""},
+            console=None if as_json else console,
+            on_views=report,
         )
-        features = _embed_source(pile, encoder, {"source": source, "split": split if _is_dataset(source) else ""}, batch, as_json)
-        features.save(out)
+    problems = (done.problem,) if done.problem else ()
+    for line in (*pile.notes, *notes, *problems, *(f"skipped {one.name}: {one.reason}" for one in (*pile.skipped, *done.skipped))):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     figures: dict[str, str | int] = {
         "features": str(out), "rows": len(features), "dim": features.dim, "classes": len(features.class_names), "views": views,
     }  # fmt: skip
@@ -98,20 +90,26 @@ def embed_command(
         show_table("features", ["", ""], [[name, str(value)] for name, value in figures.items()])
 
 
-def read_images(source: str, split: str, root: Path | None, fetch: bool, size: int | None, grey: bool, *, shown: bool) -> ImageSet:
-    """Return a named dataset's split, or a folder of class folders, at the backbone's size."""
+def read_images(source: str, split: str, root: Path | None, fetch: bool, size: int | None, *, shown: bool) -> ImageSet:
+    """Return a named dataset's split, or a folder of class folders, for training a backbone."""
+    from rich.console import Console
+
     from sibyl.datasets import load_dataset
+    from sibyl.datasets.image_folder import image_set_of
     from sibyl.datasets.images import ImageSet
-    from sibyl.datasets.packed import cached_image_set
     from sibyl.errors import DataError
+    from sibyl.sources.open import open_source
 
     with progress_bar("read images", shown=shown) as report:
         if not _is_dataset(source):
-            return cached_image_set(source, size=size or 32, grey=grey, progress=report)
-        images = load_dataset(source, split, root, size=size, fetch=fetch, progress=report)
-    if not isinstance(images, ImageSet):
+            images, skipped = image_set_of(open_source(source), size or 32, report)
+            for one in skipped:
+                Console(stderr=True).print(f"skipped {one.name}: {one.reason}", markup=False, highlight=False, soft_wrap=True)
+            return images
+        loaded = load_dataset(source, split, root, size=size, fetch=fetch, progress=report)
+    if not isinstance(loaded, ImageSet):
         raise DataError(f"dataset {source!r} holds texts; a backbone of sibyl pretrain takes images; see: sibyl encoders text")
-    return images
+    return loaded
 
 
 def _is_dataset(source: str) -> bool:
@@ -119,44 +117,44 @@ def _is_dataset(source: str) -> bool:
     return not (Path(source).exists() or len(Path(source).parts) > 1 or Path(source).suffix)
 
 
-def _dataset(name: str, split: str, root: Path | None, fetch: bool, *, shown: bool) -> Source:
+def _size_for(encoder: str | None) -> int | None:
+    """Size at which a named dataset is built: the backbone's, where one is named, so that its images are not resized twice."""
+    from sibyl.backbones.checkpoint import load_backbone
+
+    return load_backbone(encoder).image_size if encoder is not None and _is_backbone(encoder) else None
+
+
+def _is_backbone(encoder: str) -> bool:
+    return Path(encoder).suffix == ".safetensors" and ":" not in encoder
+
+
+def _dataset(name: str, split: str, root: Path | None, fetch: bool, size: int | None, *, shown: bool) -> Source:
     from sibyl.datasets import load_dataset
     from sibyl.datasets.as_source import source_of
 
     with progress_bar("read", shown=shown) as report:
-        return source_of(load_dataset(name, split, root, fetch=fetch, progress=report), name)
+        return source_of(load_dataset(name, split, root, size=size, fetch=fetch, progress=report), name)
 
 
-def _embed_source(source: Source, encoder: str | None, provenance: dict[str, object], batch: int, as_json: bool) -> Features:
-    """Embed with an encoder of any library; what cannot be read is named and left out."""
-    import numpy as np
-    from rich.console import Console
-
+def _encoder(name: str | None, source: Source, mirror: bool) -> tuple[Encoder[Any, Any] | None, tuple[str, ...]]:
+    """Return the encoder that was named, or the best one for the source, and what a person should know of the choice."""
+    from sibyl.encoders.backbone import BackboneEncoder
     from sibyl.encoders.catalogue import default_encoder
-    from sibyl.encoders.embed_source import embed_source
     from sibyl.encoders.named import encoder_by_name
     from sibyl.errors import DataError
-    from sibyl.features import Features
-    from sibyl.wording import counted
 
-    console = Console(stderr=True)
-    notes = list(source.notes)
-    network = None
-    if encoder is not None:
-        if source.matrix is not None:
+    notes: tuple[str, ...] = ()
+    if source.matrix is not None:
+        if name is not None:
             raise DataError(f"{source.root}: its rows are features already; leave out --encoder")
-        network = encoder_by_name(encoder)
-    elif source.matrix is None:
+        network: Encoder[Any, Any] | None = None
+    elif name is not None:
+        network = encoder_by_name(name)
+    else:
         choice = default_encoder(source.modality)
-        network = choice.encoder
-        notes.append(choice.note)
-    done = embed_source(source, network, batch_size=min(batch, 32), console=None if as_json else console)
-    notes += [done.problem] if done.problem else []
-    for line in (*notes, *(f"skipped {one.name}: {one.reason}" for one in (*source.skipped, *done.skipped))):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
-    if not done.names:
-        raise DataError(f"{source.root}: expected items that can be read, but of {counted(len(done.skipped), 'item')} none can")
-    classes = tuple(sorted({source.labels[name] for name in done.names if name in source.labels}))
-    number = {name: index for index, name in enumerate(classes)}
-    labels = np.array([number[source.labels[name]] if name in source.labels else -1 for name in done.names], np.int64)
-    return Features(done.matrix, labels, classes, done.names, {**provenance, "encoder": dict(done.encoder)})
+        network, notes = choice.encoder, (choice.note,)
+    if mirror:
+        if not isinstance(network, BackboneEncoder):
+            raise DataError("mirror images need a backbone of sibyl pretrain (.safetensors); leave out --mirror for other encoders")
+        network = BackboneEncoder(network.path, mirror=True)
+    return network, notes

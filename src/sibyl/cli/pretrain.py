@@ -43,11 +43,11 @@ def pretrain_command(
 
     settings = shortened(get_recipe(recipe), epochs)
     if Path(source).is_dir():
-        train = read_images(str(Path(source) / "train"), "", None, False, size, False, shown=not as_json)
-        held_out = read_images(str(Path(source) / "val"), "", None, False, size, False, shown=not as_json)
+        train = read_images(str(Path(source) / "train"), "", None, False, size, shown=not as_json)
+        held_out = read_images(str(Path(source) / "val"), "", None, False, size, shown=not as_json)
     else:
-        train = read_images(source, "train", root, fetch, size, False, shown=not as_json)
-        held_out = read_images(source, "validation", root, fetch, size, False, shown=not as_json)
+        train = read_images(source, "train", root, fetch, size, shown=not as_json)
+        held_out = read_images(source, "validation", root, fetch, size, shown=not as_json)
     check_disjoint({"train": train.class_names, "validation": held_out.class_names})
     with progress_bar(f"pretrain {backbone}", shown=not as_json) as report:
 

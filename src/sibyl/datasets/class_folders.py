@@ -1,4 +1,4 @@
-"""Class folders: ``root/<class>/<image>``, the layout in which every image benchmark is passed on."""
+"""Class folders of a benchmark: ``root/<class>/<image>``, the layout in which most are passed on."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from sibyl.datasets.images import ImageSet
 from sibyl.errors import DataError
 from sibyl.sources.images import ENDINGS, decode_image, find_images, quiet_decoding
 from sibyl.sources.item import Item, Unreadable
@@ -51,6 +50,8 @@ class ImageFiles:
 
 def list_class_folders(root: str | Path) -> ImageFiles:
     """List the images below a folder; every folder that directly holds images is a class, named by its path below `root`.
+
+    Benchmarks name their classes so (``alphabet/character``). For folders of one's own, `Source.labels` says which class an item has.
 
     Raises
     ------
@@ -152,31 +153,3 @@ def pixel_shape(files: ImageFiles, size: int | None, grey: bool) -> tuple[int, i
         return len(files.items), size, size, 1 if grey else 3
     height, width, channels = read_image(files.items[0].path, None, grey).shape
     return len(files.items), height, width, channels
-
-
-def read_class_folders(
-    root: str | Path, *, size: int | None = None, grey: bool = False, n_threads: int | None = None, progress: Progress | None = None
-) -> ImageSet:
-    """Read ``root/<class>/<image>`` into memory; a class may lie deeper (``alphabet/character``).
-
-    Parameters
-    ----------
-    root : path
-        Folder of class folders.
-    size : int, optional
-        Resize to ``size × size`` pixels; without it all images must have one size.
-    grey : bool
-        Read one grey channel instead of RGB.
-    n_threads, progress
-        As in `fill_pixels`.
-
-    Raises
-    ------
-    DataError
-        If `root` holds no images, an image cannot be read, or sizes differ and `size` is not given.
-    """
-    files = list_class_folders(root)
-    pixels = np.empty(pixel_shape(files, size, grey), np.uint8)
-    paths = [item.path for item in files.items]
-    fill_pixels(pixels, paths, size=size, grey=grey, n_threads=n_threads, progress=progress)
-    return ImageSet(pixels, files.labels, files.class_names, tuple(item.name for item in files.items))

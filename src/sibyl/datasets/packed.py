@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sibyl.datasets.class_folders import ImageFiles, Progress, fill_pixels, list_class_folders, pixel_shape
+from sibyl.datasets.class_folders import ImageFiles, Progress, fill_pixels, pixel_shape
 from sibyl.datasets.images import ImageSet
 from sibyl.errors import DataError
 from sibyl.folders import MARK, atomic_folder, first_damage
@@ -23,7 +23,7 @@ _FILES = ("pixels.npy", "pack.json")
 
 
 def cached_image_set(
-    files: ImageFiles | str | Path,
+    files: ImageFiles,
     *,
     size: int | None = None,
     grey: bool = False,
@@ -31,12 +31,15 @@ def cached_image_set(
     n_threads: int | None = None,
     progress: Progress | None = None,
 ) -> ImageSet:
-    """Return the images of class folders, from their pack where there is one, and make it where there is none.
+    """Return the images of a benchmark, from their pack where there is one, and make it where there is none.
+
+    A benchmark's images are brought to their size as its authors did, which for most means squeezed to a square. Folders of one's own
+    are read through `open_source` instead, which cuts out the centre (`image_folder`).
 
     Parameters
     ----------
-    files : ImageFiles or path
-        Image files with their classes, or a folder of class folders.
+    files : ImageFiles
+        Image files with their classes.
     size : int, optional
         Resize to ``size × size`` pixels; without it all images must have one size.
     grey : bool
@@ -56,20 +59,19 @@ def cached_image_set(
     DataError
         If images cannot be read, or the pack cannot be written.
     """
-    listed = files if isinstance(files, ImageFiles) else list_class_folders(files)
-    ids = tuple(item.name for item in listed.items)
-    folder = (Path(cache) if cache is not None else cache_folder() / "images") / _key(listed, size, grey)
+    ids = tuple(item.name for item in files.items)
+    folder = (Path(cache) if cache is not None else cache_folder() / "images") / _key(files, size, grey)
     pixels = _open(folder, len(ids))
     if pixels is None:
         try:
-            _pack(folder, listed, size, grey, n_threads, progress)
+            _pack(folder, files, size, grey, n_threads, progress)
         except OSError as error:
             raise DataError(
                 f"{folder}: the packed images cannot be written ({error.strerror or error}); set SIBYL_CACHE to a folder with room"
             ) from None
         pixels = _open(folder, len(ids))
         assert pixels is not None
-    return ImageSet(pixels, listed.labels, listed.class_names, ids)
+    return ImageSet(pixels, files.labels, files.class_names, ids)
 
 
 def _key(files: ImageFiles, size: int | None, grey: bool) -> str:

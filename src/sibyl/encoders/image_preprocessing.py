@@ -11,6 +11,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from sibyl.errors import DataError, UnknownName
+from sibyl.sources.centre_cut import centre_cut
 from sibyl.storage import read_json
 
 _FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC, "lanczos": Image.Resampling.LANCZOS}
@@ -101,17 +102,7 @@ class ImagePreprocessing:
 
     def cut(self, image: Image.Image) -> npt.NDArray[np.uint8]:
         """Resize the short side of an RGB image and cut out the centre: uint8 [input_size, input_size, 3]."""
-        width, height = image.size
-        scale = self.resize / min(width, height)
-        # A strip may be thousands of times longer than wide: only the middle that survives the cut is resized.
-        side = min(width, height)
-        keep = min(max(width, height), side * 2)
-        left, top = (width - keep) // 2 if width > keep else 0, (height - keep) // 2 if height > keep else 0
-        image = image.crop((left, top, left + min(width, keep), top + min(height, keep)))
-        size = (max(self.resize, round(image.width * scale)), max(self.resize, round(image.height * scale)))
-        resized = image.resize(size, _FILTERS[self.interpolation])
-        left, top = (resized.width - self.input_size) // 2, (resized.height - self.input_size) // 2
-        return np.asarray(resized.crop((left, top, left + self.input_size, top + self.input_size)))
+        return np.asarray(centre_cut(image, self.input_size, self.resize, _FILTERS[self.interpolation]))
 
     def normalise(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Turn uint8 [item, side, side, 3] into the network's input, float32 [item, 3, side, side]."""
