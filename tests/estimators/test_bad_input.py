@@ -28,7 +28,7 @@ def text_labels(unlabelled: Any = -1) -> np.ndarray:
 
 def expected_transduction() -> np.ndarray:
     X, y, _ = clusters()
-    return SIBClassifier().fit(X, y).transduction_
+    return np.asarray(SIBClassifier().fit(X, y).transduction_)
 
 
 @pytest.mark.parametrize("unlabelled", [-1, -1.0, None, np.nan, pd.NA, np.int64(-1)])
@@ -180,7 +180,8 @@ def test_duplicate_rows_get_the_same_answer() -> None:
 
 def test_one_row_labelled_twice_as_two_classes_is_allowed() -> None:
     X, y, _ = clusters()
-    classifier = SIBClassifier().fit(np.concatenate([X, X[:1]]), np.append(y, 1))
+    with pytest.warns(UserWarning, match="row 0 and row 90 are equal and have different labels"):
+        classifier = SIBClassifier().fit(np.concatenate([X, X[:1]]), np.append(y, 1))
     assert classifier.transduction_[0] == 0
     assert classifier.transduction_[-1] == 1
 
@@ -190,7 +191,8 @@ def test_constant_columns_and_constant_rows_give_finite_answers() -> None:
     padded = SIBClassifier().fit(np.hstack([X, np.zeros((len(X), 4))]), y)
     assert (padded.transduction_ == truth).mean() > 0.9
     for constant in (np.ones_like(X), np.zeros_like(X)):
-        same = SIBClassifier().fit(constant, y)
+        with pytest.warns(UserWarning, match="are equal and have different labels"):
+            same = SIBClassifier().fit(constant, y)
         assert np.allclose(same.label_distributions_[y < 0], 1 / 3, atol=0.35)
         assert np.allclose(same.predict_proba(constant).sum(1), 1)
 
@@ -246,3 +248,43 @@ def test_every_refusal_is_safe_to_show_and_a_value_error() -> None:
     with pytest.raises(UserError) as caught:
         read_labels([-1, -1])
     assert isinstance(caught.value, ValueError)
+
+
+def test_masked_labels_are_unlabelled_and_masked_entries_are_refused() -> None:
+    X, y, truth = clusters()
+    masked = np.ma.array(truth, mask=y < 0)
+    assert (SIBClassifier().fit(X, masked).transduction_ == expected_transduction()).all()
+    with pytest.raises(DataError, match="X has 1 masked entries; fill them in"):
+        SIBClassifier().fit(np.ma.array(X, mask=np.arange(X.size).reshape(X.shape) == 7), y)
+
+
+@pytest.mark.parametrize(
+    ("y", "said"),
+    [
+        (np.array([*["ant", "bee", np.nan] * 30]), r"y\[2\] is the string 'nan'"),
+        (clusters()[1].astype(complex), "complex data not supported"),
+        (np.stack([clusters()[1]] * 2, 1), r"1d array with one label a row, got an array of shape \(90, 2\)"),
+        (clusters()[1][:50], "X has 90 rows, y 50 labels"),
+        ([2**70, 2**71, *[-1] * 88], "more than 64 bits"),
+        (np.array([2.0**60, 2.0**61, *[-1.0] * 88]), "do not tell whole numbers apart"),
+    ],
+    ids=["nan among strings", "complex", "two columns", "short", "more than 64 bits", "large floats"],
+)
+def test_labels_that_cannot_be_read_are_one_sentence(y: Any, said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        SIBClassifier().fit(clusters()[0], y)
+
+
+@pytest.mark.parametrize("largest", [2**53, 2**63 - 9, 2**64 - 9])
+def test_large_whole_numbers_stay_apart(largest: int) -> None:
+    X, y, truth = clusters()
+    labels = [-1 if code < 0 else largest + code for code in y.tolist()]
+    classifier = SIBClassifier().fit(X, labels)
+    assert classifier.classes_.tolist() == [largest, largest + 1, largest + 2]
+    assert (classifier.transduction_ == np.array(largest + truth.astype(object))).mean() > 0.9
+
+
+def test_rows_in_reverse_order_are_rows() -> None:
+    X, y, _ = clusters()
+    reverse = SIBClassifier().fit(X.astype(np.float32)[::-1], y[::-1])
+    assert (reverse.transduction_[::-1] == expected_transduction()).all()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from sibyl.errors import DataError
@@ -112,3 +113,14 @@ def test_a_class_needs_one_usable_example(tmp_path: Path) -> None:
     check_items_exist(given, {"b", "c"}, {"a": "empty file"})
     with pytest.raises(DataError, match=r"class 'dog'.*'c' is skipped \(empty file\)"):
         check_items_exist(given, {"a", "b"}, {"c": "empty file"})
+
+
+def test_labels_from_python_are_texts_or_numbers_and_none_is_no_label(tmp_path: Path) -> None:
+    given = {Path("a/1.jpg"): 0, "b 2.jpg": np.float64(1.0), 3: True, "c": None, "d": float("nan"), "e": "  cat "}
+    assert examples_from(given, tmp_path).labels == {"a/1.jpg": "0", "b 2.jpg": "1", "3": "True", "e": "cat"}
+    for odd in (["cat"], "", " ", b"cat", 1j):
+        with pytest.raises(DataError, match=r"the label of 'a' must be a text or a number|'a'"):
+            examples_from({"a": odd, "b": "dog"}, tmp_path)
+    for formula in ("=1", "\t=1", "\uff1d1", "@x"):
+        with pytest.raises(DataError, match="would run as a formula"):
+            examples_from({"a": formula, "b": "dog"}, tmp_path)

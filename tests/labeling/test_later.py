@@ -69,9 +69,6 @@ def test_what_cannot_be_is_refused(tmp_path: Path, earlier: Path) -> None:
     np.save(tmp_path / "wide.npy", np.zeros((4, 7), np.float32))
     with pytest.raises(DataError, match=r"7 columns of features, but the run in .* has 3"):
         label(tmp_path / "wide.npy", earlier=earlier)
-    with pytest.raises(DataError, match="ends in no classifier"):
-        label(tmp_path / "old.npy", EXAMPLES, out=tmp_path / "spread", method="label_propagation")
-        label(new, earlier=tmp_path / "spread")
     (tmp_path / "texts.txt").write_text("a text\nanother text\nyet another one\n")
     with pytest.raises(DataError, match=r"holds text, but the run in .* labelled features"):
         label(tmp_path / "texts.txt", earlier=earlier)
@@ -79,6 +76,13 @@ def test_what_cannot_be_is_refused(tmp_path: Path, earlier: Path) -> None:
     (earlier / "run.safetensors").write_bytes(content[:-40])
     with pytest.raises(CheckpointError, match="damaged"):
         label(new, earlier=earlier)
+
+
+def test_a_method_without_a_classifier_labels_later_items_by_class_means(tmp_path: Path, earlier: Path) -> None:
+    old = label(tmp_path / "old.npy", EXAMPLES, out=tmp_path / "spread", method="label_propagation")
+    again = label(tmp_path / "old.npy", earlier=tmp_path / "spread")
+    asked = (old["status"] == "labelled").to_numpy()
+    assert (again["label"] == old["label"])[asked].mean() > 0.9
 
 
 def test_the_run_holds_what_solves_it_again(earlier: Path) -> None:

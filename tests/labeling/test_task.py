@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +15,12 @@ import torch
 from sibyl.errors import DataError
 from sibyl.labeling.examples import Examples, examples_from
 from sibyl.labeling.report import Counts
-from sibyl.labeling.solve import solve_task
+from sibyl.labeling.solve import solve_items
 from sibyl.labeling.table import COLUMNS, labels_table, write_labels_csv
-from sibyl.labeling.task import build_task
 from sibyl.methods import build_method
+from sibyl.methods.named import method_by_name
 from sibyl.sources.item import Skipped
-from sibyl.tasks import Solution
+from sibyl.tasks import Solution, Task
 
 NAMES = ("q0", "e0", "q1", "e1", "q2", "e2")
 EXAMPLES = Examples({"e0": "b", "e1": "a", "e2": "a", "gone": "b"}, ("b", "a"))
@@ -29,8 +30,12 @@ def features() -> np.ndarray:
     return np.arange(12, dtype=np.float32).reshape(6, 2)
 
 
+def solved(names: Sequence[str], matrix: np.ndarray) -> Task:
+    return solve_items(names, matrix, EXAMPLES, build_method("class_mean")).task
+
+
 def test_support_and_query_keep_their_order() -> None:
-    task = build_task(NAMES, features(), EXAMPLES)
+    task = solved(NAMES, features())
     assert task.support_x[0].tolist() == [[2, 3], [6, 7], [10, 11]]
     assert task.support_y.tolist() == [[0, 1, 1]]
     assert task.query_x[0].tolist() == [[0, 1], [4, 5], [8, 9]]
@@ -39,20 +44,20 @@ def test_support_and_query_keep_their_order() -> None:
 
 def test_rows_after_the_examples_are_not_copied() -> None:
     matrix, names = features(), ("e0", "e1", "q0", "q1", "q2", "q3")
-    task = build_task(names, matrix, EXAMPLES)
+    task = solved(names, matrix)
     assert np.shares_memory(task.query_x.numpy(), matrix)
     assert task.query_x[0].tolist() == matrix[2:].tolist()
     matrix.flags.writeable = False  # as memory-mapped files come
-    assert task.query_x[0].tolist() == build_task(names, matrix, EXAMPLES).query_x[0].tolist()
+    assert task.query_x[0].tolist() == solved(names, matrix).query_x[0].tolist()
 
 
 def test_bad_features_are_named_by_row() -> None:
     matrix = features()
     matrix[4, 1] = np.nan
     with pytest.raises(DataError, match=r"row 4 \('q2'\)"):
-        build_task(NAMES, matrix, EXAMPLES)
+        solved(NAMES, matrix)
     with pytest.raises(DataError, match="6 rows of features, but 1 item;"):
-        build_task(NAMES[:1], features(), EXAMPLES)
+        solved(NAMES[:1], features())
 
 
 def solution() -> Solution:
@@ -113,12 +118,10 @@ def test_reasons_that_differ_in_numbers_alone_are_one() -> None:
 
 
 def test_nothing_unlabelled() -> None:
-    task = build_task(("e0", "e1", "e2"), features()[:3], EXAMPLES)
-    solved = solve_task(task, build_method("anchored_means"))
-    assert solved.fell_back is not None
-    assert bool(solved.fell_back.all())
-    table = labels_table(("e0", "e1", "e2"), EXAMPLES, solved)
-    assert table["status"].tolist() == ["example"] * 3
+    for method in ("anchored_means", "universal_sib", "pt_map", "class_mean"):
+        found = solve_items(("e0", "e1", "e2"), features()[:3], EXAMPLES, method_by_name(method, 2, 2))
+        assert found.fell_back == (method != "class_mean")
+        assert found.table["status"].tolist() == ["example"] * 3
 
 
 def test_the_csv_reads_back_and_runs_no_formula(tmp_path: Path) -> None:

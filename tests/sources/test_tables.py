@@ -140,3 +140,14 @@ def test_free_text_without_a_column_named_is_answered(tmp_path: Path) -> None:
         opened(tmp_path / "t.csv", frame)
     assert opened(tmp_path / "t.csv", frame, column="said").modality == "text"
     assert opened(tmp_path / "t.csv", frame.assign(id=frame["who"])[["id", "said"]]).modality == "text"
+
+
+def test_one_cell_of_1e200_does_not_empty_its_column(tmp_path: Path) -> None:
+    numbers = [f"{value:.1f}" for value in np.linspace(1, 9, 19)]
+    for odd in ("1e200", "-1e200", "1e154"):
+        path = tmp_path / "t.csv"
+        path.write_text("a,b\n" + "\n".join(f"{value},{-row}" for row, value in enumerate([*numbers, odd])))
+        matrix = open_source(path).matrix
+        assert matrix is not None
+        assert np.isfinite(matrix).all()
+        assert matrix[:19, 0].std() > 0.5

@@ -18,6 +18,8 @@ from sibyl.errors import InputError
 from sibyl.wording import counted
 
 UNLABELLED = -1
+LARGEST_WHOLE = 2.0**53  # floats above skip whole numbers
+_MADE_OF_MISSING = (str(UNLABELLED), "nan", "<NA>")  # what numpy and pandas make of missing values among strings
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,17 +52,22 @@ def read_labels(y: Any) -> Labels:
     """Read labels of a list, array, Series or tensor.
 
     Whole numbers: −1 is unlabelled. Floats: −1 and NaN are, the rest must be whole. Objects and strings: the number −1, None, NaN and
-    pandas' NA are. A category that no row carries is no class.
+    pandas' NA are. So is what a masked array masks. A category that no row carries is no class.
 
     Raises
     ------
     InputError
-        If a label is the string "-1" or a broken number, labels mix strings and numbers, no row is labelled, or all labelled rows are of
-        one class.
-    ValueError
-        If `y` has more than one column.
+        If `y` has more than one column, a label is a string that numpy makes of what is missing ("-1", "nan"), a broken number or one
+        too large to be told from its neighbours, labels mix strings and numbers, no row is labelled, or all labelled rows are of one
+        class.
     """
-    values = column_or_1d(_as_array(y), warn=True)
+    values = _as_array(y)
+    if values.dtype.kind == "c":
+        raise InputError(f"y must hold class labels, numbers or strings; complex data not supported, got {values.dtype}")
+    try:
+        values = column_or_1d(values, warn=True)
+    except ValueError:
+        raise InputError(f"y should be a 1d array with one label a row, got an array of shape {values.shape} instead") from None
     if values.dtype.kind not in "biufOUT":
         raise InputError(f"y must hold numbers or strings, got {values.dtype}; convert the labels to strings")
     if values.dtype.kind in "OUT":
@@ -75,6 +82,8 @@ def read_labels(y: Any) -> Labels:
         )
     if given.dtype.kind == "f":
         _check_whole(values, missing)
+    elif given.dtype.kind == "O":
+        raise InputError(f"y holds a whole number of more than 64 bits, {max(given, key=abs)}; give such labels as strings")
     classes, found = np.unique(given, return_inverse=True)
     if len(classes) < 2:
         raise InputError(
@@ -88,6 +97,12 @@ def read_labels(y: Any) -> Labels:
 def _check_whole(values: npt.NDArray[Any], missing: npt.NDArray[np.bool_]) -> None:
     """Refuse labels that are quantities. scikit-learn's own check would also warn of few labels for many classes, which is the point here."""
     numbers = np.where(missing, 0, values).astype(float)
+    large = np.flatnonzero(np.abs(numbers) > LARGEST_WHOLE)
+    if len(large) and np.isfinite(numbers[large[0]]):
+        raise InputError(
+            f"y[{large[0]}] is {values[large[0]]}, and floats of that size do not tell whole numbers apart; give the labels as integers or "
+            "strings"
+        )
     odd = np.flatnonzero(~(np.isfinite(numbers) & (numbers == np.floor(numbers))))
     if len(odd):
         raise InputError(
@@ -99,9 +114,13 @@ def _check_whole(values: npt.NDArray[Any], missing: npt.NDArray[np.bool_]) -> No
 def _as_array(y: Any) -> npt.NDArray[Any]:
     if isinstance(y, Tensor):
         return y.detach().cpu().numpy()
+    if isinstance(y, np.ma.MaskedArray):
+        values = y.data.astype(object)
+        values[np.ma.getmaskarray(y)] = None
+        return values
     if isinstance(y, list | tuple):
-        # numpy would turn [0, "a", None] into strings, the unlabelled ones too.
-        mixed = any(one is None or isinstance(one, str) for one in y)
+        # numpy would turn [0, "a", None] into strings, the unlabelled ones too, and very large whole numbers beside −1 into floats.
+        mixed = any(one is None or isinstance(one, str) or (isinstance(one, int) and abs(one) > LARGEST_WHOLE) for one in y)
         return np.array(y, dtype=object) if mixed else np.asarray(y)
     if isinstance(y, pd.Series | pd.Index | pd.api.extensions.ExtensionArray):
         return np.asarray(y) if isinstance(y.dtype, np.dtype) else np.asarray(y, dtype=object)
@@ -113,8 +132,8 @@ def _one_type(values: npt.NDArray[Any], missing: npt.NDArray[np.bool_]) -> npt.N
     given = values[~missing].tolist()
     is_text = [isinstance(one, str) for one in given]
     if all(is_text):
-        if any(one.strip() == str(UNLABELLED) for one in given):
-            row = next(row for row in np.flatnonzero(~missing) if values[row].strip() == str(UNLABELLED))
+        if any(one.strip() in _MADE_OF_MISSING for one in given):
+            row = next(row for row in np.flatnonzero(~missing) if values[row].strip() in _MADE_OF_MISSING)
             raise InputError(
                 f"y[{row}] is the string {values[row]!r}, which could be a class or mean unlabelled; mark unlabelled rows with the "
                 "number −1, None or NaN in an object array, e.g. np.array(['cat', -1], dtype=object)"

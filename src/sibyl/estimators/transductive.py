@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +13,19 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 from sibyl.errors import InputError
-from sibyl.estimators.answer import answer_rows
-from sibyl.estimators.feature_rows import check_finite, dense, float_rows, slices
 from sibyl.estimators.labels import prior_shares, read_labels
 from sibyl.estimators.sharing import Sharing
-from sibyl.export.onnx_model import outlier_score
+from sibyl.mapped import slices
 from sibyl.methods import LearnedMethod, Method
+from sibyl.methods.classifiers import outlier_score
 from sibyl.methods.named import DEFAULT_METHOD, method_by_name
+from sibyl.transduction.feature_rows import Checked, checked_rows, dense
+from sibyl.transduction.transduce import Transduction, transduce
 
 
 class TransductiveClassifier(Sharing, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -125,21 +129,41 @@ class TransductiveClassifier(Sharing, ClassifierMixin, BaseEstimator):  # type: 
             raise InputError(f"This {type(self).__name__} estimator requires y to be passed, but the target y is None.")
         X = validate_data(self, dense(X), dtype=(np.float64, np.float32), ensure_all_finite=False)
         labels = read_labels(y)
-        check_consistent_length(X, labels.codes)
-        check_finite(X, self.batch_rows)
+        if len(labels.codes) != len(X):
+            raise InputError(
+                f"Found input variables with inconsistent numbers of samples: X has {len(X)} rows, y {len(labels.codes)} labels"
+            )
         prior = prior_shares(self.class_prior, labels.classes)
         method = self._method(X.shape[1], len(labels.classes), device)
-        answer = answer_rows(X, labels, method, prior.to(device) if isinstance(prior, Tensor) else prior, device)
-        self.classes_ = labels.classes
-        self.transduction_ = labels.classes[answer.codes]
-        self.label_distributions_ = answer.distributions
-        self.inductive_labels_ = labels.classes[answer.inductive]
-        self.outlier_score_ = answer.outlier_score
-        self.class_mix_ = answer.class_mix
-        self.fell_back_ = answer.fell_back
-        self.classifier_ = answer.classifier
+        found = transduce(X, labels.codes, len(labels.classes), method, prior, device=device, in_place=True)
+        for note in found.notes():
+            warnings.warn(note, UserWarning, stacklevel=2)
+        self._keep(found, labels.classes)
         self.device_ = str(device)
         return self
+
+    def _keep(self, found: Transduction, classes: npt.NDArray[Any]) -> None:
+        """Keep what is said of the rows as scikit-learn's attributes."""
+        solution, given = found.solution, torch.from_numpy(found.codes[found.codes >= 0])
+        assert solution.inductive_logits is not None
+        mix, classifier = solution.class_mix, solution.classifier
+        assert mix is not None
+        assert classifier is not None
+        inductive = found.all_rows(solution.inductive_logits[0].argmax(-1).cpu(), given)
+        solution = replace(solution, inductive_logits=None)  # as large as the answer itself: not kept longer than needed
+        probabilities = solution.logits[0].float().cpu()
+        for part in slices(probabilities):  # in place: another copy would be as large again
+            probabilities[part] = probabilities[part].softmax(-1)
+        doubt = 1 - probabilities.amax(-1) if solution.outlier_score is None else solution.outlier_score[0].float().cpu()
+        distributions = found.all_rows(probabilities, one_hot(given, len(classes)))
+        self.classes_ = classes
+        self.transduction_ = classes[distributions.argmax(-1).numpy()]
+        self.label_distributions_ = distributions.numpy()
+        self.inductive_labels_ = classes[inductive.numpy()]
+        self.outlier_score_ = found.all_rows(doubt, torch.zeros(len(given))).numpy()
+        self.class_mix_ = mix[0].double().cpu().numpy()
+        self.fell_back_ = found.fell_back
+        self.classifier_ = classifier
 
     def predict(self, X: Any) -> npt.NDArray[Any]:
         """Return the class of each new row, array [row]."""
@@ -159,11 +183,11 @@ class TransductiveClassifier(Sharing, ClassifierMixin, BaseEstimator):  # type: 
     def _apply(self, X: Any, answer: Callable[[Tensor], npt.NDArray[Any]]) -> npt.NDArray[Any]:
         check_is_fitted(self)
         X = validate_data(self, dense(X), dtype=(np.float64, np.float32), ensure_all_finite=False, reset=False)
-        check_finite(X, self.batch_rows)
+        checked_rows(X)
         self._check_settings()
         device = torch.device(self.device_)
         with torch.no_grad():
-            return np.concatenate([answer(float_rows(X, rows)[None].to(device)) for rows in slices(len(X), self.batch_rows)])
+            return np.concatenate([answer(Checked(X).copied(part)[None].to(device)) for part in slices(X, self.batch_rows)])
 
     def _check_settings(self) -> torch.device:
         if not isinstance(self.batch_rows, int | np.integer) or self.batch_rows < 1:

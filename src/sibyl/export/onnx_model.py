@@ -11,21 +11,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from sibyl.errors import MissingExtra, UserError
+from sibyl.methods.classifiers import outlier_score
 from sibyl.storage import Json, atomic_path
 from sibyl.tasks import Classifier
 
 TOLERANCE = 1e-5
 _PROBES = 8  # rows that the written model is checked on
-
-
-def outlier_score(classifier: Classifier, x: Tensor) -> Tensor:
-    """Return the classifier's own outlier score of new rows [task, row], or one minus the largest probability where it has none."""
-    own = getattr(classifier, "outlier_score", None)
-    score: Tensor = 1 - classifier(x).softmax(-1).amax(-1) if own is None else own(x)
-    return score
 
 
 class _Head(nn.Module):

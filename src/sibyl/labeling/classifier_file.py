@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from sibyl.encoders.onnx import OnnxEncoder
-from sibyl.errors import DataError
 from sibyl.export.columns import join_columns
 from sibyl.export.onnx_model import classifier_model, write_model
 from sibyl.export.pixels import join_encoder
@@ -30,15 +29,14 @@ def write_classifier(folder: Path, labelling: Labelling) -> Path:
     Raises
     ------
     DataError
-        If the method ends in no classifier, or the file cannot be written.
+        If the file cannot be written.
     UserError
         As `classifier_model`.
     MissingExtra
         If onnx, onnxscript or onnxruntime is not installed.
     """
     classifier = labelling.solved.solution.classifier
-    if classifier is None:
-        raise DataError(f"method {labelling.summary.method_name} ends in no classifier that could be exported")
+    assert classifier is not None
     join, takes = _preparation(labelling, folder)
     notes = {
         "method": labelling.summary.method,

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import difflib
 import os
+import unicodedata
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from numbers import Real
+from pathlib import Path, PurePath, PurePosixPath
+from typing import Any
+
+import numpy as np
 
 from sibyl.errors import DataError
 from sibyl.labeling.pairs import Pairs, read_pairs
@@ -53,13 +58,33 @@ def read_examples(path: str | Path, root: str | Path) -> Examples:
     return checked(collect(read_pairs(path), str(path), root))
 
 
-def examples_from(labels: Mapping[str, str], root: str | Path) -> Examples:
-    """Take examples from a mapping item → label; the same rules as for `read_examples`."""
-    return checked(collect([("examples", item, label) for item, label in labels.items()], "examples", root))
+def examples_from(labels: Mapping[Any, Any], root: str | Path) -> Examples:
+    """Take examples from a mapping of item (text, path or number) to label (text or number); else as `read_examples`."""
+    return checked(collect(_written(labels), "examples", root))
+
+
+def _written(labels: Mapping[Any, Any]) -> Pairs:
+    """Write items and labels as text: paths and numbers too; None and NaN mean that an item has no label.
+
+    Raises
+    ------
+    DataError
+        If a label is neither text nor a number, or empty.
+    """
+    pairs: Pairs = []
+    for item, label in labels.items():
+        name = item.as_posix() if isinstance(item, PurePath) else str(item)
+        if label is None or label != label:
+            continue
+        if not isinstance(label, str | Real | np.bool_) or not str(label).strip():
+            raise DataError(f"examples: the label of {name!r} must be a text or a number, got {label!r}")
+        is_whole = isinstance(label, float | np.floating) and float(label).is_integer()
+        pairs.append(("examples", name, f"{label:.0f}" if is_whole else str(label)))
+    return pairs
 
 
 def gather_examples(
-    given: str | Path | Mapping[str, str] | None,
+    given: str | Path | Mapping[Any, Any] | None,
     named: Sequence[tuple[str, str]],
     root: str | Path,
     names: Collection[str],
@@ -87,7 +112,7 @@ def gather_examples(
     """
     pairs: Pairs = []
     if isinstance(given, Mapping):
-        pairs = [("examples", item, label) for item, label in given.items()]
+        pairs = _written(given)
     elif given is not None:
         pairs = read_pairs(given)
     pairs += [("--example", item, label) for item, label in named]
@@ -116,7 +141,9 @@ def collect(pairs: Pairs, source: str, root: str | Path, names: Collection[str] 
             raise DataError(
                 f"{source}: {item!r} has two labels, {labels[item]!r} ({seen[item]}) and {label!r} ({where}); keep the right one"
             )
-        if label[0] in "=@" or (label[0] in "+-" and set(label) & set("(|!")):
+        label = label.strip()
+        plain = unicodedata.normalize("NFKC", label)  # a full-width sign is a sign to some spreadsheets
+        if plain[:1] in ("=", "@") or (plain[:1] in ("+", "-") and set(plain) & set("(|!")):
             raise DataError(f"{source}: {where}: the label {label!r} would run as a formula in spreadsheets; rename the class")
         labels[item] = label
         seen.setdefault(item, where)

@@ -36,7 +36,7 @@ ONNX = "onnx"
 
 def label(
     source: str | Path | Source,
-    examples: str | Path | Mapping[str, str] | None = None,
+    examples: str | Path | Mapping[Any, Any] | None = None,
     encoder: str | Path | Encoder[Any, Any] | None = None,
     out: str | Path | None = None,
     *,
@@ -117,7 +117,7 @@ def label(
 
 def label_and_write(
     source: str | Path | Source,
-    examples: str | Path | Mapping[str, str] | None,
+    examples: str | Path | Mapping[Any, Any] | None,
     encoder: str | Path | Encoder[Any, Any] | None,
     out: str | Path | None,
     *,

@@ -27,12 +27,12 @@ from sibyl.labeling.run import Labelling, is_fitted, method_line
 from sibyl.labeling.saved_run import SavedRun, prior_of
 from sibyl.labeling.solve import Solved, solve_items
 from sibyl.labeling.table import labels_table
-from sibyl.labeling.task import query_rows
 from sibyl.mapped import allocate_beside, release, slices
 from sibyl.sources.open import open_source
 from sibyl.sources.source import Source
 from sibyl.sources.table_files import ENDINGS, read_table
 from sibyl.tasks import Classifier, Solution, Task
+from sibyl.transduction.feature_rows import Checked, checked_rows
 from sibyl.wording import counted
 
 _NOT_KEPT = "the earlier run was made by a version of sibyl that did not keep what {} was fitted to; run sibyl label on it again"
@@ -75,8 +75,8 @@ def label_with(
     Raises
     ------
     DataError
-        If the folder holds no run, the new items are of another kind or read with another encoder, or the method or the encoder cannot
-        judge items that it has not seen.
+        If the folder holds no run, the new items are of another kind or read with another encoder, or the encoder cannot judge
+        items that it has not seen.
     """
     started = time.perf_counter()
     run = SavedRun.read(earlier)
@@ -101,9 +101,9 @@ def label_with(
     rows = [run.matrix, embedded.matrix[[row_of[name] for name in mended.labels]]]
     method = replace(run, examples=examples).build_method()
     solved = solve_items(names, np.concatenate(rows) if mended.labels else run.matrix, examples, method, prior_of(run.class_prior))
-    if solved.solution.classifier is None:
-        raise DataError(f"{earlier}: method {method.name} ends in no classifier for new items; label both together instead")
-    queries = query_rows(embedded.matrix, labelled)[None]
+    assert solved.solution.classifier is not None
+    later_rows = checked_rows(embedded.matrix, embedded.names, "features").X
+    queries = Checked(later_rows).without(np.array(labelled, np.int64))[None]
     solution = _classified(queries, solved.solution.classifier, solved.task.n_way)
     skipped = (*source.skipped, *embedded.skipped)
     own = Examples(mended.labels, examples.class_names, str(earlier), dict.fromkeys(mended.labels, "correction"))

@@ -74,7 +74,7 @@ class Labelling:
 
 def label_items(
     source: str | Path | Source,
-    examples: str | Path | Mapping[str, str] | None = None,
+    examples: str | Path | Mapping[Any, Any] | None = None,
     encoder: str | Path | Encoder[Any, Any] | None = None,
     *,
     named: Sequence[tuple[str, str]] = (),
@@ -116,7 +116,7 @@ def label_items(
 
     trim()
     rebuilt = describe_method(method, solver)
-    notes = [*choice, *_notes(source, given, mended, embedded, reasons, solved.fell_back), *lost]
+    notes = [*choice, *_notes(source, given, mended, embedded, reasons, solved.fell_back), *lost, *solved.notes]
     if rebuilt is None:
         notes.append(f"method {solver.name} was given as an object with trained parameters: this run cannot be taken up later")
     summary = Summary(
@@ -186,7 +186,7 @@ def _typed(encoder: str | Path | Encoder[Any, Any] | None, network: Encoder[Any,
 
 def _labels_given(
     source: Source,
-    examples: str | Path | Mapping[str, str] | None,
+    examples: str | Path | Mapping[Any, Any] | None,
     named: Sequence[tuple[str, str]],
     corrections: str | Path | None,
 ) -> tuple[Examples, Corrections]:

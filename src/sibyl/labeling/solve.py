@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import torch
 
+from sibyl.errors import DataError
 from sibyl.labeling.examples import Examples
 from sibyl.labeling.table import labels_table
-from sibyl.labeling.task import build_task
 from sibyl.methods import Method
 from sibyl.sources.item import Skipped
 from sibyl.tasks import ClassPrior, Solution, Task
+from sibyl.transduction.transduce import transduce
+from sibyl.wording import counted
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,11 +30,14 @@ class Solved:
         One row per item; see `labels_table`.
     task, solution : Task, Solution
         A batch of one; its queries are the items that are no examples, in the order of the features.
+    notes : tuple of str
+        What a person should know of the rows.
     """
 
     table: pd.DataFrame
     task: Task
     solution: Solution
+    notes: tuple[str, ...] = ()
 
     @property
     def fell_back(self) -> bool:
@@ -71,15 +75,10 @@ def solve_items(
     DataError
         If names and rows differ in number, or features are not finite.
     """
-    task = build_task(names, matrix, examples)
-    solution = solve_task(task, method, class_prior)
-    return Solved(labels_table(names, examples, solution, skipped, method.name), task, solution)
-
-
-def solve_task(task: Task, method: Method, class_prior: ClassPrior = None) -> Solution:
-    """Solve a task; without any unlabelled item the solution is empty."""
-    if not task.query_x.shape[1]:
-        empty = task.query_x.new_zeros(task.n_tasks, 0, task.n_way)
-        return Solution(empty, empty, fell_back=torch.ones(task.n_tasks, dtype=torch.bool))
-    with torch.no_grad():
-        return method.solve(task, class_prior)
+    if len(names) != len(matrix):
+        raise DataError(f"{counted(len(matrix), 'row')} of features, but {counted(len(names), 'item')}; give one row per item")
+    number = {name: index for index, name in enumerate(examples.class_names)}
+    codes = np.array([number[examples.labels[name]] if name in examples.labels else -1 for name in names], np.int64)
+    found = transduce(matrix, codes, len(number), method, class_prior, names=names)
+    table = labels_table(names, examples, found.solution, skipped, method.name)
+    return Solved(table, found.task, found.solution, tuple(found.notes(names)))

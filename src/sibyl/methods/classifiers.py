@@ -12,6 +12,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from sibyl.tasks import Classifier
+
 
 @dataclass(frozen=True, eq=False)
 class CosineClassifier:
@@ -127,6 +129,37 @@ class CentroidClassifier:
         rows = x if self.origin is None else x - self.origin
         rows = normalize(rows, dim=-1) if self.normalised else rows
         return -self.scale * squared_distances(rows, self.centre)
+
+
+@dataclass(frozen=True, eq=False)
+class Centred:
+    """Another classifier, on rows that something was taken off.
+
+    Parameters
+    ----------
+    offset : float [1, 1, dim]
+        What is taken off each row.
+    classifier : callable
+        Of the rows that are left.
+    """
+
+    offset: Float[Tensor, "1 1 dim"]
+    classifier: Classifier
+
+    def __call__(self, x: Float[Tensor, "task row dim"]) -> Float[Tensor, "task row way"]:
+        """Return the logits of rows of features."""
+        return self.classifier(x - self.offset)
+
+    def outlier_score(self, x: Float[Tensor, "task row dim"]) -> Float[Tensor, "task row"]:
+        """Return how likely each row is none of the classes."""
+        return outlier_score(self.classifier, x - self.offset)
+
+
+def outlier_score(classifier: Classifier, x: Float[Tensor, "task row dim"]) -> Float[Tensor, "task row"]:
+    """Return the classifier's own outlier score of new rows, or one minus the largest probability where it has none."""
+    own = getattr(classifier, "outlier_score", None)
+    score: Tensor = 1 - classifier(x).softmax(-1).amax(-1) if own is None else own(x)
+    return score
 
 
 def squared_distances(x: Float[Tensor, "task row dim"], centre: Float[Tensor, "task way dim"]) -> Float[Tensor, "task row way"]:

@@ -23,6 +23,8 @@ def pairwise_squared_distances(x: Float[Tensor, "task row dim"], mask: Bool[Tens
 
 
 MANY_ROWS = 256  # above, sweeps over all pairs of rows cost more than a task at a time
+SAME = 1e-10  # of the largest squared distance: rows that are closer are taken for equal
+NARROWEST = 1e-2  # of the usual squared distance to the nearest other row: no bridge is shorter
 
 
 def first_bridge(squared: Float[Tensor, "task row row"], one_hot: Float[Tensor, "task row way"]) -> Float[Tensor, " task"]:
@@ -32,12 +34,24 @@ def first_bridge(squared: Float[Tensor, "task row row"], one_hot: Float[Tensor, 
     classes whose longest edge is shortest. Such bottleneck paths from each class to all rows come from Bellman–Ford sweeps with
     (max, min) in place of (plus, min); minima and maxima are exact, so the sweeps end where nothing changes any more.
 
+    Equal rows of two classes would make it zero, and the graph's width with it. So it is at least `NARROWEST` times the median, over
+    rows, of the squared distance to the nearest row that is not equal.
+
     Returns
     -------
     float [task]
-        1 where fewer than two classes have a labelled row.
+        1 where fewer than two classes have a labelled row, or all rows are equal.
     """
     labelled = one_hot > 0
+    bridge = _bridges(squared, labelled)
+    apart = squared.masked_fill(squared <= SAME * squared.masked_fill(squared.isinf(), 0).amax((1, 2), keepdim=True), torch.inf)
+    nearest = apart.amin(2)
+    floor = NARROWEST * nearest.masked_fill(nearest.isinf(), torch.nan).nanmedian(1).values
+    bridge = torch.maximum(bridge, floor.nan_to_num(0.0))
+    return torch.where(bridge > 0, bridge, 1.0)
+
+
+def _bridges(squared: Float[Tensor, "task row row"], labelled: Bool[Tensor, "task row way"]) -> Float[Tensor, " task"]:
     if squared.shape[1] > MANY_ROWS:
         return squared.new_tensor([_bridge_of(one, labels) for one, labels in zip(squared, labelled, strict=True)])
     reach = torch.where(labelled.mT, -torch.inf, torch.inf).to(squared)  # [task, way, row]: bottleneck of the best path so far

@@ -17,6 +17,7 @@ from sibyl.sources.fitted import Fitted
 KIND = "table"
 MAX_CATEGORIES = 30
 LIMIT = 10.0  # standard deviations
+LARGEST = 1e150  # cells beyond are no measurements: they count as missing when a column is learned, and are cut like others
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,7 @@ def fit_columns(
     number_columns: list[NumberColumn] = []
     if numbers:
         frame: Any = np.stack(list(numbers.values()), 1)
+        frame = np.where(np.abs(frame) < LARGEST, frame, np.nan)  # squares of larger cells overflow
         imputer = SimpleImputer(strategy="median").fit(frame)
         scaler = StandardScaler().fit(imputer.transform(frame))
         learned = zip(numbers, imputer.statistics_.tolist(), scaler.mean_.tolist(), scaler.scale_.tolist(), strict=True)

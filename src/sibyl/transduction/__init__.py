@@ -1,0 +1,1 @@
+"""The one core of estimators and label job: rows and labels → a task, solved, with an answer for every row."""
