@@ -82,10 +82,18 @@ def main() -> None:
         with progress_bar(f"{protocol}: meta-train") as report:
             few = [cell for cell in cells if cell.way <= arguments.most_ways]
             trained = train_all(methods, few, training, budget, folder / "trained", report)
+        means = {name: both.base_mean for name, both in training.items()}
         with progress_bar(f"{protocol}: compare") as report:
             entrants = [Entrant(name, name) for name in methods]
             rows = run_arena(
-                data, cells, entrants, folder / "results", trained=trained, device=arguments.device, on_progress=report
+                data,
+                cells,
+                entrants,
+                folder / "results",
+                trained=trained,
+                base_means=means,
+                device=arguments.device,
+                on_progress=report,
             )
         missing = [name for name in EXPECTED if name not in data]
         untrained = [name for name in data if name not in training]

@@ -260,3 +260,18 @@ def test_the_standing_table_is_the_one_that_was_asked_for() -> None:
     assert {cell.features for cell in cells if cell.outlier_share} >= set(names[:2])
     for protocol in ("shots", "skew", "unlabelled"):
         assert len(PROTOCOLS[protocol](names[:1])) > 4
+
+
+def test_a_method_that_takes_the_training_classes_mean_gets_it_where_it_is_known(tmp_path: Path) -> None:
+    mean = tuple(float(value) for value in FEATURES["near"].matrix.mean(0))
+    cells = CELLS[:1] + CELLS[4:5]
+    assert {cell.features for cell in cells} == {"near", "far"}
+    with_mean = arena(tmp_path, Entrant("simple_shot", "simple_shot"), cells=cells, base_means={"near": mean})
+    asked = [Entrant("simple_shot", "simple_shot", {"origin": mean}), Entrant("simple_shot", "simple_shot")]
+    for row, entrant in zip(with_mean, asked, strict=True):
+        alone = arena(tmp_path / "alone", entrant, cells=(row.cell,))[0]
+        assert row.result is not None
+        assert alone.result is not None
+        assert np.array_equal(row.result.accuracy, alone.result.accuracy)
+    other = Entrant("class_mean", "class_mean").method(cells[0], len(mean), {}, mean)
+    assert other == ClassMean()

@@ -29,7 +29,6 @@ SOLVE_IN_SLICES: dict[str, Callable[[Method, Task, int], Solution]] = {"universa
 VARIANTS: dict[str, dict[str, object]] = {
     "paddle/range": {"temperature": None},
     "tim/gradient": {"solver": "gradient", "learning_rate": 1e-3, "n_steps": 100},
-    "bd_cspn/unshifted": {"shifted": False},
     "laplacian_shot/plain": {"rectified": False},
     "pt_map/uncentred": {"centred": False, "unit_length": False, "regularisation": 0.3},
 }

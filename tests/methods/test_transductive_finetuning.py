@@ -35,3 +35,11 @@ def test_queries_become_decided() -> None:
         return -(logits.softmax(-1) * logits.log_softmax(-1)).sum(-1).mean(1)
 
     assert (entropy(solution.logits) < entropy(solution.inductive_logits)).all()
+
+
+def test_it_moves_as_it_comes() -> None:
+    """With the paper's step for a whole network the classifier alone would stay at the class means."""
+    task = make_episode(1, noise=3.0, n_query=60).task
+    solution = solve(TransductiveFinetuning(), task)
+    assert solution.inductive_logits is not None
+    assert float((solution.probabilities - solution.inductive_logits.softmax(-1)).abs().max()) > 0.01

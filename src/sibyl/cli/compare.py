@@ -97,9 +97,18 @@ def compare_command(
     with progress_bar("meta-train", shown=bool(training) and not as_json) as report:
         sources = [entrant.source for entrant in entrants if isinstance(entrant.source, str)]
         trained = train_all(sources, cells, training, budget, folder / "trained", report)
+    means = {name: both.base_mean for name, both in training.items()}
     with progress_bar("compare", shown=not as_json) as report:
         rows = run_arena(
-            data, cells, entrants, folder / "results", trained=trained, batch_size=batch, device=device, on_progress=report
+            data,
+            cells,
+            entrants,
+            folder / "results",
+            trained=trained,
+            base_means=means,
+            batch_size=batch,
+            device=device,
+            on_progress=report,
         )
     if all(row.result is None for row in rows):
         raise UserError(f"no method gave a result; the first said: {rows[0].failure}")

@@ -8,7 +8,7 @@ only its own pairs.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cache, partial
 from pathlib import Path
 
@@ -28,7 +28,8 @@ from sibyl.storage import content_key
 
 SCORING = 1  # raise it when `evaluate` counts differently: results of another number are measured again
 # Methods whose docstring names a default that this project chose on validation classes; the others' defaults are their papers'.
-CHOSEN_HERE = frozenset({"anchored_means", "label_spreading", "paddle"})
+CHOSEN_HERE = frozenset({"anchored_means", "em_dirichlet", "label_spreading", "paddle", "transductive_finetuning"})
+BASE_MEAN = "origin"  # the setting of a method that takes the mean feature of the training classes, as its paper has it
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,16 +54,26 @@ class Entrant:
     settings: Mapping[str, object] = field(default_factory=dict)
     origin: str = ""
 
-    def method(self, cell: Cell, dim: int, trained: Mapping[Shape, Outcome]) -> Method:
-        """Return the method for a cell, trained for its features, way and shots where it was; SibylError where it cannot be had."""
+    def method(self, cell: Cell, dim: int, trained: Mapping[Shape, Outcome], base_mean: tuple[float, ...] | None = None) -> Method:
+        """Return the method for a cell, trained for its features, way and shots where it was; SibylError where it cannot be had.
+
+        A named method that takes the mean feature of the training classes gets it where it is known.
+        """
         if isinstance(self.source, Method):
             return self.source
         outcome = trained.get((cell.features, cell.way, cell.shot, self.source), self.source)
         if isinstance(outcome, SibylError):
             raise outcome
-        if self.settings:
-            return build_method(self.source, self.settings)
+        given = {BASE_MEAN: base_mean} if base_mean is not None and self.takes_base_mean else {}
+        if self.settings or given:
+            return build_method(self.source, given | dict(self.settings))
         return method_by_name(str(outcome), dim, cell.way)
+
+    @property
+    def takes_base_mean(self) -> bool:
+        """Whether the method has a setting for the mean feature of the training classes."""
+        kind = METHODS.get(self.source) if isinstance(self.source, str) else None
+        return kind is not None and is_dataclass(kind) and BASE_MEAN in {one.name for one in fields(kind)}
 
     def origin_in(self, cell: Cell, trained: Mapping[Shape, Outcome]) -> str:
         """Return where the settings in a cell come from; "meta-trained" where the arena trained the method."""
@@ -114,6 +125,7 @@ class _Venue:
     folder: Path
     batch_size: int
     device: str
+    base_means: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
     def path(self, cell: Cell, method: Method) -> Path:
         """Name the file of a pair by everything its results depend on."""
@@ -128,7 +140,7 @@ class _Venue:
         """Return the row of a pair, and whether it had to be measured."""
         traits: Traits | None = None
         try:
-            method = entrant.method(cell, self.features[cell.features].dim, self.trained)
+            method = entrant.method(cell, self.features[cell.features].dim, self.trained, self.base_means.get(cell.features))
             traits = method.traits
             path = self.path(cell, method)
             known = _known(path)
@@ -165,6 +177,7 @@ def run_arena(
     folder: str | Path,
     *,
     trained: Mapping[Shape, Outcome] | None = None,
+    base_means: Mapping[str, tuple[float, ...]] | None = None,
     batch_size: int = 32,
     device: str = "cpu",
     on_progress: Callable[[int, int, str], None] = lambda done, total, note: None,
@@ -183,6 +196,8 @@ def run_arena(
         Where results are kept.
     trained : mapping, optional
         What `sibyl.compare.learners.train_all` returned.
+    base_means : mapping of str to floats, optional
+        Mean feature of the training classes, by name of the features (`TrainingSet.base_mean`).
     batch_size : int
         Episodes solved at once; methods that mix the episodes of a batch get one at a time.
     device : str
@@ -209,7 +224,7 @@ def run_arena(
     if unknown:
         raise UserError(f"cell names features {unknown[0]!r}, but only {', '.join(features)} are given")
     checksums = {name: features_checksum(features[name]) for name in dict.fromkeys(cell.features for cell in cells)}
-    venue = _Venue(features, checksums, trained or {}, Path(folder), batch_size, device)
+    venue = _Venue(features, checksums, trained or {}, Path(folder), batch_size, device, base_means or {})
     done, total = 0, sum(cell.episodes for cell in cells) * len(entrants)
     rows: list[Row] = []
     for cell in cells:

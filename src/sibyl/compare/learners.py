@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
+
 from sibyl.compare.fingerprints import code_checksum, features_checksum
 from sibyl.compare.protocols import Cell
 from sibyl.episodes import EpisodeSampler
@@ -77,6 +79,11 @@ class TrainingSet:
 
     def __post_init__(self) -> None:
         check_disjoint({"training": self.train.class_names, "validation": self.validation.class_names})
+
+    @property
+    def base_mean(self) -> tuple[float, ...]:
+        """Mean feature of the training classes, which SimpleShot's paper subtracts."""
+        return tuple(np.asarray(self.train.matrix).mean(0, dtype=np.float64).tolist())
 
 
 def solve_batch(method_class: type[Method], batch_size: int) -> int:

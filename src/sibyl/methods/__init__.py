@@ -40,6 +40,7 @@ from sibyl.methods.snail import SNAIL as SNAIL
 from sibyl.methods.soft_kmeans import SoftKMeans as SoftKMeans
 from sibyl.methods.tim import TIM as TIM
 from sibyl.methods.tim_gradient import TIMGradient as TIMGradient
+from sibyl.methods.tim_skew import TIMSkew as TIMSkew
 from sibyl.methods.tpn import TPN as TPN
 from sibyl.methods.transductive_finetuning import TransductiveFinetuning as TransductiveFinetuning
 from sibyl.methods.universal import UniversalSIB as UniversalSIB

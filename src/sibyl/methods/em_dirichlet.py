@@ -78,9 +78,9 @@ class EMDirichlet(Method):
     Parameters
     ----------
     temperature : float
-        T = 30, as in the paper.
+        T; 60 was chosen on validation classes of CIFAR-FS (Conv-4) and CLINC150 (MiniLM). The paper has 30, for CLIP.
     penalty : float
-        λ/|Q|; the paper sets λ = |Q|·K/K_eff, which is 1 where all classes may occur among the queries.
+        λ/|Q|; 0.3 was chosen likewise. The paper sets λ = |Q|·K/K_eff, which is 1 where all classes may occur among the queries.
     n_steps : int
         20, as in the authors' released code.
 
@@ -90,8 +90,10 @@ class EMDirichlet(Method):
     solution, which Newton steps reach in a few (Minka 2000). A thousandth of each class's weight is an observation of a uniform
     Dirichlet, so that the solution exists where rows coincide. With a `class_prior` the mix is known and v is its logarithm.
 
-    With one example per class the probabilities hold less than the features do, and the penalty then costs more than it gives: on
-    CIFAR-FS validation classes (Conv-4, one shot, balanced) 49 % against 54 % of the class mean; at T = 100 it is level.
+    **What it is for**: probabilities over class *names*, which a model of images and texts gives without any labelled example. Where class
+    means stand in for the names, the probabilities hold less than the features do. With the paper's settings it is then well below the
+    class mean (CIFAR-FS validation classes, one shot, balanced: 49.0 % against 54.3); with those here it is level with it (54.5; over one and five
+    shots, two mixes and two sets it loses 0.3).
 
     References
     ----------
@@ -99,8 +101,8 @@ class EMDirichlet(Method):
     T. Minka, "Estimating a Dirichlet Distribution", 2000.
     """
 
-    temperature: float = 30.0
-    penalty: float = 1.0
+    temperature: float = 60.0
+    penalty: float = 0.3
     n_steps: int = 20
 
     name: ClassVar[str] = "em_dirichlet"

@@ -48,6 +48,8 @@ class LaplacianShot(Method):
 
     Notes
     -----
+    The released code subtracts the mean feature of the training classes first; these features do better without (see `BDCSPN`). It
+    rectifies for balanced queries only; here it always does, which is better under skew too at one shot, and worse by 0.3 at five.
     `class_prior` is not used. The answer is an assignment of the queries at hand: there is no classifier, and rows that were not
     among the queries cannot be asked about.
 

@@ -24,7 +24,8 @@ class SimpleShot(Method):
     ----------
     origin : tuple of float, optional
         o, in the paper the mean feature of the training classes. Left out, the mean of the task's own support, classes weighted
-        equally: what an inductive method can know without a training set.
+        equally: what an inductive method can know without a training set. `sibyl compare --train` gives the training classes' mean;
+        on validation classes of CIFAR-FS (Conv-4, one shot) that is 54.0 % against 48.8.
     scale : float
         Inverse temperature of the confidence; the order of classes does not depend on it.
 

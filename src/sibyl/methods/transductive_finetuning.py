@@ -24,8 +24,10 @@ class TransductiveFinetuning(Method):
 
         ``1/|S| Σ_{i∈S} −log p_{i y_i} + 1/|Q| Σ_{i∈Q} −Σ_c p_ic log p_ic``,  ``p_i = softmax(τ (W x_i + b))``.
 
-    The paper fine-tunes the whole network, which is not at hand when features are frozen. With its step size and number of steps the
-    classifier alone hardly moves; they are settings.
+    The paper fine-tunes the whole network, which is not at hand when features are frozen. With its step size (5e-5) and τ = 1 the
+    classifier alone does not move in 25 steps; the settings here were chosen on validation classes of CIFAR-FS (Conv-4) and CLINC150
+    (MiniLM). Longer steps gain where features are strong (CLINC150 +1 point) and lose where they are weak (CIFAR-FS, one shot, up to −12):
+    entropy alone has nothing against all queries ending in one class.
 
     ========  ==============  =====================================
     paper     code            meaning
@@ -39,7 +41,7 @@ class TransductiveFinetuning(Method):
     n_steps : int
         25 epochs of the paper, whose batches hold the whole task.
     learning_rate : float
-        5e-5, as in the paper.
+        Of Adam; 5e-5 in the paper.
     temperature : float
         τ.
 
@@ -54,8 +56,8 @@ class TransductiveFinetuning(Method):
     """
 
     n_steps: int = 25
-    learning_rate: float = 5e-5
-    temperature: float = 1.0
+    learning_rate: float = 2e-4
+    temperature: float = 15.0
 
     name: ClassVar[str] = "transductive_finetuning"
     traits: ClassVar[Traits] = Traits(transductive=True, classifier=True)
