@@ -79,7 +79,7 @@ def test_decimal_commas_and_slips(tmp_path: Path, first: Source) -> None:
     assert source.matrix is not None
     assert first.matrix is not None
     assert np.allclose(source.matrix, first.matrix)
-    assert "column 'size': 1 cell is no number and counts as missing" in source.notes
+    assert "column 'size': 1 cell is no number and counts as missing ('unknown')" in source.notes
 
 
 @pytest.mark.parametrize("settings", [{}, {"numbers": [], "categories": [], "left_out": []}, {"numbers": [{"name": "a"}]}])

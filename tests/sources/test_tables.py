@@ -48,7 +48,7 @@ def test_categories_gaps_and_columns_without_use(tmp_path: Path) -> None:
     frame = pd.DataFrame(
         {
             "number": range(1, n + 1),
-            "name": [f"person {i}" for i in range(n)],
+            "person": [f"person {i}" for i in range(n)],
             "constant": ["same"] * n,
             "empty": [None] * n,
             "size": [float(i % 7) if i % 10 else None for i in range(n)],
@@ -60,7 +60,7 @@ def test_categories_gaps_and_columns_without_use(tmp_path: Path) -> None:
     notes = "\n".join(source.notes)
     for said in (
         "'number' is left out: it numbers",
-        "'name' is left out: 60 diff",
+        "'person' is left out: 60 diff",
         "'constant' is left out: one",
         "'empty' is left out",
     ):

@@ -61,7 +61,7 @@ def previews(source: Source, names: Sequence[str]) -> dict[str, Preview]:
     """Return previews of some items of a source; only these are read, several at once. What cannot be read has an empty one."""
     wanted = set(names)
     items = [item for item in source.items if item.name in wanted]
-    if source.frame is not None:
+    if source.frame is not None and source.modality == "table":
         return dict.fromkeys(wanted, Preview()) | {
             name: Preview(cells=_cells(source.frame, name)) for name in wanted & {*source.names}
         }

@@ -192,7 +192,7 @@ def _labels_given(
 ) -> tuple[Examples, Corrections]:
     names = set(source.names)
     own_origin = "folder" if source.root.is_dir() and source.matrix is None else "column"
-    given = gather_examples(examples, named, source.root, names, source.labels, own_origin)
+    given = gather_examples(examples, named, source.root, names, {**source.labels, **source.lost}, own_origin)
     mended = Corrections({}) if corrections is None else read_corrections(corrections, source.root, names)
     given = with_corrections(given, mended)
     if not given.labels:
@@ -203,7 +203,7 @@ def _labels_given(
         )
     checked(given)
     check_items_exist(given, names, {one.name: one.reason for one in source.skipped})
-    if examples is None and not named and len(given.labels) == len(names):
+    if examples is None and not named and names <= given.labels.keys():
         what = "lie in sub-folders, which count as their classes" if own_origin == "folder" else "have a label in their column"
         raise DataError(
             f"{source.root}: all {len(names):,} items {what}, so nothing is left to label; name the examples with --examples or --example"

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from sibyl.errors import CheckpointError
-from sibyl.sources.cells import COMMAS, DATES, PLAIN, Numbers, Texts
+from sibyl.sources.cells import Numbers, Texts, is_format
 from sibyl.sources.fitted import Fitted
 
 KIND = "table"
@@ -104,7 +104,7 @@ class FittedColumns:
 
 def _is_sound(column: NumberColumn) -> bool:
     values = [column.median, column.mean, column.deviation]
-    return column.written in (PLAIN, COMMAS, DATES) and bool(np.isfinite(values).all()) and column.deviation > 0
+    return is_format(column.written) and bool(np.isfinite(values).all()) and column.deviation > 0
 
 
 def fit_columns(
@@ -117,7 +117,7 @@ def fit_columns(
     numbers : mapping of str to float64 array [row]
         Column → values, NaN where missing; at least two different ones.
     written : mapping of str to str
-        Column of numbers → how `numbers_in` read it.
+        Column of numbers → how `values_in` read it.
     categories : mapping of str to array of str [row]
         Column → category, empty where missing.
     left_out : tuple of str

@@ -7,26 +7,29 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from sibyl.errors import DataError
-from sibyl.sources.cells import COMMAS, DATES, PLAIN, Numbers, Texts, is_dates, is_missing, numbers_in, texts_in
+from sibyl.sources.cells import DATES, Numbers, Texts, Values, is_missing, texts_in, values_in
 from sibyl.sources.fitted_columns import CategoryColumn, FittedColumns, NumberColumn
+from sibyl.sources.number_format import NumberFormat
 from sibyl.sources.rows import name_rows
 from sibyl.sources.source import Source
 from sibyl.sources.table_files import RawTable
-from sibyl.sources.tables import lost_cells, source_of_rows
+from sibyl.sources.tables import how_read, lost_cells, source_of_rows
 from sibyl.wording import counted, quoted
 
 _AT_LEAST = 0.5  # share of a later column's cells that must be numbers; a single slip in a short table is only a missing value
+_FAR = 3.0  # deviations from the earlier mean, in the median: half of the values lie outside what the earlier table held
+_CLOSE, _ENOUGH = 0.05, 10  # share of the earlier deviation, and values that must be there to tell
 
 
 def values_as_before(table: RawTable, fitted: FittedColumns, label_column: str | None, id_column: str | None) -> Source:
     """Turn rows into vectors with what was learned from an earlier table.
 
     The order of the columns does not matter. Columns that the earlier table did not have are passed over and named in the notes; so are
-    categories that it did not have, which count as its rare ones, or as none where it had no rare ones.
+    categories that it did not have, which count as its rare ones, or as none where it had no rare ones, and columns whose values lie
+    far from the earlier ones, which perhaps are in another unit.
 
     Raises
     ------
@@ -42,9 +45,10 @@ def values_as_before(table: RawTable, fitted: FittedColumns, label_column: str |
     extra = [str(name) for name in rows.frame.columns if str(name) not in (*fitted.names, *fitted.left_out)]
     if extra:
         notes.append(f"passed over {counted(len(extra), 'column')} that the earlier table did not have: {quoted(extra)}")
-    numbers = {one.name: _numbers_as_before(table, one, frame[one.name], notes) for one in fitted.numbers}
+    values = {one.name: _numbers_as_before(table, one, frame[one.name], notes) for one in fitted.numbers}
+    numbers, there = {name: one.numbers for name, one in values.items()}, {name: one.there for name, one in values.items()}
     categories = {one.name: _categories_as_before(one, frame[one.name], notes) for one in fitted.categories}
-    return source_of_rows(table, rows, numbers, categories, fitted, notes)
+    return source_of_rows(table, rows, numbers, there, categories, fitted, notes)
 
 
 def _check_all_there(table: RawTable, wanted: Sequence[str], have: Sequence[str]) -> None:
@@ -62,35 +66,61 @@ def _check_all_there(table: RawTable, wanted: Sequence[str], have: Sequence[str]
     )
 
 
-def _numbers_as_before(table: RawTable, column: NumberColumn, cells: pd.Series[Any], notes: list[str]) -> Numbers:
-    texts = texts_in(cells)
-    there = ~is_missing(texts)
-    if not there.any():
-        return np.full(len(cells), np.nan)
-    if is_dates(cells) != (column.written == DATES):
-        held, holds = ("dates", "none") if column.written == DATES else ("numbers", "dates")
-        raise DataError(
-            f"{table.path}: column {column.name!r} held {held} in the earlier run, but holds {holds} here ({texts[there][0]!r}); "
-            "write it as it was then"
-        )
+def _numbers_as_before(table: RawTable, column: NumberColumn, cells: pd.Series[Any], notes: list[str]) -> Values:
     if cells.dtype == object:  # truth values with gaps
         cells = cells.map(lambda cell: float(cell) if isinstance(cell, bool) else cell)
-    numbers = numbers_in(cells, column.written)
-    if _share(numbers, there) < _AT_LEAST and column.written == PLAIN:
-        numbers = numbers_in(cells, COMMAS)
-    lost = there & np.isnan(numbers)
-    if _share(numbers, there) < _AT_LEAST:
+    values = values_in(cells, delimiter=table.delimiter, earlier=column.written)
+    if not values.there.any():
+        notes.append(f"column {column.name!r} is blank in every row: the earlier table's median stands for it")
+        return values
+    if (values.written == DATES) != (column.written == DATES):
+        held, holds = ("dates", "none") if column.written == DATES else ("numbers", "dates")
         raise DataError(
-            f"{table.path}: column {column.name!r} held numbers in the earlier run, but {lost.sum()} of {there.sum()} here "
-            f"{'is' if lost.sum() == 1 else 'are'} none ({texts[lost][0]!r}); write numbers, and leave blank what is not known"
+            f"{table.path}: column {column.name!r} held {held} in the earlier run, but holds {holds} here "
+            f"({texts_in(cells)[values.there][0]!r}); write it as it was then"
         )
-    if lost.any():
-        notes.append(lost_cells(column.name, int(lost.sum())))
-    return numbers
+    if values.share < _AT_LEAST:
+        lost = values.words.total()
+        raise DataError(
+            f"{table.path}: column {column.name!r} held numbers in the earlier run, but {lost} of {values.there.sum()} here "
+            f"{'is' if lost == 1 else 'are'} none ({next(iter(values.words))!r}); write numbers, and leave blank what is not known"
+        )
+    _check_unit(table, column, values)
+    if values.words:
+        notes.append(lost_cells(column.name, values))
+    if values.written != column.written or values.doubt:
+        notes += how_read(column.name, values)
+    if (odd := _unlike(column, values.numbers)) is not None:
+        notes.append(f"column {column.name!r}: {odd}")
+    return values
 
 
-def _share(numbers: Numbers, there: npt.NDArray[np.bool_]) -> float:
-    return float(np.isfinite(numbers[there]).mean())
+def _check_unit(table: RawTable, column: NumberColumn, values: Values) -> None:
+    earlier, here = NumberFormat.named(column.written), NumberFormat.named(values.written)
+    was, units = (earlier.unit if earlier else ""), values.units or ((here.unit,) if here and here.unit else ())
+    other = [unit for unit in units if unit != was]
+    if was and other:
+        raise DataError(
+            f"{table.path}: column {column.name!r} was in {was!r} in the earlier run, but here are values in {other[0]!r}; "
+            "write it in the unit that it had"
+        )
+    if len(units) > 1:
+        raise DataError(f"{table.path}: the units of column {column.name!r} differ ({quoted(units, 4)}); write all in one")
+
+
+def _unlike(column: NumberColumn, numbers: Numbers) -> str | None:
+    """Say that a column's values lie far from the earlier ones, or much closer together; None if they do not."""
+    finite = numbers[np.isfinite(numbers)]
+    if not len(finite) or column.written == DATES:
+        return None
+    far = np.abs((finite - column.mean) / column.deviation)
+    before = f"{column.mean:.4g} ± {column.deviation:.2g} in the earlier table"
+    if np.median(far) > _FAR:
+        return f"its values lie far outside the earlier ones (median {np.median(finite):.4g}, {before}); perhaps they are in another unit"
+    spread = float(np.std(finite))
+    if len(finite) >= _ENOUGH and 0 < spread < _CLOSE * column.deviation:
+        return f"its values differ much less than the earlier ones ({np.mean(finite):.4g} ± {spread:.2g}, {before}); perhaps another unit"
+    return None
 
 
 def _categories_as_before(column: CategoryColumn, cells: pd.Series[Any], notes: list[str]) -> Texts:

@@ -17,7 +17,7 @@ from sibyl.sources.fitted import Fitted
 from sibyl.sources.item import Item, Skipped, names_of
 
 MODALITIES = ("image", "text", "audio", "table", "features")
-_NO_CLASS = ("unlabelled", "unlabeled", "unsorted")
+_NO_CLASS = ("unlabelled", "unlabeled", "unsorted", "not labelled", "not labeled")
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,8 +48,14 @@ class Source:
         What the person should know: columns that were dropped, and why.
     fitted : Fitted, optional
         What a table's rows were scaled and encoded with, so that later ones can be alike.
+    lost : mapping of str to str
+        Name in `skipped` → the label that stands there: its class must not vanish without a word.
+    understood : str
+        One line for people: what was found, and which parts of it are used.
+    order : tuple of str
+        Names of all that was found, in the order of the file; empty where names tell the order.
     frame : DataFrame, optional
-        The columns of a table of values as they stand in the file, one row per item, indexed by its name.
+        A table as it was, each row that has a name under the name of its item.
     """
 
     modality: str
@@ -62,6 +68,9 @@ class Source:
     matrix: npt.NDArray[np.float32] | None = None
     notes: tuple[str, ...] = ()
     fitted: Fitted | None = None
+    lost: Mapping[str, str] = field(default_factory=dict)
+    understood: str = ""
+    order: tuple[str, ...] = ()
     frame: pd.DataFrame | None = None
 
     @property

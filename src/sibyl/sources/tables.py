@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from sibyl.errors import DataError
-from sibyl.sources.cells import COMMAS, DATES, PLAIN, Numbers, Texts, is_dates, is_missing, numbers_in, texts_in
+from sibyl.sources.cells import DATES, PLAIN, Numbers, Texts, Values, hints_of, is_missing, texts_in, values_in
 from sibyl.sources.fitted_columns import FittedColumns, fit_columns
 from sibyl.sources.item import Item, Skipped
+from sibyl.sources.number_format import NumberFormat
 from sibyl.sources.rows import NamedRows, name_rows
 from sibyl.sources.source import Source
 from sibyl.sources.table_files import RawTable
 from sibyl.sources.texts import reads_like_texts
+from sibyl.wording import counted, quoted
 
 _MOSTLY = 0.9  # share of the cells that must be numbers, for a column to be one of numbers
+_GAPS = 0.5  # the same where all other cells hold the same few words, and the numbers are many
+_FEW_WORDS, _MANY_NUMBERS = 3, 10
+_TOO_LARGE = 1e100  # its square must be a number too
 
 
 @dataclass(eq=False)
@@ -28,16 +32,21 @@ class _Columns:
 
     numbers: dict[str, Numbers] = field(default_factory=dict)
     written: dict[str, str] = field(default_factory=dict)
+    there: dict[str, npt.NDArray[np.bool_]] = field(default_factory=dict)
     categories: dict[str, Texts] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+
+    def leave_out(self, name: str, why: str) -> None:
+        self.notes.append(f"column {name!r} is left out: {why}")
 
 
 def values_of_table(table: RawTable, label_column: str | None, id_column: str | None) -> Source:
     """Turn rows into vectors.
 
-    Numbers are brought to mean 0 and deviation 1, and cut at ten deviations; missing ones become the column's median. Categories
-    become one column each, the rarest beyond 30 together one; a missing category is one of its own. Columns with one value, row
-    numbers, and texts or names that differ in most rows are left out and named in the notes.
+    Numbers are brought to mean 0 and deviation 1, and cut at ten deviations; missing ones become the column's median. How a column
+    writes its numbers, with marks of thousands, currencies or units, is decided over all its cells. Categories become one column each,
+    the rarest beyond 30 together one; a missing category is one of its own. Columns with one value, row numbers, dates that are texts,
+    and texts or names that differ in most rows are left out and named in the notes.
 
     Raises
     ------
@@ -45,9 +54,7 @@ def values_of_table(table: RawTable, label_column: str | None, id_column: str | 
         If a column does not exist, or no column is left.
     """
     rows = name_rows(table, label_column, id_column)
-    columns = _Columns()
-    for name in rows.frame.columns:
-        _sort_in(columns, str(name), rows.frame[name])
+    columns = _sorted_columns(rows.frame, table.delimiter)
     if not columns.numbers and not columns.categories:
         raise DataError(
             f"{table.path}: no column can be learned from ({'; '.join(columns.notes) or 'there is none'}); "
@@ -55,99 +62,132 @@ def values_of_table(table: RawTable, label_column: str | None, id_column: str | 
         )
     read = {str(name) for name in (*columns.numbers, *columns.categories)}
     left_out = tuple(str(name) for name in table.frame.columns if str(name) not in read)
-    kept = np.flatnonzero(~_is_empty(len(rows.names), columns.numbers, columns.categories))
+    kept = np.flatnonzero(~_is_empty(len(rows.names), columns.there, columns.categories))
     fitted = fit_columns(
         {name: values[kept] for name, values in columns.numbers.items()},
         columns.written,
         {name: values[kept] for name, values in columns.categories.items()},
         left_out,
     )
-    return source_of_rows(table, rows, columns.numbers, columns.categories, fitted, columns.notes)
+    return source_of_rows(table, rows, columns.numbers, columns.there, columns.categories, fitted, columns.notes)
 
 
 def source_of_rows(
     table: RawTable,
     rows: NamedRows,
     numbers: Mapping[str, Numbers],
+    there: Mapping[str, npt.NDArray[np.bool_]],
     categories: Mapping[str, Texts],
     fitted: FittedColumns,
     notes: Sequence[str],
 ) -> Source:
     """Return the rows of a table as features; those without any value say nothing, and are skipped."""
-    empty = _is_empty(len(rows.names), numbers, categories)
-    skipped = [*table.skipped, *rows.skipped, *(Skipped(rows.names[row], "no values") for row in np.flatnonzero(empty))]
+    empty = _is_empty(len(rows.names), there, categories)
+    skipped = [*rows.skipped, *(Skipped(rows.names[row], "no values") for row in np.flatnonzero(empty))]
     items = tuple(Item(rows.names[row], table.path) for row in np.flatnonzero(~empty))
     matrix = fitted.rows(
         {name: values[~empty] for name, values in numbers.items()}, {name: values[~empty] for name, values in categories.items()}
     )
-    used = {item.name for item in items}
-    labels = {name: label for name, label in rows.labels.items() if name in used}
-    frame = table.frame.loc[rows.frame.index[~empty]].set_axis([item.name for item in items])
-    return Source(
+    understood = f"a table of values; {counted(len(fitted.names), 'column')} used ({quoted(fitted.names, 6)})"
+    unused = [name for name in rows.frame.columns if name not in fitted.names]
+    if unused:
+        understood += f", {len(unused):,} not ({quoted(unused, 6)})"
+    return rows.source(
         "table",
-        table.path,
+        table,
         items,
-        tuple(skipped),
-        labels,
+        skipped,
+        understood,
         matrix=matrix,
-        notes=tuple(notes),
+        notes=(*table.notes, *rows.notes, *notes),
         fitted=fitted.to_fitted(),
-        frame=frame,
     )
 
 
-def lost_cells(column: str, number: int) -> str:
+def lost_cells(column: str, values: Values) -> str:
     """Say that cells of a column of numbers hold something else."""
+    number = values.words.total()
+    shown = quoted([word[:30] for word, _ in values.words.most_common(3)], 3) + (", …" if len(values.words) > 3 else "")
     if number == 1:
-        return f"column {column!r}: 1 cell is no number and counts as missing"
-    return f"column {column!r}: {number:,} cells are no numbers and count as missing"
+        return f"column {column!r}: 1 cell is no number and counts as missing ({shown})"
+    return f"column {column!r}: {number:,} cells are no numbers and count as missing ({shown})"
 
 
-def _is_empty(n_rows: int, numbers: Mapping[str, Numbers], categories: Mapping[str, Texts]) -> npt.NDArray[np.bool_]:
+def how_read(column: str, values: Values) -> list[str]:
+    """Say how the numbers of a column were read, where that is not plain."""
+    said = []
+    written = NumberFormat.named(values.written)
+    if values.doubt:
+        said.append(f"column {column!r}: {values.doubt}")
+    elif written is not None and values.written != PLAIN:
+        said.append(f"column {column!r} is read as numbers: {written.example()}")
+    if values.bounds:
+        said.append(
+            f"column {column!r}: {counted(values.bounds, 'cell')} with < or > {'is' if values.bounds == 1 else 'are'} read as the bound"
+        )
+    return said
+
+
+def _is_empty(n_rows: int, there: Mapping[str, npt.NDArray[np.bool_]], categories: Mapping[str, Texts]) -> npt.NDArray[np.bool_]:
+    """Tell which rows hold nothing: what stands there and is no number, such as ``<LOD``, is something."""
     empty = np.ones(n_rows, bool)
-    for values in numbers.values():
-        empty &= np.isnan(values)
+    for is_there in there.values():
+        empty &= ~is_there
     for texts in categories.values():
         empty &= texts == ""
     return empty
 
 
-def _sort_in(columns: _Columns, name: str, cells: pd.Series[Any]) -> None:
-    texts = None if pd.api.types.is_numeric_dtype(cells) else texts_in(cells)
-    read = _numbers(cells, texts)
-    if read is not None:
-        numbers, written = read
-        finite = numbers[np.isfinite(numbers)]
-        if len(np.unique(finite)) < 2:
-            columns.notes.append(f"column {name!r} is left out: one value only")
-        elif len(finite) == len(numbers) > 2 and numbers[0] in (0, 1) and bool((np.diff(numbers) == 1).all()):
-            columns.notes.append(f"column {name!r} is left out: it numbers the rows")
-        else:
-            lost = 0 if texts is None else int((~is_missing(texts) & np.isnan(numbers)).sum())
-            if lost:
-                columns.notes.append(lost_cells(name, lost))
-            columns.numbers[name], columns.written[name] = numbers, written
-        return
-    assert texts is not None  # whatever is not numeric was made text
+def _sorted_columns(frame: pd.DataFrame, delimiter: str) -> _Columns:
+    columns = _Columns()
+    read = {str(name): values_in(frame[name], delimiter=delimiter) for name in frame.columns}
+    hints = hints_of(read.values())
+    for name, values in read.items():
+        if values.doubt and hints and values.written != DATES:
+            read[name] = values_in(frame[name], hints, delimiter)
+    for name, values in read.items():
+        if not _take_numbers(columns, name, values):
+            _take_texts(columns, name, texts_in(frame[name]), values, reads_like_texts(frame[name]))
+    return columns
+
+
+def _take_numbers(columns: _Columns, name: str, values: Values) -> bool:
+    """Take a column of numbers, or note why it is left out; false if it is none."""
+    numbers, n_different = values.numbers, values.n_different
+    is_gappy = values.share >= _GAPS and len(values.words) <= _FEW_WORDS and n_different > _MANY_NUMBERS
+    if not values.there.any() or not (values.share >= _MOSTLY or is_gappy):
+        return False
+    if len(values.units) > 1:
+        if n_different <= _MANY_NUMBERS:
+            return False  # few sizes, such as 512 MB and 1 GB: categories
+        columns.leave_out(name, f"its units differ ({quoted(values.units, 4)}); write all in one")
+        return True
+    large = np.abs(numbers) > _TOO_LARGE
+    if large.any():
+        numbers = np.where(large, np.nan, numbers)
+        columns.notes.append(f"column {name!r}: {counted(int(large.sum()), 'number')} beyond 1e100 count as missing")
+    finite = numbers[np.isfinite(numbers)]
+    if len(np.unique(finite)) < 2:
+        columns.leave_out(name, "one value only")
+    elif len(finite) == len(numbers) > 2 and numbers[0] in (0, 1) and bool((np.diff(numbers) == 1).all()):
+        columns.leave_out(name, "it numbers the rows")
+    else:
+        if values.words:
+            columns.notes.append(lost_cells(name, values))
+        columns.notes += how_read(name, values)
+        columns.numbers[name], columns.written[name], columns.there[name] = numbers, values.written, values.there
+    return True
+
+
+def _take_texts(columns: _Columns, name: str, texts: Texts, values: Values, is_prose: bool) -> None:
     texts[is_missing(texts)] = ""
     n_different = len(set(texts))
     if n_different < 2:
-        columns.notes.append(f"column {name!r} is left out: one value only")
-    elif n_different > max(20, len(texts) / 2) or (reads_like_texts(cells) and n_different > len(texts) / 2):
-        columns.notes.append(f"column {name!r} is left out: {n_different} different texts in {len(texts)} rows")
+        columns.leave_out(name, "one value only")
+    elif n_different > max(20, len(texts) / 2) or (is_prose and n_different > len(texts) / 2):
+        why = f"{n_different} different texts in {len(texts)} rows"
+        if values.share >= _GAPS:
+            why += f", {values.share:.0%} of them numbers; the others begin with {next(iter(values.words))[:30]!r}"
+        columns.leave_out(name, why)
     else:
         columns.categories[name] = texts
-
-
-def _numbers(cells: pd.Series[Any], texts: Texts | None) -> tuple[Numbers, str] | None:
-    """Return the cells as numbers and how they are written, if most of those that are there are numbers."""
-    if texts is None:
-        return numbers_in(cells, PLAIN), PLAIN
-    if is_dates(cells):
-        return numbers_in(cells, DATES), DATES
-    there = ~is_missing(texts)
-    for written in (PLAIN, COMMAS):
-        numbers = numbers_in(cells, written)
-        if there.any() and np.isfinite(numbers[there]).mean() >= _MOSTLY:
-            return numbers, written
-    return None

@@ -8,28 +8,20 @@ from typing import Any
 import pandas as pd
 
 from sibyl.errors import DataError
+from sibyl.sources.cells import values_in
 from sibyl.sources.folder import ending
 from sibyl.sources.item import Item, Skipped, Unreadable
-from sibyl.sources.rows import name_rows
+from sibyl.sources.naming import MAYBE_TEXT_NAMES, TEXT_NAMES, named
+from sibyl.sources.rows import find_label_column, name_rows
 from sibyl.sources.source import Source
 from sibyl.sources.table_files import RawTable, cell_text, column_named, is_utf8
+from sibyl.wording import counted, quoted
 
 ENDINGS = (".txt", ".text", ".md")
 MAX_BYTES = 1 << 24
 READER = "utf-8 stripped 1"  # part of every feature cache key: raise the number when texts change
-_TEXT_NAMES = (
-    "text",
-    "texts",
-    "sentence",
-    "sentences",
-    "utterance",
-    "content",
-    "body",
-    "message",
-    "document",
-    "review",
-    "question",
-)
+_SEEN, _LOOKED_AT, _MOSTLY = 2000, 2000, 0.5  # cells, letters of each, and the share that makes a column one of numbers
+_FEW_WORDS = 2.0  # words in the mean, from which a column that may hold texts does
 
 
 def decode_text(content: bytes) -> str:
@@ -58,25 +50,51 @@ def decode_text(content: bytes) -> str:
 
 
 def text_column(table: RawTable, special: tuple[str | None, str | None]) -> str | None:
-    """Return the column that texts are in, by its name, or because it is the only one and reads like texts; None for a table of values.
+    """Return the column that texts are in; None for a table of values.
 
-    `special` are the columns of labels and names, which it cannot be.
+    It is the one called ``text`` or alike unless that holds numbers; one called ``content``, ``body`` or the like if it reads like texts;
+    or the only column beside labels and names, or the only one that could be used at all, if that reads like texts. `special` are the
+    columns of labels and names, which it cannot be.
     """
-    names = [str(name) for name in table.frame.columns if name not in special]
-    by_name = {name.lower(): name for name in names}
-    named = next((by_name[name] for name in _TEXT_NAMES if name in by_name), None)
-    if named is not None and not pd.api.types.is_numeric_dtype(table.frame[named]):
-        return named
-    rest = name_rows(table, *special).frame.columns
-    return str(rest[0]) if len(rest) == 1 and reads_like_texts(table.frame[rest[0]]) else None
+    label = find_label_column(table, special[0])
+    names = [str(name) for name in table.frame.columns if name not in (label, special[1])]
+    sure, maybe = named(names, TEXT_NAMES), named(names, MAYBE_TEXT_NAMES)
+    if sure is not None and not _holds_numbers(table.frame[sure]):
+        return sure
+    if maybe is not None and reads_like_texts(table.frame[maybe], _FEW_WORDS):
+        return maybe
+    rest = [str(name) for name in name_rows(table, *special).frame.columns]
+    if len(rest) == 1 and reads_like_texts(table.frame[rest[0]]):
+        return rest[0]
+    return None
 
 
-def reads_like_texts(cells: pd.Series[Any]) -> bool:
-    """Tell free text from categories and names: three words or more in the mean, and mostly different."""
-    texts = [text for text in map(cell_text, cells.head(2000)) if text]
-    if not texts or pd.api.types.is_numeric_dtype(cells):
+def _holds_numbers(cells: pd.Series[Any]) -> bool:
+    return pd.api.types.is_numeric_dtype(cells) or values_in(cells.head(_SEEN)).share >= _MOSTLY
+
+
+def reads_like_texts(cells: pd.Series[Any], words: float = 3.0) -> bool:
+    """Tell free text from categories and names: three words or more in the mean, and mostly different.
+
+    Scripts that put no blanks between words count two letters as one.
+    """
+    if pd.api.types.is_numeric_dtype(cells):
         return False
-    return sum(len(text.split()) for text in texts) >= 3 * len(texts) and len(set(texts)) > len(texts) / 2
+    texts = [text for text in (cell_text(cell)[:_LOOKED_AT] for cell in cells.head(_SEEN)) if text.strip()]
+    if not texts or len(set(texts)) <= len(texts) / 2:
+        return False
+    return sum(map(_n_words, texts)) >= words * len(texts) and not _holds_numbers(pd.Series(texts, dtype=object))
+
+
+def _n_words(text: str) -> float:
+    """Count words that hold a letter: numbers and marks are none."""
+    n_words = float(sum(any(map(str.isalpha, word)) for word in text.split()))
+    if text.isascii():
+        return n_words
+    dense = sum(
+        "\u0e00" <= letter <= "\u0eff" or "\u3040" <= letter <= "\u30ff" or "\u3400" <= letter <= "\u9fff" for letter in text
+    )
+    return max(dense / 2, n_words)
 
 
 def texts_of_table(table: RawTable, column: str, label_column: str | None, id_column: str | None) -> Source:
@@ -89,7 +107,7 @@ def texts_of_table(table: RawTable, column: str, label_column: str | None, id_co
     """
     cells = column_named(table, column)
     rows = name_rows(table, label_column, id_column)
-    items, skipped = [], [*table.skipped, *rows.skipped]
+    items, skipped = [], list(rows.skipped)
     for name, cell in zip(rows.names, cells.loc[rows.frame.index], strict=True):
         text = cell_text(cell)
         if not is_utf8(text):
@@ -100,9 +118,11 @@ def texts_of_table(table: RawTable, column: str, label_column: str | None, id_co
             items.append(Item(name, table.path, text.encode()))
     if not items:
         raise DataError(f"{table.path}: column {column!r} holds no texts; name another with --column")
-    used = {item.name for item in items}
-    labels = {name: label for name, label in rows.labels.items() if name in used}
-    return Source("text", table.path, tuple(items), tuple(skipped), labels, decode_text, READER)
+    understood = f"texts in column {column!r}"
+    unused = [str(name) for name in rows.frame.columns if name != column]
+    if unused:
+        understood += f", {counted(len(unused), 'column')} not used ({quoted(unused, 6)})"
+    return rows.source("text", table, tuple(items), skipped, understood, decode=decode_text, decoder=READER)
 
 
 def is_text(path: str | Path) -> bool:

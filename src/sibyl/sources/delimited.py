@@ -1,0 +1,269 @@
+"""Text with delimiters (csv, tsv) into rows of cells: what people, spreadsheets and other programs write, and nothing lost of it.
+
+Quotes are read as RFC 4180 says, unless they cannot have been meant so: one that never closes, and one that would swallow lines which
+are complete rows themselves, are letters. A row that is too short is filled with blank cells; one that is too long is named.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+from sibyl.sources.naming import LABEL_NAMES, MATRIX_NAMES, MAYBE_TEXT_NAMES, NAME_NAMES, TEXT_NAMES
+from sibyl.wording import counted
+
+DELIMITERS = ",;\t|"
+_SEPARATOR_LINE = re.compile(r'\s*"?sep=(.)"?\s*', re.IGNORECASE)
+_SAMPLE = 200  # lines that decide between delimiters
+_MAX_OPEN = 50  # quotes that never close, before all quotes of a file are letters
+_KNOWN = frozenset((*LABEL_NAMES, *NAME_NAMES, *TEXT_NAMES, *MAYBE_TEXT_NAMES, *MATRIX_NAMES))
+
+
+@dataclass(frozen=True)
+class LostRow:
+    """A row that cannot be read.
+
+    Parameters
+    ----------
+    number : int
+        From 1, the heading not counted.
+    reason : str
+        Why.
+    cells : tuple of str
+        What stands there, as far as it can be told apart.
+    fields : mapping of str to str
+        The same by name, in JSON.
+    """
+
+    number: int
+    reason: str
+    cells: tuple[str, ...] = ()
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+    def labels(self, names: Sequence[str], column: str) -> list[str]:
+        """Return what its label may be: counted from the first cell, and from the last."""
+        if column in self.fields:
+            return [self.fields[column].strip('"')]
+        place, more = names.index(column), max(len(self.cells) - len(names), 0)
+        return [self.cells[here].strip() for here in dict.fromkeys((place, place + more)) if here < len(self.cells)]
+
+
+@dataclass(eq=False)
+class Delimited:
+    """What was read.
+
+    Parameters
+    ----------
+    names : list of str
+        The heading; blank ones are called by their place.
+    rows : dict of int to list of str
+        Number of the row → its cells, as many as there are names.
+    lost : list of LostRow
+        Rows that cannot be read.
+    notes : list of str
+        What a person should know of how it was read.
+    unnamed_first : bool
+        The first column has no name: perhaps an index.
+    delimiter : str
+    """
+
+    names: list[str]
+    rows: dict[int, list[str]]
+    lost: list[LostRow] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    unnamed_first: bool = False
+    delimiter: str = ","
+
+
+@dataclass(frozen=True)
+class _Record:
+    """Lines from `first` to `last` and their cells; in one that is `open` a quote never closes, one that is `split` was part of another."""
+
+    first: int
+    last: int
+    cells: list[str]
+    kind: str = ""
+
+
+def parse_delimited(text: str, *, tabs: bool = False) -> Delimited:
+    """Read a text.
+
+    Parameters
+    ----------
+    text : str
+        The whole file.
+    tabs : bool
+        The file's name promises tabs.
+
+    Raises
+    ------
+    ValueError
+        If there is no heading; the message is the reason.
+    """
+    lines = list(io.StringIO(text, newline=""))
+    start = next((number for number, line in enumerate(lines) if line.strip()), None)
+    if start is None:
+        raise ValueError("is empty; expected a heading and one row per item")
+    declared = _SEPARATOR_LINE.fullmatch(lines[start])
+    if declared:
+        start = next((number for number in range(start + 1, len(lines)) if lines[number].strip()), None)
+        if start is None:
+            raise ValueError("holds no heading; expected a heading and one row per item")
+    lines = lines[start:]
+    delimiter = declared[1] if declared else _delimiter(lines, tabs)
+    records = _records(lines, delimiter)
+    if '\\"' in text and any(one.kind for one in records):  # some programs write \" for a quote within quotes
+        escaped = _records(lines, delimiter, escape="\\")
+        if sum(map(_is_open, escaped)) < sum(map(_is_open, records)):
+            records = escaped
+    heading = records[0].cells
+    longest = max((len(_without_blank_end(one.cells, 1)) for one in records[1:]), default=1)
+    heading = _without_blank_end(heading, longest)
+    is_single = len(heading) == 1  # which nobody quotes
+    records = [_alone(one, lines) for one in records] if is_single else _separate(records, lines, delimiter, len(heading))
+    body = [one for one in records[1:] if any(map(str.strip, one.cells)) or delimiter in lines[one.first]]
+    return _rows(body, _Record(0, 0, heading), delimiter, start)
+
+
+def _is_open(record: _Record) -> bool:
+    return record.kind == "open"
+
+
+def _delimiter(lines: Sequence[str], tabs: bool) -> str:
+    """Choose what stands between cells: among the marks of the heading the one that most lines have as often."""
+    if tabs and ("\t" in lines[0] or not any(mark in lines[0] for mark in ",;|")):
+        return "\t"
+    scores = {}
+    for mark in DELIMITERS:
+        counts = [len(cells) for cells in csv.reader(islice(iter(lines), _SAMPLE), delimiter=mark)]
+        if counts[0] > 1:
+            scores[mark] = (sum(count == counts[0] for count in counts) / len(counts), counts[0])
+    return max(scores, key=lambda mark: scores[mark]) if scores else "\t" if tabs else ","
+
+
+def _split(line: str, delimiter: str) -> list[str]:
+    """Take one line apart, quotes being letters."""
+    return line.rstrip("\r\n").split(delimiter)
+
+
+def _records(lines: Sequence[str], delimiter: str, escape: str | None = None) -> list[_Record]:
+    """Take lines together to records; where a quote never closes, its line is a record of its own and the next line starts anew."""
+    limit = csv.field_size_limit(1 << 30)
+    try:
+        records: list[_Record] = []
+        here = n_open = 0
+        while here < len(lines):
+            rest = (lines[number] for number in range(here, len(lines)))
+            reader = csv.reader(rest, delimiter=delimiter, strict=True, skipinitialspace=True, escapechar=escape)
+            base = here
+            try:
+                for cells in reader:
+                    records.append(_Record(here, base + reader.line_num - 1, cells))
+                    here = base + reader.line_num
+            except csv.Error:
+                records.append(_Record(here, here, _split(lines[here], delimiter), "open"))
+                here += 1
+                n_open += 1
+                if n_open > _MAX_OPEN:
+                    return [_Record(number, number, _split(line, delimiter)) for number, line in enumerate(lines)]
+        return records
+    finally:
+        csv.field_size_limit(limit)
+
+
+def _alone(record: _Record, lines: Sequence[str]) -> _Record:
+    """Return a record of a table of one column: a comma is no delimiter there."""
+    if len(record.cells) == 1 and not record.kind:
+        return record
+    return _Record(record.first, record.last, ["".join(lines[record.first : record.last + 1]).rstrip("\r\n")], record.kind)
+
+
+def _separate(records: list[_Record], lines: Sequence[str], delimiter: str, n_cells: int) -> list[_Record]:
+    """Undo records that a quote made of lines each of which is a whole row: as many cells, and one of them known from its column."""
+    if all(one.first == one.last for one in records):
+        return records
+    seen: list[set[str]] = [set() for _ in range(n_cells)]
+    for one in records:
+        if one.first == one.last and len(one.cells) == n_cells:
+            for known, cell in zip(seen, one.cells, strict=True):
+                known.add(cell.strip())
+    separate: list[_Record] = []
+    for one in records:
+        parts = [_split(lines[number], delimiter) for number in range(one.first, one.last + 1)] if one.last > one.first else []
+        if parts and all(
+            len(part) == n_cells and any(cell.strip() in known for cell, known in zip(part, seen, strict=True)) for part in parts
+        ):
+            separate += [_Record(one.first + place, one.first + place, part, "split") for place, part in enumerate(parts)]
+        else:
+            separate.append(one)
+    return separate
+
+
+def _rows(body: list[_Record], heading: _Record, delimiter: str, start: int) -> Delimited:
+    named = [cell.strip() for cell in heading.cells]
+    is_heading = not _is_data(named, body)
+    numbered = [f"column {place}" for place in range(1, len(named) + 1)]
+    names = [cell or numbered[place] for place, cell in enumerate(named)] if is_heading else numbered
+    read = Delimited(names, {}, delimiter=delimiter, unnamed_first=is_heading and named[0] in ("", "Unnamed: 0"))
+    if not is_heading:
+        body = [heading, *body]
+        if not all(map(_is_number, named)):
+            read.notes.append("the first line holds values and no names: its columns are numbered")
+    if is_heading and len(names) > 1 and body and all(len(one.cells) == len(names) + 1 and one.cells[-1].strip() for one in body):
+        read.names, read.unnamed_first = ["column 0", *names], True  # R names all columns but the first, which names the rows
+    n_cells, n_short = len(read.names), 0
+    letters: dict[str, list[int]] = {"open": [], "split": []}
+    for number, one in enumerate(body, 1):
+        cells = _without_blank_end(one.cells, n_cells)
+        if is_heading and len(named) > 1 and [cell.strip() for cell in cells] == named:
+            read.lost.append(LostRow(number, "repeats the heading"))
+        elif one.kind == "open" and len(cells) != n_cells:
+            read.lost.append(LostRow(number, f"line {start + one.first + 1} opens a quote that never closes", tuple(cells)))
+        elif len(cells) > n_cells:
+            read.lost.append(LostRow(number, f"{counted(len(cells), 'cell')}, the heading has {n_cells}", tuple(cells)))
+        else:
+            n_short += len(cells) < n_cells
+            if one.kind:
+                letters[one.kind].append(number)
+            read.rows[number] = cells + [""] * (n_cells - len(cells))
+    if n_short:
+        what = "1 row is" if n_short == 1 else f"{n_short:,} rows are"
+        read.notes.append(f"{what} shorter than the heading: the missing cells at the end count as blank")
+    for kind, why in (("open", "never closes"), ("split", "would swallow whole rows")):
+        if rows := letters[kind]:
+            shown = ", ".join(map(str, rows[:5])) + (", …" if len(rows) > 5 else "")
+            read.notes.append(f"a quote that {why} is read as a letter (row {shown})")
+    return read
+
+
+def _without_blank_end(cells: list[str], at_least: int) -> list[str]:
+    """Drop blank cells behind the last column."""
+    end = len(cells)
+    while end > at_least and not cells[end - 1].strip():
+        end -= 1
+    return cells[:end]
+
+
+def _is_data(heading: Sequence[str], body: Sequence[_Record]) -> bool:
+    """Tell whether a first line is data: numbers alone, or words that stand in their own columns again."""
+    if all(map(_is_number, heading)):
+        return True
+    if len(heading) < 2 or not heading[0] or any(cell.lower() in _KNOWN for cell in heading):
+        return False
+    for one in body[:5000]:
+        cells = [cell.strip() for cell in one.cells]
+        if cells != heading and any(name and name == cell for name, cell in zip(heading, cells, strict=False)):
+            return True
+    return False
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True

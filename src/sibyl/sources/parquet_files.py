@@ -1,0 +1,126 @@
+"""Parquet files as frames: every type of column, whatever it holds, and nothing unfolded beyond the limit."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sibyl.errors import DataError
+from sibyl.sources.limits import check_unfolded
+
+_INDEX = re.compile(r"__index_level_\d+__")  # how pandas names the column of its row labels
+_BATCH = 8192
+_POINTER = 8  # bytes of each cell in a frame, at least
+
+
+def read_parquet(path: Path) -> tuple[pd.DataFrame, list[Any] | None]:
+    """Read a file.
+
+    Returns
+    -------
+    frame : DataFrame
+        Dates, times and durations are numpy's; lists are Arrow's; texts and all else are objects; whole numbers with gaps are pandas'
+        own, so that large ones stay exact. Bytes that are not UTF-8 are lone surrogates.
+    index : list, optional
+        The row labels of a frame that pandas wrote.
+
+    Raises
+    ------
+    DataError
+        If it is damaged, two columns have one name, or it unfolds beyond the limit.
+    """
+    try:
+        schema = pq.read_schema(path)
+        texts = [field.name for field in schema if pa.types.is_string(field.type) or pa.types.is_large_string(field.type)]
+        file = pq.ParquetFile(path, read_dictionary=texts)
+        check_unfolded(path, _size(file.metadata))
+        table = _gathered(path, file)
+        names = table.column_names
+        twice = next((name for name in names if names.count(name) > 1), None) if len(set(names)) < len(names) else None
+        if twice is not None:
+            raise DataError(f"{path}: two columns are named {twice!r}; rename one")
+        indices = [name for name in names if _INDEX.fullmatch(name)] if len(names) > 1 else []
+        columns = {name: _series(table.column(name)) for name in names}
+    except (
+        pa.ArrowException, OSError, ValueError, OverflowError, TypeError, KeyError, NotImplementedError, RecursionError, MemoryError,
+    ) as error:  # fmt: skip
+        raise DataError(f"{path}: damaged or not a parquet file ({_reason(error)}); write it again") from None
+    index = list(columns[indices[0]]) if len(indices) == 1 else None
+    if len(indices) < len(columns):
+        columns = {name: column for name, column in columns.items() if name not in indices}
+    frame = pd.DataFrame(columns, index=pd.RangeIndex(table.num_rows), copy=False)
+    frame.index = pd.RangeIndex(1, len(frame) + 1)
+    return frame, index
+
+
+def _reason(error: BaseException) -> str:
+    return " ".join(str(error).encode("utf-8", "replace").decode().split())[:120] or type(error).__name__
+
+
+def _size(metadata: Any) -> int:
+    encoded = sum(metadata.row_group(number).total_byte_size for number in range(metadata.num_row_groups))
+    return int(max(encoded, metadata.num_rows * metadata.num_columns * _POINTER))
+
+
+def _gathered(path: Path, file: Any) -> pa.Table:
+    batches, n_bytes = [], 0
+    for batch in file.iter_batches(batch_size=_BATCH):
+        n_bytes += batch.nbytes
+        check_unfolded(path, n_bytes)
+        batches.append(batch)
+    return pa.Table.from_batches(batches, file.schema_arrow) if not batches else pa.Table.from_batches(batches)
+
+
+def _series(column: Any) -> pd.Series[Any]:
+    kind, types = column.type, pa.types
+    if types.is_dictionary(kind):
+        return _objects([value for chunk in column.chunks for value in _of_dictionary(chunk)])
+    if types.is_boolean(kind):
+        return _objects(column.to_pylist()) if column.null_count else pd.Series(column.to_numpy())
+    if types.is_integer(kind):
+        if not column.null_count:
+            return pd.Series(column.to_numpy())
+        filled = column.fill_null(0).to_numpy()
+        mask = np.asarray(column.is_null().to_numpy(), bool)
+        return pd.Series(pd.array(filled, dtype=str(filled.dtype).replace("i", "I", 1).replace("uI", "UI", 1))).mask(mask)
+    if types.is_floating(kind):
+        return pd.Series(column.to_numpy())
+    if types.is_decimal(kind):
+        return pd.Series(column.cast(pa.float64(), safe=False).to_numpy())
+    if types.is_timestamp(kind) or types.is_date(kind):
+        unit = kind.unit if types.is_timestamp(kind) else "s" if types.is_date32(kind) else "ms"
+        return pd.Series(column.cast(pa.timestamp(unit)).to_numpy())  # moments of a zone are those of UTC
+    if types.is_duration(kind):
+        return pd.Series(column.to_numpy())
+    if types.is_time(kind):
+        whole = column.cast(pa.int32() if types.is_time32(kind) else pa.int64()).cast(pa.int64())
+        return pd.Series(whole.cast(pa.duration(kind.unit)).to_numpy())
+    if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
+        return pd.Series(pd.arrays.ArrowExtensionArray(column))
+    return _objects(_plain(column))
+
+
+def _objects(values: list[Any]) -> pd.Series[Any]:
+    array = np.empty(len(values), object)
+    array[:] = values
+    return pd.Series(array, dtype=object)  # pandas 3 would make texts of another type of them
+
+
+def _of_dictionary(chunk: Any) -> list[Any]:
+    words = [*_plain(chunk.dictionary), None]
+    return [words[place] for place in chunk.indices.fill_null(len(words) - 1).to_pylist()]
+
+
+def _plain(column: Any) -> list[Any]:
+    try:
+        values: list[Any] = column.to_pylist()
+    except UnicodeDecodeError:
+        column = column.cast(pa.large_binary() if pa.types.is_large_string(column.type) else pa.binary())
+        values = [None if one is None else one.decode("utf-8", "surrogateescape") for one in column.to_pylist()]
+    return values
