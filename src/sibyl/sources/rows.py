@@ -149,7 +149,7 @@ def find_label_column(table: RawTable, label_column: str | None) -> str | None:
     return named([name for name in names if not is_coordinate(name, names)], LABEL_NAMES)
 
 
-def _texts(cells: pd.Series) -> list[str]:  # type: ignore[type-arg]
+def _texts(cells: pd.Series[Any]) -> list[str]:
     return [cell_text(value).strip() for value in cells]
 
 
@@ -175,7 +175,7 @@ def _usual_names(
     return None, [str(number) for number in table.frame.index]
 
 
-def _is_quantity(cells: pd.Series, names: list[str]) -> bool:  # type: ignore[type-arg]
+def _is_quantity(cells: pd.Series[Any], names: list[str]) -> bool:
     """Tell whether a column with the name of names holds numbers that are not whole: its values happen to differ."""
     return any("." in name for name in names[:50]) and bool(pd.to_numeric(pd.Series(names[:50]), errors="coerce").notna().all())
 

@@ -1,0 +1,183 @@
+"""No row and no class of a table goes without a word, whatever its quotes, gaps and names are like."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sibyl.errors import DataError
+from sibyl.labeling.run import label_items
+from sibyl.sources.naming import label_text, only_labels
+from sibyl.sources.open import Source, open_source
+
+KINDS = {"weather": "will it rain {} in town", "banking": "pay {} euros from my account", "travel": "book a flight on day {}"}
+
+
+def opened(path: Path, content: str | bytes, **settings: Any) -> Source:
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return open_source(path, **settings)
+
+
+def texts(n: int, delimiter: str = ",") -> list[str]:
+    """Lines of a table of texts, the first of each kind labelled."""
+    kinds = list(KINDS)
+    rows = [KINDS[kinds[i % 3]].format(i) + delimiter + (kinds[i] if i < 3 else "") for i in range(n)]
+    return [f"text{delimiter}label", *rows]
+
+
+def said(source: Source) -> str:
+    return "\n".join(source.notes)
+
+
+def found(source: Source) -> int:
+    return len(source.items) + len(source.skipped)
+
+
+@pytest.mark.parametrize("bad", ["caf\xe9 on sunday,weather", "rain, and much of it,weather", ",weather"])
+def test_a_class_whose_only_example_cannot_be_read_stops_the_run(tmp_path: Path, bad: str) -> None:
+    lines = texts(12)
+    lines[1] = bad
+    path = tmp_path / "t.csv"
+    path.write_bytes("\n".join(lines).encode("latin-1"))
+    with pytest.raises(DataError, match=r"no example of class 'weather' can be used: '(row )?1' is skipped"):
+        label_items(path)
+    lines[4] = lines[4] + "weather"  # another example of the class is there
+    path.write_bytes("\n".join(lines).encode("latin-1"))
+    labelling = label_items(path)
+    assert set(labelling.class_names) == {*KINDS}
+    assert any("1 of the examples cannot be used" in note for note in labelling.summary.notes)
+
+
+def test_a_class_in_a_json_line_that_cannot_be_read_stops_the_run(tmp_path: Path) -> None:
+    lines = [f'{{"text": "sentence number {i} of a kind", "label": "{"ab"[i % 2] if i < 2 else ""}"}}' for i in range(9)]
+    lines[1] = lines[1][:-1] + ","
+    (tmp_path / "t.jsonl").write_text("\n".join(lines))
+    with pytest.raises(DataError, match="no example of class 'b' can be used: 'row 2' is skipped"):
+        label_items(tmp_path / "t.jsonl")
+
+
+@pytest.mark.parametrize("delimiter", ["\t", ";", ","])
+def test_quotes_that_mean_themselves_swallow_no_rows(tmp_path: Path, delimiter: str) -> None:
+    lines = texts(30, delimiter)
+    lines[9] = '"' + lines[9]
+    lines[20] = lines[20].removesuffix(delimiter) + '"' + delimiter
+    source = opened(tmp_path / ("t.tsv" if delimiter == "\t" else "t.csv"), "\n".join(lines))
+    assert found(source) == len(source.items) == 30
+    assert "read as a letter (row 9" in said(source)
+    assert source.items[8].read().startswith(b'"')
+
+
+def test_quotes_that_are_meant_are_quotes(tmp_path: Path) -> None:
+    frame = pd.DataFrame(
+        {"text": ['says "hi", twice\nand goes on, again', "two, three", 'tab\tand "quote"'] * 4, "label": ["a", "b", ""] * 4}
+    )
+    for separator, name in ((",", "t.csv"), ("\t", "t.tsv"), (";", "s.csv")):
+        frame.to_csv(tmp_path / name, index=False, sep=separator)
+        source = open_source(tmp_path / name)
+        assert [item.read().decode() for item in source.items] == frame["text"].tolist()
+        assert not source.notes
+    (tmp_path / "spark.csv").write_text(
+        'text,label\n"He said \\"hello\\", and left",a\nsomething else here,b\nmore words than two,\n'
+    )
+    assert open_source(tmp_path / "spark.csv").items[0].read() == b'He said "hello", and left'
+
+
+def test_a_quote_that_never_closes_costs_nothing_after_it(tmp_path: Path) -> None:
+    lines = texts(40)
+    lines[23] = '"' + lines[23]
+    source = opened(tmp_path / "t.csv", "\n".join(lines))
+    assert len(source.items) == 40
+    assert "a quote that never closes is read as a letter (row 23)" in said(source)
+
+
+def test_short_rows_are_filled_and_blank_rows_counted(tmp_path: Path) -> None:
+    rows = "".join(f"{i * 1.5 % 7},{i % 5}.25\n" for i in range(60))
+    source = opened(tmp_path / "t.csv", f"a,b,label\n1.5,2.5,x\n9.5,1.5,y\n,,\n\n{rows}")
+    assert found(source) == 63
+    assert [(one.name, one.reason) for one in source.skipped] == [("3", "no values")]
+    assert source.items[2].name == "4"
+    assert "60 rows are shorter than the heading" in said(source)
+    source = opened(tmp_path / "t.csv", "a,b\n1,2,\n3,4,,\n5,7,8\n")
+    assert [item.name for item in source.items] == ["1", "2"]
+    assert [(one.name, one.reason) for one in source.skipped] == [("row 3", "3 cells, the heading has 2")]
+
+
+def test_headings_of_other_programs(tmp_path: Path) -> None:
+    numbers = "\n".join(f'"r{i}",{i % 4}.5,{i % 3}' for i in range(8))
+    source = opened(tmp_path / "r.csv", f'"a","b"\n{numbers}\n')  # as R writes
+    assert source.names == tuple(f"r{i}" for i in range(8))
+    source = opened(tmp_path / "sep.csv", "sep=;\ntext;label\nwhat a fine day;a\nthe other thing here;\n")
+    assert source.modality == "text"
+    assert source.labels == {"1": "a"}
+    twice = "text,label\nwhat a fine day,a\ntext,label\nthe other thing here,\n"  # two files joined
+    source = opened(tmp_path / "joined.csv", twice)
+    assert [one.reason for one in source.skipped] == ["repeats the heading"]
+    for content in ("sep=;\n", "sep=;\ntext;label\n"):
+        with pytest.raises(DataError, match="heading"):
+            opened(tmp_path / "only.csv", content)
+    source = opened(tmp_path / "none.csv", "red,1.5\nblue,2.5\nred,3.5\nblue,9\n")
+    assert len(source.items) == 4
+    assert "the first line holds values and no names" in said(source)
+
+
+def test_names_that_repeat_are_said_and_are_no_feature(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    frame = pd.DataFrame({"id": np.arange(30) // 3 + 1000, "a": draw.normal(size=30), "b": draw.normal(size=30)})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    source = open_source(tmp_path / "t.csv")
+    assert source.matrix is not None
+    assert source.matrix.shape == (30, 2)
+    assert "column 'id' repeats: 10 different in 30 rows" in said(source)
+
+
+@pytest.mark.parametrize("name", ["id", "file", "Path", "filename", "item"])
+def test_a_column_of_names_names_the_rows(tmp_path: Path, name: str) -> None:
+    frame = pd.DataFrame({name: [f"x{i}.dat" for i in range(6)], "a": [1.5, 2, 3, 4, 5, 7], "b": list("ppqqrr")})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    assert open_source(tmp_path / "t.csv").names == tuple(frame[name])
+    frame.set_index(frame[name]).drop(columns=name).to_parquet(tmp_path / "t.parquet")
+    assert open_source(tmp_path / "t.parquet").names == tuple(frame[name])
+    shuffled = frame.drop(columns=name).sample(frac=1, random_state=1)
+    shuffled.to_csv(tmp_path / "s.csv")
+    shuffled.to_parquet(tmp_path / "s.parquet")
+    assert open_source(tmp_path / "s.csv").names == open_source(tmp_path / "s.parquet").names == tuple(map(str, shuffled.index))
+
+
+@pytest.mark.parametrize(
+    "word", ["NaN", "nan", "NA", "N/A", "None", "null", "?", "-", "unlabeled", "Unlabelled", "[]", "-1", "#N/A", "<NA>"]
+)
+def test_words_that_mean_unlabelled_are_no_class(tmp_path: Path, word: str) -> None:
+    lines = [line + word if line.endswith(",") and i % 2 else line for i, line in enumerate(texts(24))]
+    source = opened(tmp_path / "t.csv", "\n".join(lines))
+    assert set(source.labels.values()) == {*KINDS}
+    assert len(source.labels) == 3
+    if word != "[]":  # an empty list is plainly no label
+        assert f"× {word!r} count as not labelled" in said(source)
+
+
+def test_signs_may_be_classes() -> None:
+    assert only_labels(["+", "-", "", "-"])[0] == ["+", "-", "", "-"]
+    assert only_labels(["1", "-1", "", "1"])[0] == ["1", "-1", "", "1"]
+    assert only_labels(["0", "1", "2", "-1"])[0] == ["0", "1", "2", ""]
+    assert only_labels(["cat", "-", "dog"])[0] == ["cat", "", "dog"]
+
+
+def test_labels_of_every_type() -> None:
+    values: list[Any] = [3.0, ["cat"], [], "['cat']", '["cat"]', None, float("nan"), b"cat", True, "e\u0301", "[1, 2"]
+    assert [label_text(value) for value in values] == ["3", "cat", "", "cat", "cat", "", "", "cat", "True", "é", "[1, 2"]
+
+
+def test_lists_of_labels(tmp_path: Path) -> None:
+    rows = [
+        f'{{"text": "sentence number {i} of a kind", "label": {["[]", chr(34) + "b" + chr(34), "[" + chr(34) + "a" + chr(34) + "]"][min(i, 2) if i < 3 else 0]}}}'
+        for i in range(9)
+    ]
+    source = opened(tmp_path / "t.jsonl", "\n".join(rows))
+    assert source.labels == {"2": "b", "3": "a"}
+    rows[4] = '{"text": "sentence of two kinds here", "label": ["a", "b"]}'
+    with pytest.raises(DataError, match=r"row 5 of column 'label' has 2 labels \('a', 'b'\), and an item can have one"):
+        opened(tmp_path / "t.jsonl", "\n".join(rows))
