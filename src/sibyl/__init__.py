@@ -5,6 +5,7 @@ Public names are imported when first used, so that ``import sibyl`` costs next t
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
     from sibyl.training.pretrain import pretrain
 
 __version__ = "0.1.0"
+
+# onnxruntime writes a device id and queues reports of its use unless it is told not to before it is imported; the hub's client, too.
+# Nothing leaves this machine unless somebody asks for a download.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 _HOME = {
     "METHODS": "sibyl.methods",

@@ -13,15 +13,30 @@ SibylError
 from __future__ import annotations
 
 import difflib
+import json
+import re
+import shlex
 from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, distribution
+from urllib.parse import unquote, urlsplit
+
+_OBJECT = re.compile(r"<[^<>]* at 0x[0-9a-fA-F]+>")
 
 
 class SibylError(Exception):
     """Base class of all errors that Sibyl raises on purpose."""
 
 
+def without_addresses(message: str) -> str:
+    """Return what a library says without the addresses of its objects, which differ from run to run and mean nothing to a person."""
+    return _OBJECT.sub("the data", message)
+
+
 class UserError(SibylError):
     """What the user can mend; the message is one clear sentence, safe to show."""
+
+    def __str__(self) -> str:
+        return without_addresses(super().__str__())
 
 
 class DataError(UserError):
@@ -56,6 +71,22 @@ class UnknownName(UserError):
         super().__init__(f"unknown {kind} {name!r}; {hint}")
 
 
+def install_line(extra: str) -> str:
+    """Return the command that installs an extra into this environment: from the index, or from the checkout that sibyl runs from."""
+    try:
+        origin = json.loads(distribution("sibyl-learn").read_text("direct_url.json") or "{}")
+    except (PackageNotFoundError, ValueError):
+        origin = {}
+    url = urlsplit(str(origin.get("url", "")))
+    if url.scheme != "file":
+        return f"pip install 'sibyl-learn[{extra}]'"
+    editable = "-e " if origin.get("dir_info", {}).get("editable") else ""
+    place = unquote(url.path)
+    if not place.endswith(".whl"):
+        return f"pip install {editable}{shlex.quote(f'{place}[{extra}]')}"
+    return "pip install " + shlex.quote(f"sibyl-learn[{extra}] @ {origin['url']}")
+
+
 class MissingExtra(SibylError):
     """An optional library is not installed.
 
@@ -70,4 +101,4 @@ class MissingExtra(SibylError):
     """
 
     def __init__(self, library: str, extra: str, purpose: str) -> None:
-        super().__init__(f"{purpose} needs {library}; install it with: pip install 'sibyl-learn[{extra}]'")
+        super().__init__(f"{purpose} needs {library}; install it with: {install_line(extra)}")

@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import sys
+import tempfile
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -212,12 +213,19 @@ def content_key(value: object) -> str:
 
 
 def cache_folder() -> Path:
-    """Return the folder for things that can be computed again: ``$SIBYL_CACHE``, or ``sibyl`` in the platform's cache folder."""
+    """Return the folder for things that can be computed again: ``$SIBYL_CACHE``, or ``sibyl`` in the platform's cache folder.
+
+    Where the user has no home, as in a container that runs under a number, it lies in the folder for temporary files.
+    """
     chosen = os.environ.get("SIBYL_CACHE")
     if chosen:
         return Path(chosen).expanduser()
+    try:
+        home = Path.home()
+    except RuntimeError:  # neither $HOME nor an entry in the list of users
+        home = Path(tempfile.gettempdir()) / f"sibyl-of-user-{os.getuid()}"
     if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "sibyl" / "cache"
+        return Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local") / "sibyl" / "cache"
     if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "sibyl"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sibyl"
+        return home / "Library" / "Caches" / "sibyl"
+    return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "sibyl"

@@ -20,6 +20,14 @@ def counted(number: int, one: str, many: str = "") -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
+def printable(text: str) -> str:
+    """Return a text with escapes in the place of control characters: a name from the data must not steer the terminal.
+
+    So the code that clears a screen is written out, and a mark that turns the direction of reading shows itself.
+    """
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
+
+
 def quoted(names: Sequence[str], at_most: int = 8) -> str:
     """Return names in quotes, the first of many."""
     return ", ".join(map(repr, names[:at_most])) + (", …" if len(names) > at_most else "")

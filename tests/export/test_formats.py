@@ -48,17 +48,42 @@ def export(photos: Path, *formats: str) -> tuple[pd.DataFrame, Path]:
     return table[~table["status"].str.startswith("skipped")], out
 
 
-@pytest.mark.parametrize("name", ["folders", "links", "fiftyone"])
+@pytest.mark.parametrize("name", ["folders", "links"])
 def test_a_folder_for_each_class(photos: Path, name: str) -> None:
     table, out = export(photos, name)
-    files = [path for path in (out / name).rglob("*") if path.is_file() and path.name != MARK]
+    files = [path for path in (out / name).rglob("*") if path.is_file() and path.name not in (MARK, "classes.json")]
     assert len(files) == len(table) == 24
-    assert len(list((out / name).iterdir())) == 4  # the mark, too
+    assert len(list((out / name).iterdir())) == 5  # the mark and the key, too
+    assert json.loads((out / name / "classes.json").read_text()) == {safe_name(label): label for label in CLASSES}
     assert {path.is_symlink() for path in files} == {name == "links"}
     by_content = {(photos / item).read_bytes(): label for item, label in zip(table["item"], table["label"], strict=True)}
     folder_of = {label: safe_name(label) for label in CLASSES}
     assert all(path.parent.name == folder_of[by_content[path.read_bytes()]] for path in files)
     assert not (out / "green").exists()
+
+
+def test_fiftyone(photos: Path) -> None:
+    table, out = export(photos, "fiftyone")
+    described = json.loads((out / "fiftyone" / "labels.json").read_text(encoding="utf-8"))
+    assert described["classes"] == list(CLASSES)
+    files = {path.stem: path for path in (out / "fiftyone" / "data").iterdir()}
+    assert set(files) == set(described["labels"])
+    by_item = table.set_index("item")
+    for stem, one in described["labels"].items():
+        item = one["attributes"]["item"]
+        assert files[stem].read_bytes() == (photos / item).read_bytes()
+        assert described["classes"][one["label"]] == by_item.loc[item, "label"]
+        assert one["confidence"] == pytest.approx(by_item.loc[item, "confidence"], abs=1e-5)
+        assert one["attributes"]["by_person"] == (item in NAMES)
+
+
+def test_an_export_inside_the_pile_is_not_labelled_again(photos: Path) -> None:
+    label(photos, dict(zip(NAMES, CLASSES, strict=True)), photos.parent / "encoder.onnx", photos / "out", export=["folders"])
+    again = label(photos, dict(zip(NAMES, CLASSES, strict=True)), photos.parent / "encoder.onnx", photos.parent / "elsewhere")
+    old = again[again["item"].str.startswith("out/")].set_index("item")["status"]
+    assert old["out/folders"].startswith("skipped: folder that sibyl wrote")
+    assert all(status.startswith("skipped") for status in old)
+    assert len(again) - len(old) == 25
 
 
 @pytest.mark.parametrize("links", [False, True])
@@ -142,6 +167,13 @@ def test_an_unknown_format_costs_no_work(tmp_path: Path) -> None:
     with pytest.raises(UnknownName, match="did you mean folders"):
         label(tmp_path / "absent", {}, out=tmp_path / "out", export=["folder"])
     assert set(FORMATS) == {"folders", "links", "label-studio", "fiftyone", "cleanlab", "datasets"}
+
+
+def test_long_names_below_a_deep_folder_stay_apart() -> None:
+    deep = "/".join(["a folder with a long name"] * 9)
+    safe = [safe_name(f"{deep}/{number}.jpg".replace("/", "__")) for number in range(50)]
+    assert len(set(safe)) == 50
+    assert safe[7].endswith("__7.jpg")
 
 
 @pytest.mark.parametrize("name", ["a" * 400 + ".jpg", "😀" * 90, "..", "", "nul.txt", "x/y\0z", " . "])

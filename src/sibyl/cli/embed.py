@@ -55,6 +55,7 @@ def embed_command(
     from sibyl.features import KIND
     from sibyl.folders import check_apart, check_replaceable
     from sibyl.sources.open import open_source
+    from sibyl.wording import printable
 
     check_replaceable(out, KIND)  # before hours of work
     console = Console(stderr=True)
@@ -80,7 +81,7 @@ def embed_command(
         )
     problems = (done.problem,) if done.problem else ()
     for line in (*pile.notes, *notes, *problems, *(f"skipped {one.name}: {one.reason}" for one in (*pile.skipped, *done.skipped))):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
     figures: dict[str, str | int] = {
         "features": str(out), "rows": len(features), "dim": features.dim, "classes": len(features.class_names), "views": views,
     }  # fmt: skip

@@ -28,7 +28,7 @@ def suggest_command(
     from rich.table import Table
 
     from sibyl.labeling.next_labels import next_labels
-    from sibyl.labeling.report import printable
+    from sibyl.wording import printable
 
     found = next_labels(out, number)
     if as_json:

@@ -12,7 +12,7 @@ from sibyl.encoders.encoder import Encoder
 from sibyl.encoders.measured import Measured, measured
 from sibyl.encoders.packaged import EXTRA, PackagedFile
 from sibyl.encoders.weights import WITHOUT_WEIGHTS, cached_weights
-from sibyl.errors import UnknownName
+from sibyl.errors import UnknownName, install_line
 
 _LIBRARIES = {
     "open_clip": ("open_clip", "open_clip"),
@@ -64,11 +64,11 @@ class KnownEncoder:
         if self.library:
             package, extra = _LIBRARIES[self.library]
             if find_spec(package) is None:
-                steps.append(f"pip install 'sibyl-learn[{extra}]'")
+                steps.append(install_line(extra))
         if self.name in _PACKAGED:
             files, libraries = _PACKAGED[self.name]
             if any(find_spec(library) is None for library in libraries) or not all(file.is_sound for file in files):
-                steps.append(f"pip install 'sibyl-learn[{EXTRA}]'")
+                steps.append(install_line(EXTRA))
         if self.weights and not self._has_weights():
             steps.append(f"weights: fetched at first use ({self.weights})")
         return ", ".join(steps)

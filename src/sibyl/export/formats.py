@@ -7,8 +7,9 @@ from functools import partial
 from pathlib import Path
 
 from sibyl.errors import DataError, UnknownName
-from sibyl.export.class_folders import write_class_folders, write_fiftyone_tree
+from sibyl.export.class_folders import write_class_folders
 from sibyl.export.cleanlab_arrays import write_cleanlab_arrays
+from sibyl.export.fiftyone_dataset import write_fiftyone_dataset
 from sibyl.export.hf_dataset import write_hf_dataset
 from sibyl.export.label_studio import write_label_studio
 from sibyl.export.labelled_items import LabelledItems
@@ -18,7 +19,7 @@ from sibyl.storage import write_errors
 FORMATS: dict[str, Callable[[Path, LabelledItems], None]] = {
     "cleanlab": write_cleanlab_arrays,
     "datasets": write_hf_dataset,
-    "fiftyone": write_fiftyone_tree,
+    "fiftyone": write_fiftyone_dataset,
     "folders": write_class_folders,
     "label-studio": write_label_studio,
     "links": partial(write_class_folders, links=True),

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sibyl.storage import Json
-from sibyl.wording import counted
+from sibyl.wording import counted, printable
 
 _NAMED = 3  # skipped items that are named for each reason
 _NUMBER = re.compile(r"\d[\d.,]*\b")
@@ -191,8 +191,3 @@ def _encoder_line(summary: Summary) -> str:
     source = f" ({encoder['preprocessing_from']})" if "preprocessing_from" in encoder else ""
     cached = f"; {counted(summary.cached, 'item')} came from the cache" if summary.cached else ""
     return f"{encoder.get('name', 'features')}{size}{source}{cached}"
-
-
-def printable(text: str) -> str:
-    """Without control characters: a file name must not steer the terminal."""
-    return "".join(letter if letter.isprintable() else "�" for letter in text)

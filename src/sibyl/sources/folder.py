@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sibyl.errors import DataError
+from sibyl.folders import MARK
 from sibyl.sources.item import FolderItems, Skipped
 
 MAX_BYTES = 1 << 30
@@ -38,7 +39,7 @@ def walk_folder(root: str | Path, leave_out: Iterable[str | Path] = (), refuse: 
     """Find the files below a folder.
 
     Links to folders are followed, each folder is searched once, and folders that really lie below `root` go first. Hidden folders
-    are named, but not searched. Empty files, files above 1 GiB and names that are not UTF-8 are skipped.
+    and those that Sibyl itself wrote (exports, features) are named, but not searched. Empty files, files above 1 GiB and names that are not UTF-8 are skipped.
 
     Parameters
     ----------
@@ -101,6 +102,9 @@ class _Search:
                 entries = sorted(os.scandir(here), key=lambda entry: entry.name)
             except OSError as error:
                 self._skip(below or ".", f"folder cannot be opened ({error.strerror})")
+                continue
+            if below and any(entry.name == MARK for entry in entries):
+                self._skip(below.rstrip("/"), "folder that sibyl wrote: name it itself to label what it holds")
                 continue
             for entry in entries:
                 self._entry(entry, f"{below}{entry.name}", waiting)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import overload
 
+from sibyl.errors import without_addresses
+
 
 @dataclass(frozen=True, slots=True)
 class Item:
@@ -112,3 +114,6 @@ class Skipped:
 
 class Unreadable(Exception):
     """One item cannot be read; the message is the reason. Whoever reads many items catches it, skips the item and names it."""
+
+    def __str__(self) -> str:
+        return without_addresses(super().__str__())
