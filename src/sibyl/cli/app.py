@@ -32,10 +32,11 @@ def options(
     """Learn a classification task from one labelled example per class, and let the unlabelled rest teach."""
 
 
-def _say_version(asked: bool) -> None:
+def _say_version(asked: bool) -> bool:
     if asked:
         typer.echo(f"sibyl {__version__}")
         raise typer.Exit
+    return asked
 
 
 def main() -> None:
