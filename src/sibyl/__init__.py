@@ -15,11 +15,13 @@ if TYPE_CHECKING:
     from sibyl.estimators.transductive import SIBClassifier, TransductiveClassifier
     from sibyl.evaluation import Evaluation, evaluate
     from sibyl.features import Features, check_disjoint
+    from sibyl.labeling.first_items import first_items
     from sibyl.labeling.label import label
     from sibyl.methods import METHODS, LearnedMethod, Method, build_method
     from sibyl.methods.checkpoint import load_method, save_method
     from sibyl.methods.sib import SIB, adapt
     from sibyl.pretrained import load
+    from sibyl.reviewing.notebook import review
     from sibyl.tasks import Episode, Solution, Task
     from sibyl.training.meta_train import meta_train
     from sibyl.training.pretrain import pretrain
@@ -54,11 +56,13 @@ _HOME = {
     "build_method": "sibyl.methods",
     "check_disjoint": "sibyl.features",
     "evaluate": "sibyl.evaluation",
+    "first_items": "sibyl.labeling.first_items",
     "label": "sibyl.labeling.label",
     "load": "sibyl.pretrained",
     "load_method": "sibyl.methods.checkpoint",
     "meta_train": "sibyl.training.meta_train",
     "pretrain": "sibyl.training.pretrain",
+    "review": "sibyl.reviewing.notebook",
     "save_method": "sibyl.methods.checkpoint",
 }
 
@@ -85,11 +89,13 @@ __all__ = [
     "build_method",
     "check_disjoint",
     "evaluate",
+    "first_items",
     "label",
     "load",
     "load_method",
     "meta_train",
     "pretrain",
+    "review",
     "save_method",
 ]
 

@@ -47,9 +47,9 @@ def review_command(
     (OUT/review.jsonl); the same command goes on later. Finish writes what sibyl label writes.
     """
     from sibyl.labeling.saved_run import FILE as RUN
-    from sibyl.review.journal import FILE
-    from sibyl.review.pile import Opening
-    from sibyl.review.serve import serve
+    from sibyl.reviewing.journal import FILE
+    from sibyl.reviewing.pile import Opening
+    from sibyl.reviewing.serve import serve
 
     is_run = any((source / name).is_file() for name in (FILE, RUN))
     opening = Opening(

@@ -98,9 +98,10 @@ def labelled_items(
     by_item = table.set_index("item")
     number = {name: index for index, name in enumerate(class_names)}
     labels = np.array([number[str(label)] for label in by_item.loc[list(names), "label"]], np.int64)
-    by_person = (by_item.loc[list(names), "status"] == "example").to_numpy(bool)
+    status = by_item.loc[list(names), "status"]
+    by_person = status.isin(["example", "confirmed"]).to_numpy(bool)
     probabilities = np.eye(len(class_names), dtype=np.float32)[labels]
-    probabilities[~by_person] = query_probabilities
+    probabilities[~by_person] = query_probabilities[(status[status != "example"] != "confirmed").to_numpy(bool)]
     return LabelledItems(source, class_names, names, labels, probabilities, by_person, matrix, method)
 
 

@@ -74,7 +74,7 @@ def choose_classes(table: pd.DataFrame, class_names: tuple[str, ...], limits: Pa
     """
     columns = ["label", "confidence"]
     labelled = table.loc[table["status"] == "labelled", columns].sort_values("confidence", ascending=False, kind="stable")
-    examples = table.loc[table["status"] == "example", columns]
+    examples = table.loc[table["status"].isin(["example", "confirmed"]), columns]
     by_class = {str(name): rows.index.to_numpy() for name, rows in labelled.groupby("label", sort=False)}
     given = {str(name): rows.index.to_numpy() for name, rows in examples.groupby("label", sort=False)}
     nothing = np.zeros(0, np.int64)

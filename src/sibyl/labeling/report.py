@@ -21,7 +21,7 @@ _NUMBER = re.compile(r"\d[\d.,]*\b")
 
 @dataclass(frozen=True)
 class Counts:
-    """How the items of a table of labels divide; ``found = labelled + examples + skipped``.
+    """How the items of a table of labels divide; ``found = labelled + examples + confirmed + skipped``.
 
     Parameters
     ----------
@@ -35,6 +35,8 @@ class Counts:
         Labelled items per class, most frequent first.
     reasons : mapping of str to int
         Skipped items per reason, most frequent first.
+    confirmed : int
+        Items whose label a person confirmed in ``sibyl review``, and which are no examples.
     skipped_names : mapping of str to list of str
         The first few of them by name, per reason; the table names them all.
     """
@@ -48,6 +50,7 @@ class Counts:
     classes: dict[str, int]
     reasons: dict[str, int]
     skipped_names: dict[str, list[str]]
+    confirmed: int = 0
 
     @classmethod
     def of(cls, table: pd.DataFrame) -> Counts:
@@ -69,6 +72,7 @@ class Counts:
             classes=dict(Counter(str(label) for label in labelled["label"]).most_common()),
             reasons=dict(Counter(reasons).most_common()),
             skipped_names=named,
+            confirmed=int((table["status"] == "confirmed").sum()),
         )
 
     def skipped_lines(self, most: int) -> list[str]:
@@ -161,7 +165,8 @@ def print_summary(console: Console, summary: Summary, max_classes: int = 30, max
         console.print(printable(text), highlight=False, markup=False, soft_wrap=True)
 
     counts = summary.counts
-    parts = f"{counts.labelled:,} labelled + {counted(counts.examples, 'example')} + {counts.skipped:,} skipped"
+    confirmed = f"{counts.confirmed:,} confirmed + " if counts.confirmed else ""
+    parts = f"{counts.labelled:,} labelled + {counted(counts.examples, 'example')} + {confirmed}{counts.skipped:,} skipped"
     what = "file" if not summary.source or Path(summary.source).is_dir() else "item"
     line(f"{counted(counts.found, what)} found = {parts}")
     table = Table("class", "labelled", box=None, pad_edge=False)

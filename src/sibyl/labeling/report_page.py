@@ -279,7 +279,7 @@ def _class(index: int, n_classes: int, choice: ClassChoice, cards: _Cards, on_ma
 
 def _points(shown: ToShow, limits: PageLimits, cache: Path | None) -> tuple[list[_Point], int]:
     number = {name: index for index, name in enumerate(shown.class_names)}
-    with_features = shown.table[shown.table["status"].isin(["example", "labelled"])]
+    with_features = shown.table[shown.table["status"].isin(["example", "confirmed", "labelled"])]
     examples = np.flatnonzero(with_features["status"] == "example").tolist()
     chosen = with_features.iloc[map_rows(len(with_features), examples, limits.map)]
     rows = pd.Index(shown.names, dtype=object).get_indexer(pd.Index(chosen["item"]))
@@ -289,7 +289,7 @@ def _points(shown: ToShow, limits: PageLimits, cache: Path | None) -> tuple[list
         chosen["item"], chosen["label"], chosen["confidence"], chosen["status"], places.tolist(), strict=True
     ):
         group = number[str(label)]
-        example = status == "example"
+        example = status != "labelled"
         opacity = 1.0 if example else 0.25 + 0.65 * float(sure)
         points.append(
             _Point(round(1000 * across), round(700 * down), name, group, _hue(group, len(number)), f"{opacity:.2f}", example)

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sibyl.review.audit import EVERY
-from sibyl.review.guesses import Guesses
+from sibyl.reviewing.audit import EVERY
+from sibyl.reviewing.guesses import Guesses
 
 
 def checking_order(n_items: int, seed: int) -> npt.NDArray[np.int64]:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sibyl.review.frames import Arrays
-from sibyl.review.state import State
+from sibyl.reviewing.frames import Arrays
+from sibyl.reviewing.state import State
 
 NOTHING = 65535
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sibyl.errors import DataError
 from sibyl.labeling.corrections import correction_files, read_corrections
-from sibyl.review.state import Mark
+from sibyl.reviewing.state import Mark
 
 TAUGHT_FILE, CONFIRMED_FILE = "corrections.csv", "confirmed.csv"
 REVIEW_FILE = "corrections.review.csv"

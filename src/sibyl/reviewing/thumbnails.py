@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from sibyl.review import pile
+from sibyl.reviewing import pile
 from sibyl.sources.item import Item
 
 ROOM = 96 << 20  # bytes

@@ -27,7 +27,7 @@ export function large(/** @type {any} */ item) {
 async function draw() {
   const panel = byId('item');
   const row = store.focus;
-  if (row < 0 || row >= store.n) return fill(panel, h('p', { class: 'soft' }, 'No item chosen.'));
+  if (row < 0 || row >= store.n) return void (++asked, fill(panel, h('p', { class: 'soft' }, 'The item that you choose is shown here.')));
   const turn = ++asked;
   const [item] = await itemsOf([row]);
   if (turn !== asked || !item) return;

@@ -15,17 +15,17 @@ import numpy as np
 import numpy.typing as npt
 
 from sibyl.errors import DataError, UserError
-from sibyl.review.audit import advice, checked, course, doubts
-from sibyl.review.beside import Beside
-from sibyl.review.columns import columns
-from sibyl.review.frames import Arrays
-from sibyl.review.guesses import NOTHING, Guesses, translated
-from sibyl.review.journal import FILE, FORMAT, Event, Journal
-from sibyl.review.pile import Opening
-from sibyl.review.questions import checking_order, queue
-from sibyl.review.solver import Solver
-from sibyl.review.state import ASIDE, CONFIRMED, TAUGHT, check_name, check_names, last_to_redo, last_to_undo, replay, undone
-from sibyl.review.thumbnails import Thumbnails
+from sibyl.reviewing.audit import advice, checked, course, doubts
+from sibyl.reviewing.beside import Beside
+from sibyl.reviewing.columns import columns
+from sibyl.reviewing.frames import Arrays
+from sibyl.reviewing.guesses import NOTHING, Guesses, translated
+from sibyl.reviewing.journal import FILE, FORMAT, Event, Journal
+from sibyl.reviewing.pile import Opening
+from sibyl.reviewing.questions import checking_order, queue
+from sibyl.reviewing.solver import Solver
+from sibyl.reviewing.state import ASIDE, CONFIRMED, TAUGHT, check_name, check_names, last_to_redo, last_to_undo, replay, undone
+from sibyl.reviewing.thumbnails import Thumbnails
 from sibyl.sources.item import FolderItems, Item
 
 MAX_ROWS = 100_000
@@ -620,7 +620,7 @@ class Session:
     async def finish(self, formats: Sequence[str]) -> list[str]:
         """Write labels.csv, the report, the summary, the run, and exports; return the paths."""
         self._need_ready()
-        from sibyl.review.exports import FORMATS
+        from sibyl.reviewing.exports import FORMATS
 
         unknown = [name for name in formats if name not in FORMATS]
         if unknown:

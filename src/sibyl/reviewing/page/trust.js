@@ -12,6 +12,8 @@ const GOALS = [0.8, 0.9, 0.95, 0.98, 0.99];
 export function open(/** @type {HTMLElement} */ view) {
   const page = h('div', { class: 'page', tabIndex: -1 });
   fill(view, page);
+  store.focus = -1;
+  changed('focus');
   let isOpen = true;
 
   async function draw() {
@@ -25,7 +27,7 @@ export function open(/** @type {HTMLElement} */ view) {
           ? h('button', { type: 'button', class: 'strong', onclick: () => changed('finish') }, 'Finish and write the labels')
           : h('button', { type: 'button', class: 'strong', onclick: () => (advice.class ? changed('open-class', advice.class) : changed('open-view', advice.view)) }, 'Do that'))),
       h('dl', { class: 'figures' },
-        h('div', {}, h('dd', {}, checked.of ? percent(checked.right / checked.of) : '–'), h('dt', {}, checked.of ? `right among ${checked.of} checks; 95 % sure that it is ${percent(checked.low)} to ${percent(checked.high)} of all guesses` : 'right: no checks yet')),
+        h('div', {}, h('dd', {}, checked.of >= 5 ? percent(checked.right / checked.of) : '–'), h('dt', {}, checked.of >= 5 ? `right: ${checked.right} of ${checked.of} checks. With 95 % confidence ${percent(checked.low)} to ${percent(checked.high)} of all guesses are` : `right: too few checks yet (${checked.of})`)),
         h('div', {}, h('dd', {}, trust.claimed === null ? '–' : percent(trust.claimed)), h('dt', {}, 'is what Sibyl itself claims; trust the checks more')),
         h('div', {}, h('dd', {}, trust.moved === null ? '–' : percent(trust.moved, 1)), h('dt', {}, 'of the guesses were moved by your last ten labels'))),
       h('p', { class: 'row' }, h('button', { type: 'button', class: 'plain', onclick: () => { onlyChecks(true); changed('open-view', 'next'); }, disabled: !store.solved }, 'Check some more at random'),
@@ -53,7 +55,7 @@ function shape(/** @type {string} */ name, /** @type {Record<string, any>} */ at
 function course(/** @type {number[]} */ shares) {
   if (shares.length < 3) return h('p', { class: 'soft' }, 'Too few labels yet.');
   const wide = 640, high = 120;
-  const picture = shape('svg', { viewBox: `-36 -8 ${wide + 60} ${high + 30}`, class: 'course', role: 'img', 'aria-label': `From ${percent(shares[Math.min(4, shares.length - 1)])} to ${percent(shares[shares.length - 1])} after ${shares.length} labels` });
+  const picture = shape('svg', { viewBox: `-50 -8 ${wide + 60} ${high + 30}`, class: 'course', role: 'img', 'aria-label': `From ${percent(shares[Math.min(4, shares.length - 1)])} to ${percent(shares[shares.length - 1])} after ${shares.length} labels` });
   for (const share of [0, 0.5, 1]) {
     picture.append(shape('line', { x1: 0, x2: wide, y1: high * (1 - share), y2: high * (1 - share), class: 'rule' }), shape('text', { x: -6, y: high * (1 - share) + 4, 'text-anchor': 'end' }, percent(share)));
   }

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from sibyl.review.guesses import NOTHING, Guesses, translated
-from sibyl.review.state import ASIDE, CONFIRMED, TAUGHT, State
+from sibyl.reviewing.guesses import NOTHING, Guesses, translated
+from sibyl.reviewing.state import ASIDE, CONFIRMED, TAUGHT, State
 
 MAGIC = b"sibyl1\0\0"
 GUESSED, STATUS_OF = 0, {TAUGHT: 1, CONFIRMED: 2, ASIDE: 3}

@@ -19,9 +19,9 @@ import numpy as np
 import numpy.typing as npt
 
 from sibyl.errors import SibylError
-from sibyl.review import pile as piles
-from sibyl.review.frames import Arrays, pack, read
-from sibyl.review.pile import Opening, Pile
+from sibyl.reviewing import pile as piles
+from sibyl.reviewing.frames import Arrays, pack, read
+from sibyl.reviewing.pile import Opening, Pile
 
 CANDIDATES = 9  # likeliest classes of each item that are told
 _SUGGESTED = 60
@@ -125,7 +125,7 @@ class Child:
         from sibyl.labeling.novelty import excess
         from sibyl.labeling.suggest import suggest
         from sibyl.labeling.table import two_best
-        from sibyl.review.teaching import examples_of
+        from sibyl.reviewing.teaching import examples_of
 
         started, pile = time.perf_counter(), self.pile
         self._step_back()
@@ -190,7 +190,7 @@ class Child:
         return {"of": "spread"}, {"rows": rows[first_items(self.pile.matrix[rows], request["n"])].astype("<u4")}
 
     def _do_heaps(self, request: dict[str, Any]) -> tuple[dict[str, Any], Arrays]:
-        from sibyl.review.heaps import heaps
+        from sibyl.reviewing.heaps import heaps
 
         if self._outlier is None or self._labels is None:
             return {"of": "heaps", "heaps": []}, {}
@@ -199,12 +199,12 @@ class Child:
         return {"of": "heaps", "heaps": heaps(self._directions(), self._outlier, self._labels, left)}, {}
 
     def _do_places(self, request: dict[str, Any]) -> tuple[dict[str, Any], Arrays]:
-        from sibyl.review.places import places
+        from sibyl.reviewing.places import places
 
         return {"of": "places"}, {"places": places(self.pile.matrix, self._directions(), self.pile.opening.cache)}
 
     def _do_finish(self, request: dict[str, Any]) -> tuple[dict[str, Any], Arrays]:
-        from sibyl.review.teaching import examples_of
+        from sibyl.reviewing.teaching import examples_of
 
         examples = examples_of(self.pile.names, self.pile.matrix, request["taught"], request["confirmed"])
         labelling = piles.labelling_of(self.pile, examples, request["confirmed"], request["aside"])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import secrets
 import socket
+import sys
 import webbrowser
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -14,9 +16,9 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from sibyl.errors import DataError, MissingExtra
-from sibyl.review.journal import FILE
-from sibyl.review.pile import Opening
+from sibyl.errors import DataError, MissingExtra, SibylError
+from sibyl.reviewing.journal import FILE
+from sibyl.reviewing.pile import Opening
 
 ADDRESS_FILE, LOCK_FILE = ".review.json", ".review.lock"
 _SLOW = 30.0  # seconds within which a request must have come
@@ -130,9 +132,9 @@ def _run(
     import uvicorn
     from uvicorn.protocols.http.h11_impl import H11Protocol
 
-    from sibyl.review.app import review_app
-    from sibyl.review.events import Events
-    from sibyl.review.session import Session
+    from sibyl.reviewing.app import review_app
+    from sibyl.reviewing.events import Events
+    from sibyl.reviewing.session import Session
 
     class Patient(H11Protocol):
         """Hangs up on who does not say within a time what it wants."""
@@ -159,6 +161,8 @@ def _run(
     )
 
     class Server(uvicorn.Server):
+        """Tells its address once it listens, and lets the pages go when it ends."""
+
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
             told(address)
@@ -167,6 +171,7 @@ def _run(
 
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
             events.close()
+            (Path(opening.out) / ADDRESS_FILE).unlink(missing_ok=True)
             await super().shutdown(sockets)
 
     Server(config).run(sockets=[listening])
@@ -194,3 +199,25 @@ def _address_in(out: Path) -> str:
         return str(json.loads((out / ADDRESS_FILE).read_text())["address"])
     except (OSError, ValueError, KeyError):
         return ""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Serve for `sibyl.review`: the address, or what is wrong, is one line on the standard output."""
+    given = argparse.ArgumentParser()
+    given.add_argument("path")
+    given.add_argument("out")
+    for name in ("encoder", "examples", "column", "label-column", "id-column"):
+        given.add_argument(f"--{name}")
+    given.add_argument("--class", action="append", default=[], dest="classes")
+    given.add_argument("--no-browser", action="store_true")
+    asked = vars(given.parse_args(arguments))
+    classes, no_browser = asked.pop("classes"), asked.pop("no_browser")
+    try:
+        serve(Opening(**asked), open_browser=not no_browser, classes=classes, told=lambda address: print(address, flush=True))  # noqa: T201
+    except SibylError as error:
+        print(" ".join(str(error).split()), flush=True)  # noqa: T201
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -31,6 +31,9 @@ function draw() {
   find.hidden = classes().length < 12;
   at = Math.min(at, Math.max(0, some.length - 1));
   const few = classes().length <= 10;
+  // Few examples for many guesses, compared with what is usual here.
+  const shares = classes().map((one, place) => (one.taught ? counts[place] / one.taught : 0)).filter(Boolean).sort((a, b) => a - b);
+  const usual = shares[shares.length >> 1] ?? 0;
   if (!classes().length) {
     list.hidden = true;
     return void (byId('classes').querySelector('.none') ?? list.before(h('p', { class: 'none soft' }, 'None yet. Name an item to make the first.')));
@@ -39,7 +42,7 @@ function draw() {
   list.hidden = false;
   fill(list, some.map((one, place) => {
     const mine = one.taught + one.confirmed;
-    const weak = mine && one.taught < 3 && counts[one.place] > 30 * mine;
+    const weak = one.taught > 0 && one.taught < 5 && counts[one.place] > 20 && counts[one.place] / one.taught > 2 * usual;
     return h('li', { role: 'option', id: `class-${one.place}`, class: `${mine ? '' : 'empty'} ${place === at ? 'at' : ''}`, 'aria-selected': String(store.view === 'class' && store.viewClass === one.name),
       'aria-label': `${one.name}, ${one.taught} taught, ${one.confirmed} confirmed, ${counts[one.place]} guessed${weak ? ', few examples for so many guesses' : ''}`,
       onclick: () => { at = place; open(one.name); } },

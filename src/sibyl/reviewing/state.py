@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sibyl.errors import DataError
-from sibyl.review.journal import Event
+from sibyl.reviewing.journal import Event
 
 TAUGHT, CONFIRMED, ASIDE = "taught", "confirmed", "aside"
 MAX_NAME = 200

@@ -16,9 +16,9 @@ from starlette.responses import JSONResponse, RedirectResponse, Response, Stream
 from starlette.routing import Route
 
 from sibyl.errors import DataError, SibylError
-from sibyl.review.events import Events
-from sibyl.review.guard import App, Guard
-from sibyl.review.session import Conflict, NotReady, Session
+from sibyl.reviewing.events import Events
+from sibyl.reviewing.guard import App, Guard
+from sibyl.reviewing.session import Conflict, NotReady, Session
 from sibyl.sources.item import Unreadable
 
 _KINDS = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".html": "text/html"}
@@ -30,7 +30,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 @cache
 def page_files() -> dict[str, bytes]:
     """Return the page's own files; nothing else is ever served as a file."""
-    return {file.name: file.read_bytes() for file in files("sibyl.review").joinpath("page").iterdir() if "." in file.name}
+    return {file.name: file.read_bytes() for file in files("sibyl.reviewing").joinpath("page").iterdir() if "." in file.name}
 
 
 @cache

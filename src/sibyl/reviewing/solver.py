@@ -13,8 +13,8 @@ from contextlib import suppress
 from typing import Any
 
 from sibyl.errors import DataError, SibylError
-from sibyl.review.frames import HEAD, Arrays, body_size, pack, unpack
-from sibyl.review.pile import Opening
+from sibyl.reviewing.frames import HEAD, Arrays, body_size, pack, unpack
+from sibyl.reviewing.pile import Opening
 
 Told = Callable[[dict[str, Any], Arrays], None]
 _PATIENCE = 60.0  # seconds; two deaths within them are no accident
@@ -51,7 +51,7 @@ class Solver:
         while not self._stopping:
             environment = {**os.environ, "OMP_WAIT_POLICY": "passive"}  # threads that spin starve the page on a busy machine
             environment.setdefault("OMP_NUM_THREADS", str(max(1, min((os.cpu_count() or 2) - 1, 4))))
-            command = [sys.executable, "-m", "sibyl.review.child"]
+            command = [sys.executable, "-m", "sibyl.reviewing.child"]
             self._process = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, env=environment)
             self.pid = self._process.pid
             self._send({"do": "open", "opening": self.opening.plain()})

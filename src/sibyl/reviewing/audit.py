@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sibyl.review.state import TAUGHT, Mark, State
+from sibyl.reviewing.state import TAUGHT, Mark, State
 
 EVERY = 5  # of the items asked one at a time, each fifth is drawn at random
 LAST = 50  # checks that count: earlier ones judged an earlier state

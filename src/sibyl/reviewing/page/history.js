@@ -4,7 +4,7 @@ import { undo } from './act.js';
 import { small } from './cell.js';
 import { fill, h } from './dom.js';
 import { get } from './net.js';
-import { on } from './store.js';
+import { changed, on, store } from './store.js';
 import { told } from './words.js';
 
 export function open(/** @type {HTMLElement} */ view) {
@@ -14,6 +14,8 @@ export function open(/** @type {HTMLElement} */ view) {
   let last = /** @type {number | null} */ (null);
   let isOpen = true;
   fill(view, page);
+  store.focus = -1;
+  changed('focus');
 
   async function add(/** @type {number | null} */ before) {
     const events = await get(`api/history${before ? `?before=${before}` : ''}`).catch(() => []);

@@ -206,6 +206,7 @@ export function open(/** @type {HTMLElement} */ view) {
   grid.element.classList.add('low');
   grid.element.hidden = true;
   bar.serve(grid, { spread: 0 });
+  grid.tell();
   explain();
   const watcher = new ResizeObserver(draw);
   watcher.observe(canvas);

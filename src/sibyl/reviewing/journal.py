@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from collections.abc import Mapping
@@ -35,15 +36,29 @@ class Journal:
         self.events: list[Event] = []
         self.seq_of: dict[str, int] = {}
         self.note = ""
+        self._file: io.RawIOBase | io.BytesIO
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             is_new = not path.exists()
             self._file = path.open("r+b" if not is_new else "w+b", buffering=0)
-            self._size = self._read()
-            if is_new:
-                _flush_folder(path.parent)
+            try:
+                self._size = self._read()
+                if is_new:
+                    _flush_folder(path.parent)
+            except BaseException:
+                self._file.close()
+                raise
         except OSError as error:
             raise DataError(f"{path}: cannot be opened ({error.strerror}); labels need a folder that can be written to") from None
+
+    @classmethod
+    def read_only(cls, path: Path) -> Journal:
+        """Read a journal that another process may be writing: what is whole counts."""
+        journal = cls.__new__(cls)
+        journal.path, journal.events, journal.seq_of, journal.note, journal._size = path, [], {}, "", 0
+        journal._file = io.BytesIO(path.read_bytes() if path.exists() else b"")
+        journal._read()
+        return journal
 
     def _read(self) -> int:
         """Take up the events; return the size of the file without a torn last line."""
@@ -112,6 +127,12 @@ class Journal:
         self.events.append(event)
         if event.get("id"):
             self.seq_of[event["id"]] = event["seq"]
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Let go of the file."""
