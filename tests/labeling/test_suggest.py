@@ -108,3 +108,26 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: py
     assert len(json.loads(capsys.readouterr().out)["items"]) == 4
     with pytest.raises(DataError, match="holds no run"):
         next_labels(tmp_path)
+
+
+def test_a_flag_alone_never_forbids_stopping() -> None:
+    from sibyl.labeling.next_labels import _advice
+
+    assert _advice(12, 0.0, 3, True).startswith("stop: ")
+    assert "3 of these look unlike every class" in _advice(12, 0.0, 3, True)
+    assert _advice(12, 0.2, 0, True).startswith("go on: ")
+
+
+def test_the_command_names_the_first_items_of_a_pile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = np.repeat(np.eye(3, dtype=np.float32), [5, 3, 2], axis=0) + np.random.default_rng(0).normal(0, 0.01, (10, 3)).astype(
+        np.float32
+    )
+    np.savez(tmp_path / "pile.npz", features=rows, ids=np.array([f"item {row}" for row in range(10)]))
+    monkeypatch.setattr("sys.argv", ["sibyl", "suggest", str(tmp_path / "pile.npz"), "--number", "3"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert not ended.value.code
+    told = capsys.readouterr().out.splitlines()
+    assert sorted(0 if int(name[5:]) < 5 else 1 if int(name[5:]) < 8 else 2 for name in told) == [0, 1, 2]

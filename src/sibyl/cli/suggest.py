@@ -11,13 +11,26 @@ from sibyl.cli.app import app
 from sibyl.cli.tables import show_json
 
 
-@app.command("suggest", epilog="Example: sibyl suggest out/")
+@app.command("suggest", epilog="Example: sibyl suggest out/; before any label: sibyl suggest photos/ --number 24")
 def suggest_command(
-    out: Annotated[Path, typer.Argument(help="Output folder of sibyl label.", show_default=False)],
+    out: Annotated[
+        Path,
+        typer.Argument(help="Output folder of sibyl label; or a pile of which nothing is labelled yet.", show_default=False),
+    ],
     number: Annotated[int, typer.Option(help="Items to name.", min=1)] = 10,
+    encoder: Annotated[
+        str | None, typer.Option(help="For a pile: what turns items into features; sibyl encoders lists them.", show_default=False)
+    ] = None,
+    column: Annotated[str | None, typer.Option(help="For a table: its column with the texts.", show_default=False)] = None,
+    id_column: Annotated[
+        str | None, typer.Option(help="For a table: its column with the items' names.", show_default=False)
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Name the items whose label would help most: unsure, unlike each other, or perhaps of a class without an example.
+
+    Of a pile without any label it names the items that stand for it, the most representative first: label these, and let the others
+    follow.
 
     Write their labels into OUT/corrections.csv (columns item,label) and run the same sibyl label again, or ask again at once.
     """
@@ -27,9 +40,20 @@ def suggest_command(
     from rich.markup import escape
     from rich.table import Table
 
-    from sibyl.labeling.next_labels import next_labels
+    from sibyl.labeling.first_items import first_of_pile
+    from sibyl.labeling.next_labels import holds_run, next_labels
     from sibyl.wording import printable
 
+    if not holds_run(out):
+        items = first_of_pile(
+            out, number, encoder, column=column, id_column=id_column, console=None if as_json else Console(stderr=True)
+        )
+        if as_json:
+            show_json({"items": list(items)})
+        else:
+            for item in items:
+                typer.echo(printable(item))
+        return
     found = next_labels(out, number)
     if as_json:
         show_json(asdict(found))

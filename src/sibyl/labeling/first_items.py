@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from jaxtyping import Float
+from rich.console import Console
 from torch import Tensor
 from torch.nn.functional import normalize
 
@@ -72,6 +74,32 @@ def first_items(X: npt.ArrayLike, n: int) -> npt.NDArray[np.int64]:
     for part in slices(alike, rows=_PART):
         alike[part] = (near[part] @ far.mT).clamp_min_(0).square_()
     return candidates[take_greedily(alike, torch.ones(len(far)), torch.zeros(len(far)), n)]
+
+
+def first_of_pile(
+    path: str | Path,
+    number: int,
+    encoder: str | Path | None = None,
+    *,
+    column: str | None = None,
+    id_column: str | None = None,
+    cache: str | Path | None = None,
+    console: Console | None = None,
+) -> tuple[str, ...]:
+    """Name the items of a pile to label first; what `open_source` opens, read with an encoder as `sibyl.label` does.
+
+    Raises
+    ------
+    UserError
+        If the pile or the encoder is not as expected.
+    """
+    from sibyl.encoders.embed_source import embed_source
+    from sibyl.labeling.run import encoder_for
+    from sibyl.sources.open import open_source
+
+    source = open_source(path, column=column, id_column=id_column)
+    embedded = embed_source(source, encoder_for(source, encoder)[0], cache, console=console)
+    return tuple(embedded.names[row] for row in first_items(embedded.matrix, number).tolist())
 
 
 def seen_from(rows: Float[Tensor, "item dim"], centre: npt.NDArray[Any]) -> Float[Tensor, "item dim"]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from sibyl.labeling.calibration import expected_accuracy
 from sibyl.labeling.corrections import Corrections, read_corrections, with_corrections
 from sibyl.labeling.examples import checked
-from sibyl.labeling.saved_run import SavedRun, prior_of
+from sibyl.labeling.saved_run import FILE, SavedRun, prior_of
 from sibyl.labeling.solve import Solved, solve_items
 from sibyl.labeling.suggest import suggest, suggestion_words
 
@@ -63,11 +63,17 @@ class NextLabels:
     advice: str
 
 
+def holds_run(path: str | Path) -> bool:
+    """Whether a folder is the output of an earlier run, and no pile."""
+    path = Path(path)
+    return (path / FILE).is_file() or not path.exists() or (path / "summary.json").is_file()
+
+
 def next_labels(out: str | Path, number: int = 10) -> NextLabels:
     """Choose what to label next in the folder of a run; its ``corrections.csv`` counts, whether the run has seen it or not.
 
-    The advice is to stop when the last ten corrections moved at most one label in a hundred, and no suggested item looks like one of
-    a class without an example.
+    The advice is to stop when the last ten corrections moved at most one label in a hundred. That an item looks unlike every class is
+    told, but alone never forbids stopping: with weak encoders most items that look so are of a known class.
 
     Raises
     ------
@@ -99,7 +105,7 @@ def next_labels(out: str | Path, number: int = 10) -> NextLabels:
         len(corrected),
         churn,
         expected_accuracy(now.table),
-        settled and not new,
+        settled,
         _advice(len(corrected), churn, new, bool(items)),
     )
 
@@ -126,13 +132,12 @@ def _churn(run: SavedRun, mended: Corrections, now: Solved) -> float:
 def _advice(n_corrections: int, churn: float | None, new: int, any_left: bool) -> str:
     if not any_left:
         return "stop: every item has a label from a person"
-    if new:
-        looks = "1 of these looks" if new == 1 else f"{new} of these look"
-        return f"go on: {looks} unlike every class; if there is a class without an example, label one item of it"
+    looks = "1 of these looks" if new == 1 else f"{new} of these look"
+    remark = f"; {looks} unlike every class: if there is a class without an example, label one item of it" if new else ""
     if churn is None:
-        return "go on: no corrections yet"
+        return f"go on: no corrections yet{remark}"
     recent = min(BATCH, n_corrections)
     moved = f"the last {'correction' if recent == 1 else f'{recent} corrections'} moved {churn:.1%} of the labels"
     if n_corrections < BATCH:
-        return f"go on: {moved}, too few to tell"
-    return f"stop: {moved}, more would change little" if churn <= SETTLED else f"go on: {moved}"
+        return f"go on: {moved}, too few to tell{remark}"
+    return f"stop: {moved}, more would change little{remark}" if churn <= SETTLED else f"go on: {moved}{remark}"

@@ -96,7 +96,8 @@ def advice(
         return {"stop": False, "words": "Name items of at least two classes; then the rest follows.", "view": "start"}
     if not n_left:
         return {"stop": True, "words": "Every item has a label from you.", "view": "finish"}
-    if largest >= _HEAP:
+    n_items = n_left + len(state.marks)
+    if largest >= max(_HEAP, n_items / n_classes / 4):  # a class that is missing would be a heap of about its size
         return {"stop": False, "words": f"{largest} items look alike and unlike every class: name them first.", "view": "new"}
     if found.of < 10:
         words = f"Too few checks to tell how right the labels are ({found.of} of at least 10): go on, or check some at random."

@@ -180,21 +180,20 @@ export function openNew(/** @type {HTMLElement} */ view) {
     name: () => 'Items unlike every class',
     rows: () => piles()[heap] ?? [],
     empty: () => (store.solved ? 'No item stands out: every class seems to have examples.' : 'Name items of two classes first.'),
-    bar: { spread: 5, prompt: 'Name the heap' },
+    bar: { spread: 5 },
     after: () => { draw(); },
     lead: (grid) => {
       const isAlone = heap >= several().length;
       return grid.rows.length ? [
         h('div', { class: 'row' }, h('h2', {}, isAlone ? `${number(grid.rows.length)} that are like nothing else` : `${number(grid.rows.length)} alike, and unlike the others of their guess`),
           h('button', { type: 'button', class: 'plain', onclick: () => { grid.select(grid.rows); grid.focus(); } }, 'choose all')),
-        h('p', { class: 'soft hint' }, isAlone ? 'Look through them one by one: type a class, or set aside what belongs nowhere.' : 'Is it one kind? Type its name: five of them become examples, the others are confirmed. Take out what does not belong with Ctrl and click.'),
+        h('p', { class: 'soft hint' }, isAlone ? 'Look through them one by one: type a class, or set aside what belongs nowhere.' : 'The most typical first. Choose what is one kind (⇧ and arrows or click, or all) and type its name: five of them become examples, the others are confirmed.'),
       ] : [];
     },
   });
   function pick(/** @type {number} */ place) {
     heap = Math.max(0, Math.min(piles().length - 1, place));
     made.update(false);
-    if (heap < several().length) made.grid.select(made.grid.rows);
     draw();
   }
   function draw() {
