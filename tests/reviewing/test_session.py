@@ -21,7 +21,7 @@ def rows_by_class(server: Served, truth: dict[str, str]) -> dict[str, list[int]]
     session = server.json("/api/session")
     first = session["first"]
     rows = [*first, *(row for row in range(session["n"]) if row not in set(first))]
-    names = {}
+    names: dict[int, str] = {}
     for start in range(0, len(rows), 200):
         names |= {
             item["row"]: item["name"] for item in server.json("/api/items?rows=" + ",".join(map(str, rows[start : start + 200])))
