@@ -163,13 +163,13 @@ def test_shapes_and_types_that_are_no_features(tmp_path: Path) -> None:
     ):
         load_features(tmp_path / "a.npz")
     pq.write_table(pa.table({"embedding": [[1.0, 2.0], [3.0]]}), tmp_path / "a.parquet")
-    with pytest.raises(DataError, match="row 1 of 'embedding' holds 1 values, row 0 holds 2"):
+    with pytest.raises(DataError, match=r"row \d of 'embedding': a vector of \d numbers?, others have \d"):
         load_features(tmp_path / "a.parquet")
     pq.write_table(pa.table({"embedding": [[1.0, 2.0], None]}), tmp_path / "a.parquet")
-    with pytest.raises(DataError, match="row 1 of 'embedding' holds 0 values"):
+    with pytest.raises(DataError, match="row 2 of 'embedding': no vector"):
         load_features(tmp_path / "a.parquet")
     pq.write_table(pa.table({"text": ["a"]}), tmp_path / "a.parquet")
-    with pytest.raises(DataError, match="holds no column of lists and no columns of numbers, only text"):
+    with pytest.raises(DataError, match="no vectors and no numbers, only text"):
         load_features(tmp_path / "a.parquet")
 
 
@@ -179,11 +179,11 @@ def test_tables_as_people_write_them(tmp_path: Path) -> None:
     assert load_features(path).matrix.tolist() == [[1, 2.5], [3, 4]]
     path.write_text("\ufeffclass;a;b\nNA;1;2\nnull;3;4\n", encoding="utf-8")
     features = load_features(path)
-    assert features.class_names == ("NA", "null")
+    assert features.class_names == ()  # words for "not there", as in every table
     assert features.matrix.tolist() == [[1, 2], [3, 4]]
     path.write_text("kind,a,b\nx,1,2\n")
     assert load_features(path, label_name="kind").class_names == ("x",)
-    with pytest.raises(DataError, match="line 2, column 'kind' holds 'x', expected a number; columns of text must be named"):
+    with pytest.raises(DataError, match="row 1, column 'kind' holds 'x', expected a number; columns of text must be named"):
         load_features(path)
     with pytest.raises(DataError, match="holds no column 'sort'; it holds kind, a, b"):
         load_features(path, label_name="sort")
@@ -194,7 +194,7 @@ def test_tables_as_people_write_them(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no columns of features"):
         load_features(path)
     path.write_bytes(b"a,b\n\xff\xfe,1\n")
-    with pytest.raises(DataError, match="cannot be read as a table"):
+    with pytest.raises(DataError, match="row 1, column 'a' holds"):
         load_features(path)
 
 

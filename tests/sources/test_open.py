@@ -32,7 +32,7 @@ def test_images_in_class_folders(tmp_path: Path) -> None:
     assert [item.name for item in source.items] == ["cat/1.png", "cat/old/2.png", "dog/1.png", "loose.png"]
     assert source.labels == {"cat/1.png": "cat", "cat/old/2.png": "cat", "dog/1.png": "dog"}
     said = {one.name: one.reason for one in source.skipped}
-    assert said == {"notes.pdf": "neither an image, an audio clip nor a text", "readme.txt": "not an image"}
+    assert said == {"notes.pdf": "neither an image, an audio clip nor a text", "readme.txt": "describes the folder"}
     assert source.decode(source.items[0].read()).size == (8, 8)
     assert open_source(tmp_path, exclude=tmp_path / "out").modality == "image"
 
@@ -41,22 +41,28 @@ def test_captions_beside_images_do_not_make_a_folder_of_texts(tmp_path: Path) ->
     for number in range(3):
         image(tmp_path / f"{number}.png")
         (tmp_path / f"{number}.txt").write_text("a caption")
-    assert open_source(tmp_path).modality == "image"
+    (tmp_path / "README.md").write_text("photographs with captions")
     (tmp_path / "more.txt").write_text("a text")
+    source = open_source(tmp_path)
+    assert source.modality == "image"
+    assert {one.name: one.reason for one in source.skipped}["0.txt"] == "caption of an image"
+    assert len(open_source(tmp_path, kind="text").items) == 4
+    for number in range(3):
+        (tmp_path / f"text {number}.txt").write_text("a text")
     assert open_source(tmp_path).modality == "text"
 
 
 @pytest.mark.parametrize("kind", ["npy", "npz", "parquet", "folder"])
 def test_features(tmp_path: Path, kind: str) -> None:
     matrix, path = np.arange(6, dtype=np.float32).reshape(3, 2), tmp_path / f"rows.{kind}"
-    names, labels = ["0", "1", "2"], {}
+    names, labels = ["1", "2", "3"], {}  # counted as in any table
     if kind == "npy":
         np.save(path, matrix)
     elif kind == "npz":
         names, labels = ["p", "q", "r"], {"p": "a", "r": "b"}
         np.savez(path, features=matrix, labels=np.array(["a", "", "b"]), ids=np.array(names))
     elif kind == "parquet":
-        labels = {"0": "a", "2": "b"}
+        labels = {"1": "a", "3": "b"}
         pd.DataFrame({"vector": list(matrix), "label": ["a", None, "b"]}).to_parquet(path)
     else:
         names, labels = ["p", "q", "r"], {"p": "a", "r": "b"}

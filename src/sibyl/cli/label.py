@@ -57,6 +57,14 @@ def label_command(
         str | None, typer.Option(help="Column with the labels that are known; blanks are to be labelled.", show_default=False)
     ] = None,
     id_column: Annotated[str | None, typer.Option(help="Column with the items' names.", show_default=False)] = None,
+    kind: Annotated[
+        str | None,
+        typer.Option(help="What the source holds, if it is not plain: image, audio, text, table, features.", show_default=False),
+    ] = None,
+    ignore: Annotated[
+        list[str] | None, typer.Option(help="Column of a table that is not looked at; may be repeated.", show_default=False)
+    ] = None,
+    keep_columns: Annotated[bool, typer.Option("--keep-columns", help="Write a table's own columns into labels.csv, too.")] = False,
     method: Annotated[
         str | None, typer.Option(help="What solves the task; the default bears any class mix best.", show_default=False)
     ] = None,
@@ -89,6 +97,9 @@ def label_command(
         column=column,
         label_column=label_column,
         id_column=id_column,
+        kind=kind,
+        ignore=ignore or [],
+        keep_columns=keep_columns,
         method=method,
         class_prior="balanced" if balanced else None,
         cache=None,

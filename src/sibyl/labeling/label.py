@@ -45,6 +45,9 @@ def label(
     column: str | None = None,
     label_column: str | None = None,
     id_column: str | None = None,
+    kind: str | None = None,
+    ignore: Sequence[str] = (),
+    keep_columns: bool = False,
     method: str | Method | None = None,
     class_prior: ClassPrior = None,
     cache: str | Path | None = None,
@@ -71,6 +74,12 @@ def label(
         What to write for other tools beside the table: names of `sibyl.export.formats.FORMATS`, or ``onnx`` for the classifier.
     column, label_column, id_column : str, optional
         Columns of a table with the texts, the labels and the names of items.
+    kind : str, optional
+        ``image``, ``audio``, ``text``, ``table`` or ``features``, where the source could be taken for several.
+    ignore : sequence of str
+        Columns of a table that are not looked at.
+    keep_columns : bool
+        The table of labels has the columns of the table that is labelled, too.
     method : str or Method, optional
         A name of `sibyl.METHODS`, a checkpoint, or a method; the universal SIB when left out.
     class_prior : None, "balanced" or shares
@@ -106,6 +115,9 @@ def label(
         column=column,
         label_column=label_column,
         id_column=id_column,
+        kind=kind,
+        ignore=ignore,
+        keep_columns=keep_columns,
         method=method,
         class_prior=class_prior,
         cache=cache,
@@ -127,6 +139,9 @@ def label_and_write(
     column: str | None,
     label_column: str | None,
     id_column: str | None,
+    kind: str | None,
+    ignore: Sequence[str],
+    keep_columns: bool,
     method: str | Method | None,
     class_prior: ClassPrior,
     cache: str | Path | None,
@@ -159,6 +174,9 @@ def label_and_write(
             column=column,
             label_column=label_column,
             id_column=id_column,
+            kind=kind,
+            ignore=ignore,
+            keep_columns=keep_columns,
             method=DEFAULT_METHOD if method is None else method,
             class_prior=class_prior,
             cache=cache,
@@ -187,6 +205,9 @@ def label_and_write(
             column=column,
             label_column=label_column,
             id_column=id_column,
+            kind=kind,
+            ignore=ignore,
+            keep_columns=keep_columns,
             cache=cache,
             batch_size=batch_size,
             console=console,

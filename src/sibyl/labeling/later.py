@@ -26,7 +26,7 @@ from sibyl.labeling.report import Counts, Summary
 from sibyl.labeling.run import Labelling, is_fitted, method_line
 from sibyl.labeling.saved_run import SavedRun, prior_of
 from sibyl.labeling.solve import Solved, solve_items
-from sibyl.labeling.table import labels_table
+from sibyl.labeling.table import in_source_order, labels_table, with_columns
 from sibyl.mapped import allocate_beside, release, slices
 from sibyl.sources.open import open_source
 from sibyl.sources.source import Source
@@ -49,6 +49,9 @@ def label_with(
     column: str | None = None,
     label_column: str | None = None,
     id_column: str | None = None,
+    kind: str | None = None,
+    ignore: Sequence[str] = (),
+    keep_columns: bool = False,
     cache: str | Path | None = None,
     batch_size: int = 32,
     console: Console | None = None,
@@ -69,7 +72,7 @@ def label_with(
         The earlier run's own when left out; no other gives rows that its classifier understands.
     corrections, leave_out, command
         As for `label_items`.
-    column, label_column, id_column, cache, batch_size, console
+    column, label_column, id_column, kind, ignore, keep_columns, cache, batch_size, console
         As for `sibyl.label`; the column of texts is the earlier run's when left out. Labels in a column are not looked at.
 
     Raises
@@ -81,7 +84,7 @@ def label_with(
     started = time.perf_counter()
     run = SavedRun.read(earlier)
     if not isinstance(source, Source):
-        source = _opened(run, Path(source), column, label_column, id_column, leave_out)
+        source = _opened(run, Path(source), column, label_column, id_column, kind, ignore, leave_out)
     elif source.modality == run.source["modality"] == "table":
         raise DataError(f"{source.root}: give the path of a later table, so that it is read with what the run in {earlier} learned")
     network = _same_encoder(run, earlier, source, encoder)
@@ -107,7 +110,8 @@ def label_with(
     solution = _classified(queries, solved.solution.classifier, solved.task.n_way)
     skipped = (*source.skipped, *embedded.skipped)
     own = Examples(mended.labels, examples.class_names, str(earlier), dict.fromkeys(mended.labels, "correction"))
-    table = labels_table(embedded.names, own, solution, skipped, method.name)
+    table = in_source_order(labels_table(embedded.names, own, solution, skipped, method.name), source.order)
+    table = with_columns(table, source.frame if keep_columns else None)
     summary = Summary(
         Counts.of(table),
         False,
@@ -120,6 +124,7 @@ def label_with(
         source=str(source.root),
         modality=source.modality,
         examples_from=f"the run in {earlier}",
+        understood=f"{source.understood or source.modality}; examples from the run in {earlier}",
         command=command,
         version=version("sibyl-learn"),
         made=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %z"),
@@ -157,11 +162,13 @@ def _opened(
     column: str | None,
     label_column: str | None,
     id_column: str | None,
+    kind: str | None,
+    ignore: Sequence[str],
     leave_out: Sequence[str | Path],
 ) -> Source:
     """Open the new items as the earlier ones were; columns are the earlier run's where none are named."""
     if path.is_dir():
-        return open_source(path, column=column, id_column=id_column, exclude=leave_out)
+        return open_source(path, column=column, id_column=id_column, exclude=leave_out, kind=kind, ignore=ignore)
     if run.source["modality"] == "table":
         if run.fitted is None:
             raise DataError(f"{path}: {_NOT_KEPT.format('its table')}")
@@ -175,6 +182,8 @@ def _opened(
         label_column=label_column,
         id_column=id_column or run.source.get("id_column"),
         exclude=leave_out,
+        kind=kind or run.source.get("kind"),
+        ignore=ignore or [name for name in run.source.get("ignore") or () if _same_column(path, name)],
         fitted=run.fitted if run.source["modality"] == "table" else None,
     )
 

@@ -126,6 +126,8 @@ class Summary:
         What was written for other tools.
     notes : tuple of str
         What a person should know: fallbacks, features that could not be kept.
+    understood : str
+        What was found and which parts of it are used, in one line.
     method_name, source, modality, examples_from, class_prior, command, version, made : str
         How the run was made: what solved it, what was labelled, where the examples came from, what was known of the class mix, the
         command, the version of sibyl, and when.
@@ -145,6 +147,7 @@ class Summary:
     modality: str = ""
     examples_from: str = ""
     class_prior: str = ""
+    understood: str = ""
     command: str = ""
     version: str = ""
     made: str = ""
@@ -169,6 +172,8 @@ def print_summary(console: Console, summary: Summary, max_classes: int = 30, max
     parts = f"{counts.labelled:,} labelled + {counted(counts.examples, 'example')} + {confirmed}{counts.skipped:,} skipped"
     what = "file" if not summary.source or Path(summary.source).is_dir() else "item"
     line(f"{counted(counts.found, what)} found = {parts}")
+    if summary.understood:
+        line(f"understood as {summary.understood}")
     table = Table("class", "labelled", box=None, pad_edge=False)
     table.columns[1].justify = "right"
     for name, number in list(counts.classes.items())[:max_classes]:

@@ -28,10 +28,12 @@ from sibyl.labeling.examples import Examples, check_items_exist, checked, gather
 from sibyl.labeling.report import Counts, Summary
 from sibyl.labeling.saved_run import SavedRun, describe_method, plain_prior
 from sibyl.labeling.solve import Solved, solve_items
+from sibyl.labeling.table import in_source_order, with_columns
 from sibyl.mapped import trim
 from sibyl.methods import Method
 from sibyl.methods.named import DEFAULT_METHOD, method_by_name
 from sibyl.sources.open import open_source
+from sibyl.sources.rows import case_twins
 from sibyl.sources.source import Source
 from sibyl.tasks import ClassPrior
 
@@ -83,6 +85,9 @@ def label_items(
     column: str | None = None,
     label_column: str | None = None,
     id_column: str | None = None,
+    kind: str | None = None,
+    ignore: Sequence[str] = (),
+    keep_columns: bool = False,
     method: str | Method = DEFAULT_METHOD,
     class_prior: ClassPrior = None,
     cache: str | Path | None = None,
@@ -99,9 +104,14 @@ def label_items(
     if not isinstance(source, Source):
         given_paths = [examples] if isinstance(examples, str | Path) else []
         exclude = [*leave_out, *given_paths]
-        source = open_source(source, column=column, label_column=label_column, id_column=id_column, exclude=exclude)
+        source = open_source(
+            source, column=column, label_column=label_column, id_column=id_column, exclude=exclude, kind=kind, ignore=ignore
+        )
+        source, encoder_given = _as_encoder_reads(source, encoder, kind, exclude)
+    else:
+        encoder_given = encoder
     given, mended = _labels_given(source, examples, named, corrections)
-    network, choice = encoder_for(source, encoder)
+    network, choice = encoder_for(source, encoder_given)
     if isinstance(method, str) and network is not None and not is_fitted(network):
         method_by_name(method, network.dim, len(given.class_names))  # a wrong name is told before hours of encoding
 
@@ -113,6 +123,7 @@ def label_items(
     check_items_exist(checked(given), set(embedded.names), reasons)
     solver = method_by_name(method, embedded.matrix.shape[1], len(given.class_names)) if isinstance(method, str) else method
     solved = solve_items(embedded.names, embedded.matrix, given, solver, class_prior, skipped)
+    table = with_columns(in_source_order(solved.table, source.order), source.frame if keep_columns else None)
 
     trim()
     rebuilt = describe_method(method, solver)
@@ -120,7 +131,7 @@ def label_items(
     if rebuilt is None:
         notes.append(f"method {solver.name} was given as an object with trained parameters: this run cannot be taken up later")
     summary = Summary(
-        Counts.of(solved.table),
+        Counts.of(table),
         solved.fell_back,
         method_line(solver),
         dict(embedded.encoder),
@@ -131,6 +142,7 @@ def label_items(
         source=str(source.root),
         modality=source.modality,
         examples_from=_examples_from(given),
+        understood=f"{source.understood or source.modality}; examples from {_examples_from(given)}",
         class_prior="balanced" if isinstance(class_prior, str) else "nothing" if class_prior is None else "given shares",
         command=command,
         version=version("sibyl-learn"),
@@ -146,11 +158,13 @@ def label_items(
             "column": column,
             "label_column": label_column,
             "id_column": id_column,
+            "kind": kind,
+            "ignore": list(ignore),
         }
         usable = {item: label for item, label in given.labels.items() if item not in reasons}
         kept_examples = Examples(usable, given.class_names, given.source, given.origins)
         run = SavedRun(embedded.names, embedded.matrix, kept_examples, rebuilt, plain_prior(class_prior), kept, embedded.fitted)
-    return Labelling(solved.table, summary, source, embedded.names, embedded.matrix, given.class_names, solved, run, network)
+    return Labelling(table, summary, source, embedded.names, embedded.matrix, given.class_names, solved, run, network)
 
 
 def encoder_for(source: Source, encoder: str | Path | Encoder[Any, Any] | None) -> tuple[Encoder[Any, Any] | None, tuple[str, ...]]:
@@ -169,6 +183,21 @@ def encoder_for(source: Source, encoder: str | Path | Encoder[Any, Any] | None) 
         choice = default_encoder(source.modality)
         return choice.encoder, (choice.note,)
     return (encoder_by_name(str(encoder)) if isinstance(encoder, str | Path) else encoder), ()
+
+
+def _as_encoder_reads(
+    source: Source, encoder: str | Path | Encoder[Any, Any] | None, kind: str | None, exclude: Sequence[str | Path]
+) -> tuple[Source, str | Path | Encoder[Any, Any] | None]:
+    """Open a folder anew where the encoder reads another kind of its files than most of them are."""
+    if encoder is None or kind is not None or source.matrix is not None or not source.root.is_dir():
+        return source, encoder
+    network = encoder_by_name(str(encoder)) if isinstance(encoder, str | Path) else encoder
+    if network.modality == source.modality:
+        return source, network
+    try:
+        return open_source(source.root, exclude=exclude, kind=network.modality), network
+    except DataError:
+        return source, network  # which says that they do not fit
 
 
 def is_fitted(encoder: Encoder[Any, Any]) -> bool:
@@ -215,6 +244,7 @@ def _notes(
     source: Source, examples: Examples, mended: Corrections, embedded: Embedded, reasons: Mapping[str, str], fell_back: bool
 ) -> list[str]:
     notes = [*source.notes, *mended.notes]
+    notes += [f"classes {one!r} and {other!r} differ only in capitals or blanks" for one, other in case_twins(examples.class_names)]
     if embedded.problem:
         notes.append(embedded.problem)
     lost = [item for item in examples.labels if item in reasons]

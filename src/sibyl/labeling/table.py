@@ -13,6 +13,7 @@ from sibyl.errors import DataError
 from sibyl.labeling.examples import Examples
 from sibyl.mapped import slices
 from sibyl.sources.item import Skipped
+from sibyl.sources.table_files import cell_text
 from sibyl.tasks import Solution
 from sibyl.wording import counted
 
@@ -84,6 +85,38 @@ def labels_table(
     return pd.DataFrame({name: pd.Series(column, dtype=column.dtype, copy=False) for name, column in columns.items()}, copy=False)
 
 
+def in_source_order(table: pd.DataFrame, order: Sequence[str]) -> pd.DataFrame:
+    """Return a table of labels with its rows as they stand in the source; unchanged where that is not known."""
+    if not order:
+        return table
+    place = {name: row for row, name in enumerate(order)}
+    rows = np.argsort([place.get(name, len(place)) for name in table["item"]], kind="stable")
+    return table.iloc[rows].reset_index(drop=True)
+
+
+def with_columns(table: pd.DataFrame, frame: pd.DataFrame | None) -> pd.DataFrame:
+    """Return a table of labels with the columns of the table that was labelled behind its own.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Of `labels_table`.
+    frame : DataFrame, optional
+        The columns, indexed by item; nothing is added when left out. One that is called like a column of labels has ``(table)`` behind
+        its name.
+    """
+    if frame is None:
+        return table
+    kept = frame.reindex(table["item"]).reset_index(drop=True)
+    for name in kept.columns:
+        if kept[name].dtype == object or hasattr(kept[name].dtype, "pyarrow_dtype"):
+            texts = [None if cell is None or cell is pd.NA else cell_text(cell) for cell in kept[name]]
+            kept[name] = pd.Series(texts, dtype=object)
+    taken = set(table.columns)
+    kept.columns = [f"{name} (table)" if name in taken else str(name) for name in kept.columns]
+    return pd.concat([table, kept], axis=1)
+
+
 def two_best(solution: Solution) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
     """Return the two largest probabilities of each query, and their classes; of a batch of one, without a copy of all of them."""
     logits = solution.logits[0]
@@ -107,7 +140,7 @@ def write_labels_csv(path: Path, table: pd.DataFrame) -> None:
     harmless spelling. Class names that would run as formulas are refused when the examples are read.
     """
     harmless = table.assign(item=["./" + item if item.startswith(_FORMULA) else item for item in table["item"]])
-    harmless.to_csv(path, index=False, columns=list(COLUMNS), float_format="%.6g", lineterminator="\n", encoding="utf-8")
+    harmless.to_csv(path, index=False, float_format="%.6g", lineterminator="\n", encoding="utf-8")
 
 
 def write_labels_jsonl(path: Path, table: pd.DataFrame) -> None:

@@ -27,7 +27,11 @@ from safetensors import SafetensorError, safe_open
 
 from sibyl.errors import DataError
 from sibyl.features import Features
-from sibyl.sources.feature_tables import LABEL_NAMES, MATRIX_NAMES, NAME_NAMES, Columns, read_delimited, read_parquet
+from sibyl.sources.feature_tables import Columns, read_feature_table
+from sibyl.sources.item import Item, Skipped
+from sibyl.sources.limits import check_unfolded
+from sibyl.sources.naming import LABEL_NAMES, MATRIX_NAMES, NAME_NAMES, label_text, named, only_labels
+from sibyl.sources.source import Source
 from sibyl.wording import counted
 
 Array = npt.NDArray[Any]
@@ -36,6 +40,9 @@ _DAMAGE = (
     OSError, ValueError, EOFError, SyntaxError, TypeError, KeyError, RuntimeError, MemoryError, OverflowError, tokenize.TokenError,
     zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
+
+
+_SLICE = 65536  # rows looked at together
 
 
 @dataclass(frozen=True)
@@ -74,20 +81,54 @@ def load_features(
         are not as many labels or ids as rows.
     """
     path = Path(path)
+    return _finite(_loaded(path, labels, label_name, id_name), path)
+
+
+def _loaded(
+    path: Path, labels: str | Path | Sequence[object] | Array | None, label_name: str | None, id_name: str | None
+) -> Features:
     if path.is_dir():
         saved = Features.load(path)
         if labels is None:
-            return _finite(saved, path)
+            return saved
         columns = Columns(saved.matrix, None, list(saved.ids))
     else:
         columns = _reader(path).read(path, label_name, id_name)
     if labels is not None:
         columns = Columns(columns.matrix, _given_labels(labels), columns.ids)
     try:
-        features = _features(columns, path)
+        return _features(columns, path)
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
-    return _finite(features, path)
+
+
+def features_source(path: Path, label_name: str | None, id_name: str | None) -> Source:
+    """Open a file of arrays, or a folder of `Features.save`; rows with NaN or infinity are skipped.
+
+    Rows without names are called by their number, from 1, as those of tables are.
+    """
+    features = _loaded(path, None, label_name, id_name)
+    matrix = np.asarray(features.matrix, np.float32)
+    names = features.ids
+    if path.is_file() and names == tuple(map(str, range(len(names)))):
+        names = tuple(str(number) for number in range(1, len(names) + 1))
+    bad = [
+        start + row
+        for start in range(0, len(matrix), _SLICE)
+        for row in np.flatnonzero(~np.isfinite(matrix[start : start + _SLICE]).all(1))
+    ]
+    labels = {name: features.class_names[label] for name, label in zip(names, features.labels.tolist(), strict=True) if label >= 0}
+    if len(bad) == len(matrix):
+        raise DataError(f"{path}: no row is finite, all {counted(len(bad), 'row')} hold NaN or infinity")
+    skipped = tuple(Skipped(names[row], "holds NaN or infinity") for row in bad)
+    lost = {one.name: labels.pop(one.name) for one in skipped if one.name in labels}
+    order = names
+    if bad:
+        kept = np.setdiff1d(np.arange(len(matrix)), bad)
+        matrix, names = matrix[kept], tuple(names[row] for row in kept)
+    items = tuple(Item(name, path) for name in names)
+    understood = f"features, {counted(matrix.shape[1], 'number')} each"
+    return Source("features", path, items, skipped, labels, matrix=matrix, lost=lost, understood=understood, order=order)
 
 
 def _finite(features: Features, path: Path) -> Features:
@@ -131,20 +172,12 @@ def _text(value: object) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
-def _label(value: object) -> str | None:
-    """A label as text, or None for the ways of saying "unlabelled"; a whole number stored as 3.0 is the label 3."""
-    if value is None:
-        return None
-    if isinstance(value, float | np.floating):
-        if np.isnan(value):
-            return None
-        value = int(value) if float(value).is_integer() else value
-    text = _text(value).strip()
-    return None if text in ("", "-1") else text
-
-
 def _numbered(values: Iterable[object]) -> tuple[npt.NDArray[np.int64], tuple[str, ...]]:
-    labels = [_label(value) for value in values]
+    try:
+        written = [label_text(value) for value in values]
+    except ValueError as error:
+        raise DataError(f"a row {error}") from None
+    labels = [label or None for label in only_labels(written)[0]]
     names = {label for label in labels if label is not None}
     whole = all(name.isascii() and name.removeprefix("-").isdigit() for name in names)
     ordered = tuple(sorted(names, key=int)) if whole else tuple(sorted(names))
@@ -162,7 +195,7 @@ def _given_labels(labels: str | Path | Sequence[object] | Array) -> list[object]
             raise DataError(f"{path}: expected one label per row of features, got an array of shape {list(values.shape)}")
         return list(values.tolist())
     try:
-        return list(path.read_text(encoding="utf-8").splitlines())
+        return list[object](path.read_text(encoding="utf-8").removesuffix("\n").split("\n"))
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read as labels, one a line ({error})") from None
 
@@ -182,7 +215,10 @@ def _read_npz(path: Path, label_name: str | None, id_name: str | None) -> Column
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             if not isinstance(file, np.lib.npyio.NpzFile):
                 raise DataError(f"{path}: expected an npz archive of arrays, but it holds one array; rename it to .npy")
+            check_unfolded(path, sum(one.file_size for one in zipfile.ZipFile(opened).infolist()))
             return _choose(path, {name: file[name] for name in file.files}, label_name, id_name)
+    except DataError:
+        raise
     except _DAMAGE as error:
         raise DataError(f"{path}: {_reason(error)}") from None
 
@@ -209,10 +245,7 @@ def _choose(path: Path, arrays: Mapping[str, Array], label_name: str | None, id_
     for wanted in (label_name, id_name):
         if wanted is not None and wanted not in arrays:
             raise DataError(f"{path}: holds no array {wanted!r}; it holds {', '.join(arrays) or 'none'}")
-    by_name = {name.lower(): name for name in arrays}
-    label = label_name or next((by_name[name] for name in LABEL_NAMES if name in by_name), None)
-    row_id = id_name or next((by_name[name] for name in NAME_NAMES if name in by_name), None)
-    matrix = next((by_name[name] for name in MATRIX_NAMES if name in by_name), None)
+    label, row_id, matrix = named(arrays, LABEL_NAMES, label_name), named(arrays, NAME_NAMES, id_name), named(arrays, MATRIX_NAMES)
     if matrix is None:
         matrices = [
             name for name, array in arrays.items() if array.ndim == 2 and array.dtype.kind in "fiu" and name not in (label, row_id)
@@ -235,9 +268,9 @@ _READERS = (
     _Reader(".npy", _read_npy),
     _Reader(".npz", _read_npz),
     _Reader(".safetensors", _read_safetensors),
-    _Reader(".parquet", read_parquet),
-    _Reader(".csv", read_delimited),
-    _Reader(".tsv", read_delimited),
+    _Reader(".parquet", read_feature_table),
+    _Reader(".csv", read_feature_table),
+    _Reader(".tsv", read_feature_table),
 )
 ENDINGS = tuple(reader.ending for reader in _READERS)
 """Endings that `load_features` knows."""

@@ -25,6 +25,23 @@ from sibyl.wording import counted
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+FOREIGN = {
+    ".heic": "a HEIC picture, which is not read: convert it to JPEG or PNG",
+    ".heif": "a HEIF picture, which is not read: convert it to JPEG or PNG",
+    ".avif": "an AVIF picture, which is not read: convert it to JPEG or PNG",
+    ".jxl": "a JPEG XL picture, which is not read: convert it to JPEG or PNG",
+    ".svg": "an SVG drawing, which is not read: convert it to PNG",
+}
+"""Endings of pictures that no decoder of `FORMATS` reads, and what to do."""
+_BRANDS = {
+    b"heic": ".heic",
+    b"heix": ".heic",
+    b"hevc": ".heic",
+    b"mif1": ".heif",
+    b"msf1": ".heif",
+    b"avif": ".avif",
+    b"avis": ".avif",
+}
 MAX_PIXELS = 89_000_000  # just under the size from which Pillow presumes a decompression bomb
 READER = "rgb8 upright first-frame on-white 1"  # part of every feature cache key: raise the number when pixels change
 
@@ -67,6 +84,21 @@ def is_image(path: str | Path) -> bool:
     return ending(path) in ENDINGS or _looks_like_an_image(path)
 
 
+def foreign(path: str | Path) -> str | None:
+    """Say why a file is a picture that is not read, by its ending or its first bytes; None for any other file."""
+    if ending(path) in FOREIGN:
+        return FOREIGN[ending(path)]
+    try:
+        with Path(path).open("rb") as file:
+            return _foreign_bytes(file.read(12))
+    except OSError:
+        return None
+
+
+def _foreign_bytes(head: bytes) -> str | None:
+    return FOREIGN[_BRANDS[head[8:12]]] if head[4:8] == b"ftyp" and head[8:12] in _BRANDS else None
+
+
 def _looks_like_an_image(path: str | Path) -> bool:
     try:
         with Path(path).open("rb") as file:
@@ -107,7 +139,7 @@ def decode_image(content: bytes, min_side: int | None = None) -> Image.Image:
             image.load()
             return _to_rgb(_upright(image))
     except UnidentifiedImageError:
-        raise Unreadable("not a readable image") from None
+        raise Unreadable(_foreign_bytes(content[:12]) or "not a readable image") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise Unreadable(_too_many(None)) from None
     except MemoryError:

@@ -87,17 +87,18 @@ class FolderLabels(Mapping[str, str]):
 
     def __getitem__(self, name: str) -> str:
         place = bisect_left(self._names, name)
-        if not _is_labelled(name) or place == len(self._names) or self._names[place] != name:
+        if not is_labelled(name) or place == len(self._names) or self._names[place] != name:
             raise KeyError(name)
         return intern(name.split("/", 1)[0])
 
     def __iter__(self) -> Iterator[str]:
-        return filter(_is_labelled, self._names)
+        return filter(is_labelled, self._names)
 
     def __len__(self) -> int:
-        return sum(map(_is_labelled, self._names))
+        return sum(map(is_labelled, self._names))
 
 
-def _is_labelled(name: str) -> bool:
+def is_labelled(name: str) -> bool:
+    """Tell whether an item of a folder lies in a sub-folder that is a class."""
     folder, slash, _ = name.partition("/")
     return bool(slash) and folder.lower() not in _NO_CLASS
