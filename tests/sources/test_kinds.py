@@ -149,7 +149,7 @@ def test_kind_and_ignore_decide(tmp_path: Path) -> None:
         ({"ignore": ["txt"]}, "did you mean 'text'"),
     ):
         with pytest.raises(DataError, match=said):
-            open_source(tmp_path / "t.csv", **settings)  # type: ignore[arg-type]
+            open_source(tmp_path / "t.csv", **settings)
     with pytest.raises(UnknownName, match="did you mean image"):
         open_source(tmp_path / "t.csv", kind="images")
 
