@@ -84,8 +84,8 @@ def measure(path: Path, method: str, threads: int) -> None:
     """Fit, in this process, and print what it took."""
     from sibyl.estimators import transductive
     from sibyl.methods.named import method_by_name
-    from sibyl.methods.universal.graph import LANDMARKS
     from sibyl.methods.universal.neighbours import NODES
+    from sibyl.methods.universal.sparse_graph import n_nodes_of
     from sibyl.methods.universal.universal import ENTRIES, NODES_PER_ENTRY
 
     torch.set_num_threads(threads)
@@ -106,7 +106,7 @@ def measure(path: Path, method: str, threads: int) -> None:
     settings = getattr(network, "settings", {})
     n_nodes = NODES + N_WAY * N_SHOT
     n_slice = ENTRIES // max(N_WAY, n_nodes // NODES_PER_ENTRY)
-    needed = products(len(matrix), settings["n_steps"], settings["n_channels"], LANDMARKS, n_nodes, n_slice)
+    needed = products(len(matrix), settings["n_steps"], settings["n_channels"], n_nodes_of(len(matrix), DIM), n_nodes, n_slice)
     figures = {
         "rows": len(matrix), "seconds": seconds, "products": needed, "ratio": seconds / needed, "peak": peak[0], "before": before,
         "accuracy": float((fitted.transduction_ == truth)[rest].mean()), "inductive": float((fitted.inductive_labels_ == truth)[rest].mean()),

@@ -50,9 +50,9 @@ def nearest_neighbours(
 
 
 def sum_over_neighbours(
-    values: Float[Tensor, "task row way"], index: Int[Tensor, "task row k"], weight: Float[Tensor, "task row k"]
+    values: Float[Tensor, "task node way"], index: Int[Tensor, "task row k"], weight: Float[Tensor, "task row k"]
 ) -> Float[Tensor, "task row way"]:
-    """Weighted sum of the neighbours' values for each row."""
-    n_task, n_row, n_way = values.shape
-    gathered = values.gather(1, index.reshape(n_task, -1, 1).expand(-1, -1, n_way)).reshape(n_task, n_row, index.shape[2], n_way)
+    """Weighted sum of the neighbours' values for each row; `index` says which nodes they are."""
+    n_task, _, n_way = values.shape
+    gathered = values.gather(1, index.reshape(n_task, -1, 1).expand(-1, -1, n_way)).reshape(*index.shape, n_way)
     return (gathered * weight[..., None]).sum(2)

@@ -10,7 +10,8 @@ from torch.nn.functional import normalize
 
 from sibyl.errors import DataError
 from sibyl.methods.universal import UniversalSIB
-from sibyl.methods.universal.graph import landmarks, spread_labels
+from sibyl.methods.universal.graph import spread_labels
+from sibyl.methods.universal.landmarks import landmarks
 from sibyl.methods.universal.posterior import Posterior
 from sibyl.methods.universal.rows import power_rows
 from sibyl.methods.universal.viewpoint import Viewpoint
@@ -140,7 +141,7 @@ def test_objective_reports_both_terms_of_the_bound_and_trains_every_parameter() 
     assert set(objective.terms) == {"negative_log_likelihood", "kl", "inductive"}
     objective.loss.backward()
     silent = [name for name, parameter in network.named_parameters() if parameter.grad is None or not bool(parameter.grad.any())]
-    assert all(name.startswith("second_outlier") for name in silent), silent  # trained afterwards, by runs/universal_outliers.py
+    assert all(name.startswith(("second_outlier", "blend")) for name in silent), silent  # trained afterwards
 
 
 def test_a_plain_step_is_the_m_step_of_an_anchored_mixture() -> None:
@@ -200,9 +201,12 @@ def test_landmarks_are_the_same_rows_in_any_order_and_never_padding() -> None:
     assert int(landmarks(masked, 10).max()) < 15
 
 
-def test_rows_beyond_the_landmarks_are_read_off_the_graph() -> None:
+def test_a_pile_is_read_off_a_graph_of_neighbours(network: UniversalSIB) -> None:
     episode = make_episode(4, n_query=60, noise=0.2, n_shot=2)
-    whole, part = spread_labels(episode.task), spread_labels(episode.task, n_landmarks=30, slice_rows=7)
+    exponent = torch.full((3, 1, 1), 0.5, dtype=torch.float64)
+    (whole, none), (part, graph) = spread_labels(episode.task, exponent), spread_labels(episode.task, exponent, few=30)
+    assert none is None
+    assert graph is not None
     assert whole.shape == part.shape
     assert torch.allclose(part.sum(1), torch.ones(3, 60, dtype=torch.float64))
     for answer in (whole, part):

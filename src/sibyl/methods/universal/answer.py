@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from sibyl.methods.universal.blend import Blend
 from sibyl.methods.universal.rows import power_rows
 from sibyl.methods.universal.second_look import SecondLook
 from sibyl.methods.universal.viewpoint import Viewpoint
@@ -39,6 +40,8 @@ class UniversalClassifier:
         Seventeen numbers of a row → log odds that it belongs to none of the classes, at first look.
     second : SecondLook, optional
         What those odds say together; without it they are the answer.
+    blend : Blend, optional
+        The answer for a pile, in the place of the class means alone.
     """
 
     exponent: Float[Tensor, "task 1 1"]
@@ -52,13 +55,15 @@ class UniversalClassifier:
     context: Float[Tensor, "task number"]
     outlier_network: nn.Module
     second: SecondLook | None = None
+    blend: Blend | None = None
 
     def __call__(self, x: Float[Tensor, "task row dim"]) -> Float[Tensor, "task row way"]:
         """Return the logits of rows of features as they come from the encoder."""
-        return self.logits(power_rows(x, self.exponent)).mT
+        unit = power_rows(x, self.exponent)
+        return (self.logits(unit) if self.blend is None else self.blend(unit)).mT
 
     def logits(self, unit: Float[Tensor, "task row dim"]) -> Float[Tensor, "task way row"]:
-        """Return the logits of prepared rows."""
+        """Return the logits of prepared rows under the class means."""
         return self.scale * self.view.cosines(unit) + self.bias
 
     def outlier_score(self, x: Float[Tensor, "task row dim"]) -> Float[Tensor, "task row"]:

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from sibyl.mapped import gather_rows
-from sibyl.methods.universal.graph import landmarks
+from sibyl.methods.universal.landmarks import landmarks
 from sibyl.methods.universal.rows import Slice, power_rows
 from sibyl.methods.universal.viewpoint import Viewpoint
 from sibyl.tasks import Task

@@ -17,9 +17,10 @@ from sibyl.methods.method import LearnedMethod, Objective, Traits
 from sibyl.methods.sib.adaptation import adapt
 from sibyl.methods.universal.answer import N_OUTLIER_FEATURES, UniversalClassifier
 from sibyl.methods.universal.balance import Scores, approach, log_share, reach
+from sibyl.methods.universal.blend import Blend, BlendNetwork, LocalModel
 from sibyl.methods.universal.first_look import N_DESCRIPTORS, first_look
 from sibyl.methods.universal.gradient_network import GradientNetwork
-from sibyl.methods.universal.graph import spread_labels
+from sibyl.methods.universal.graph import FEW, spread_labels
 from sibyl.methods.universal.neighbours import Nodes
 from sibyl.methods.universal.objective import bound, told_shares
 from sibyl.methods.universal.passing import Pass, Setting
@@ -34,6 +35,7 @@ from sibyl.tasks import ClassPrior, Episode, Solution, Task, class_shares
 
 ENTRIES = 1 << 16  # pairs of a row and a class, over all tasks, that a slice holds: bounds the memory of the network
 NODES_PER_ENTRY = 8  # pairs of a row and a node take less than pairs of a row and a class
+READ_LATER = 2048  # nodes of a pile's graph that the classifier takes along for new rows
 KEPT = 1 << 26  # numbers of prepared rows that are kept in memory between passes; more are prepared anew in each
 
 
@@ -125,6 +127,7 @@ class UniversalSIB(LearnedMethod):
         self.outlier = perceptron(N_OUTLIER_FEATURES, n_channels, 1, quiet=False)
         self.second_outlier = perceptron(N_OUTLIER_FEATURES + N_SECOND_FEATURES, n_channels, 1)
         self.posterior = Posterior()
+        self.blend = BlendNetwork()
 
     @classmethod
     def for_shape(cls, dim: int, n_way: int) -> UniversalSIB:
@@ -135,11 +138,13 @@ class UniversalSIB(LearnedMethod):
     def solve(self, task: Task, class_prior: ClassPrior = None) -> Solution:
         """Answer with the adapted class means; a given `class_prior` is met exactly by the queries' soft assignments.
 
+        In a pile, more than `FEW` rows, the answer is a blend of the class means with a graph of all rows, see `Blend`.
+
         Of very many rows the labels spread over the graph are held, and the inductive logits come, in half precision, which leaves room
         for the rest. Where the queries lie in a file (`sibyl.mapped`), so does what is kept of them, and the memory does not grow.
         """
         exponent, shape = self.power(task)
-        graph = spread_labels(task)
+        graph, sparse = spread_labels(task, exponent)
         graph = graph if graph.numel() <= KEPT or is_mapped(graph) else graph.half()
         nodes = Nodes.of(task, exponent, power_rows(task.support_x, exponent))
         rows = self._query_rows(task, exponent, graph, nodes)
@@ -154,6 +159,11 @@ class UniversalSIB(LearnedMethod):
         )
         fell_back = rows.count[:, 0] < max(1.0, self.min_queries_per_class * task.n_way)
         answer = inductive.where(fell_back, transductive)
+        if sparse is not None:
+            means, alone = (LocalModel(one.view, one.scale, one.bias) for one in (answer, inductive))
+            fade = torch.where(fell_back[:, None], 0.0, (rows.count / FEW - 1).clamp(0, 1))
+            blend = Blend.of(means, alone, sparse.thinned(READ_LATER), rows, rows.count, shares, self.blend, fade)
+            answer = replace(answer, blend=blend)
 
         n_query, kept = task.query_x.shape[1], rows.graph.dtype
         shape_of_logits = (task.n_tasks, n_query, task.n_way)
@@ -162,7 +172,7 @@ class UniversalSIB(LearnedMethod):
         start = 0
         for part in rows:  # filled in place: at a million rows every copy counts
             here = slice(start, start := start + part.unit.shape[1])
-            of_part = answer.logits(part.unit)
+            of_part = answer.logits(part.unit) if answer.blend is None else answer.blend.logits(part)
             mix = mix + (of_part.softmax(1) * part.weight).sum(2)
             logits[:, here] = of_part.mT
             alone[:, here] = inductive.logits(part.unit).mT
@@ -199,7 +209,7 @@ class UniversalSIB(LearnedMethod):
         shares = told_shares(episode)
         exponent, shape = self.power(task)
         nodes = Nodes.of(task, exponent, power_rows(task.support_x, exponent))
-        rows = QueryRows(task, exponent, spread_labels(task), nodes, max(1, task.query_x.shape[1]), keep=True, keep_products=True)
+        rows = QueryRows(task, exponent, spread_labels(task, exponent)[0], nodes, max(1, task.query_x.shape[1]), keep=True, keep_products=True)
         trace: list[Tensor] = []
         answer, adapted = self._solve(task, exponent, shape, nodes, rows, rows.count, shares, trace, draw=True)
         inductive, _ = self._solve(task, exponent, shape, nodes, (), torch.zeros_like(rows.count), None)

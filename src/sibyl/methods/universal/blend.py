@@ -1,0 +1,148 @@
+"""The answer for a pile: what the adapted means, the graph of all rows and the labelled rows alone say, each as far as it is trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import softplus
+
+from sibyl.methods.universal.balance import reach
+from sibyl.methods.universal.rows import Slice
+from sibyl.methods.universal.sparse_graph import SparseGraph
+from sibyl.methods.universal.sums import MANY_WAYS, log_of
+from sibyl.methods.universal.viewpoint import Viewpoint
+
+N_DESCRIPTORS = 11
+FLOOR = 0.01  # share of an even answer in what the graph says: its zeros are not certain
+SMOOTHING = 0.05  # of an even class mix, likewise
+
+
+class BlendNetwork(nn.Linear):
+    """What describes the answers of a pile → how far each is trusted, and how far the class mix is evened out.
+
+    It is linear, since there are few piles to learn from, and begins with the adapted means alone.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(N_DESCRIPTORS, 4)
+        nn.init.zeros_(self.weight)
+        self.bias.data = torch.tensor([0.54, -5.0, -5.0, -5.0])
+
+    def forward(self, descriptors: Float[Tensor, "task descriptor"]) -> Float[Tensor, "task 4"]:
+        """Return trust in the means, in the graph, in the labelled rows alone, and γ."""
+        return softplus(super().forward(descriptors))
+
+
+@dataclass(frozen=True, eq=False)
+class LocalModel:
+    """``scale · cos(u − o, w_c − w̄) + bias_c`` for prepared rows u, as log probabilities.
+
+    Parameters
+    ----------
+    view : Viewpoint
+    scale : float [task, 1, 1]
+    bias : float [task, way, 1]
+    """
+
+    view: Viewpoint
+    scale: Float[Tensor, "task 1 1"]
+    bias: Float[Tensor, "task way 1"]
+
+    def __call__(self, unit: Float[Tensor, "task row dim"]) -> Float[Tensor, "task way row"]:
+        """Return log probabilities."""
+        return (self.scale * self.view.cosines(unit) + self.bias).log_softmax(1)
+
+
+@dataclass(frozen=True, eq=False)
+class Blend:
+    """``Σ_m a_m log p_m(c | u) + b_c`` over the adapted means, the graph and the labelled rows alone: a product of experts.
+
+    Parameters
+    ----------
+    means, alone : LocalModel
+        The adapted class means, and the inductive answer.
+    graph : SparseGraph
+        Some nodes of the graph, for rows that come later.
+    trust : float [task, 3]
+        a.
+    bias : float [task, way, 1]
+        ``−γ log(share_c)``, or the potential that makes the rows meet the class mix that the caller gave.
+    """
+
+    means: LocalModel
+    alone: LocalModel
+    graph: SparseGraph
+    trust: Float[Tensor, "task 3"]
+    bias: Float[Tensor, "task way 1"]
+
+    @classmethod
+    def of(
+        cls,
+        means: LocalModel,
+        alone: LocalModel,
+        graph: SparseGraph,
+        rows: Iterable[Slice],
+        count: Float[Tensor, "task 1"],
+        shares: Float[Tensor, "task way"] | None,
+        network: BlendNetwork,
+        fade: Float[Tensor, "task 1"],
+    ) -> Blend:
+        """Go over the rows for what describes the answers, and again for the class mix that they come to.
+
+        Where `fade` is 0 the adapted means answer as they are; 1 is the network's word.
+        """
+        n_way = means.bias.shape[1]
+        trust, gamma = network(describe(means, alone, rows, count, n_way, told=shares is not None)).split([3, 1], 1)
+        trust = trust * fade + (1 - fade) * trust.new_tensor([1.0, 0.0, 0.0])
+        blend = cls(means, alone, graph, trust, torch.zeros_like(means.bias))
+        if shares is not None:
+            scores = [(part.weight, blend.logits(part)) for part in rows]
+            return replace(blend, bias=reach(scores, shares, blend.bias, count))
+        mass = sum((blend.logits(part).softmax(1) * part.weight).sum(2, keepdim=True) for part in rows)
+        share = mass / count.clamp_min(1)[..., None] * n_way
+        return replace(blend, bias=-(gamma.clamp_max(1.5) * fade)[..., None] * (share + SMOOTHING).log())
+
+    def logits(self, part: Slice) -> Float[Tensor, "task way row"]:
+        """Return the logits of rows of the pile."""
+        return self._joined(part.unit, part.graph)
+
+    def __call__(self, unit: Float[Tensor, "task row dim"]) -> Float[Tensor, "task way row"]:
+        """Return the logits of prepared rows."""
+        return self._joined(unit, self.graph.read(unit))
+
+    def _joined(self, unit: Float[Tensor, "task row dim"], spread: Float[Tensor, "task way row"]) -> Float[Tensor, "task way row"]:
+        of_means, of_graph, of_alone = self.trust[..., None, None].unbind(1)
+        return of_means * self.means(unit) + of_graph * floored(spread).log() + of_alone * self.alone(unit) + self.bias
+
+
+def floored(probability: Float[Tensor, "task way row"]) -> Float[Tensor, "task way row"]:
+    """Blend with an even answer."""
+    return (1 - FLOOR) * probability + FLOOR / probability.shape[1]
+
+
+@torch.no_grad()
+def describe(
+    means: LocalModel, alone: LocalModel, rows: Iterable[Slice], count: Float[Tensor, "task 1"], n_way: int, *, told: bool
+) -> Float[Tensor, "task descriptor"]:
+    """Say how sure each answer is, how often two agree, how even their class mixes are: nothing that takes a label."""
+    agreement, sureness = count.new_zeros(len(count), 3), count.new_zeros(len(count), 3)
+    mixes = count.new_zeros(len(count), n_way, 2)
+    for part in rows:
+        answers = [means(part.unit).exp(), floored(part.graph), alone(part.unit).exp()]
+        best = [answer.max(1) for answer in answers]
+        sureness = sureness + (torch.stack([one.values for one in best], 1) * part.weight).sum(2)
+        said = [one.indices for one in best]
+        pairs = ((said[0] == said[1]), (said[0] == said[2]), (said[1] == said[2]))
+        agreement = agreement + (torch.stack(pairs, 1) * part.weight).sum(2)
+        mixes = mixes + torch.stack([(answer * part.weight).sum(2) for answer in answers[:2]], 2)
+    total = count.clamp_min(1)
+    mixes = mixes / total[..., None]
+    evenness = -torch.special.xlogy(mixes, mixes).sum(1) / torch.log(count.new_tensor(max(2, n_way)))
+    one = torch.ones_like(count)
+    ways, per_class = (one * min(n_way, MANY_WAYS)).log() / 2 - 1.5, log_of(total / n_way) / 2 - 2
+    columns = [ways, per_class, 2 * sureness / total - 1, 2 * agreement / total - 1, 10 * evenness - 9.5, one * float(told)]
+    return torch.cat(columns, 1)

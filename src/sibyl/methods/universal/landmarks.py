@@ -1,0 +1,25 @@
+"""Rows that stand for many: chosen by what they hold, so that the choice does not depend on where they stand."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from sibyl.mapped import release
+from sibyl.tasks import Task
+
+
+def landmarks(task: Task, n_landmarks: int, slice_rows: int = 512) -> Int[Tensor, "task landmark"]:
+    """Choose real query rows by a hash of their bytes: the same rows in whatever order they come."""
+    bits = task.query_x.contiguous().view(torch.int64 if task.query_x.dtype == torch.float64 else torch.int32)
+    # Odd multipliers, and sums that wrap around: exact, whatever the order of adding up.
+    multiplier = torch.arange(1, bits.shape[2] + 1) * 6364136223846793005 | 1
+    key = torch.empty(bits.shape[:2], dtype=torch.int64, device=bits.device)
+    for start in range(0, bits.shape[1], slice_rows):  # filled in place: small pieces kept between large ones would split the heap
+        part = slice(start, start + slice_rows)
+        key[:, part] = (bits[:, part].long() * multiplier).sum(-1)
+        release(bits)
+    key = ((key ^ (key >> 29)) * 1181783497276652981) & torch.iinfo(torch.int64).max
+    key = torch.where(task.query_mask, key, torch.iinfo(torch.int64).max)
+    return key.topk(n_landmarks, dim=1, largest=False).indices

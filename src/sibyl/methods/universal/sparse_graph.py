@@ -1,0 +1,138 @@
+"""Labels spread over a whole pile: a graph of nearest neighbours among all rows, and how any row is read off it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from scipy.sparse import csr_matrix, diags
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from sibyl.mapped import gather_rows
+from sibyl.methods.knn_graph import nearest_neighbours, sum_over_neighbours
+from sibyl.methods.universal.landmarks import landmarks
+from sibyl.methods.universal.rows import power_rows
+from sibyl.tasks import Task
+
+NEIGHBOURS, RADIUS_AT = 15, 7  # of a row; which of them gives its radius
+SHARPNESS = 3.0
+ALPHA, ROUNDS = 0.95, 60
+CENTRED = 0.5  # how far rows are seen from their mean
+PAIRS, NUMBERS, FEWEST = 1 << 28, 1 << 23, 1024  # rows × nodes and nodes × columns at most, but never fewer nodes than that
+BLOCK = 128
+
+
+@dataclass(frozen=True, eq=False)
+class SparseGraph:
+    """Label spreading (Zhou et al. 2004) over nearest neighbours, and a rule that reads any row off it.
+
+    ``w_ij = exp(−3 ‖x_i − x_j‖² / (ρ_i ρ_j))`` for the nearest neighbours of either, with ρ the distance to the seventh (local scaling,
+    Zelnik-Manor & Perona 2004), and ``F ← α D^{−1/2} W D^{−1/2} F + (1 − α) Y``. A row, of the pile or new, is said to be of class c in
+    proportion to ``Σ_j w_ij F_jc / √d_j`` over its nearest nodes, itself included where it is one.
+
+    The graph is of all rows up to some ten thousand: nodes times rows, and nodes times columns, are bounded. Of more rows as many are
+    chosen by their content, whatever their order.
+
+    Parameters
+    ----------
+    middle : float [task, 1, dim]
+        Subtracted from prepared rows.
+    nodes : float [task, node, dim]
+        Rows seen from there, of unit length; the labelled ones first.
+    scores : float [task, node, way]
+        F_j / √d_j.
+    radius : float [task, node]
+        ρ; infinite for padding, whose scores are zero.
+    """
+
+    middle: Float[Tensor, "task 1 dim"]
+    nodes: Float[Tensor, "task node dim"]
+    scores: Float[Tensor, "task node way"]
+    radius: Float[Tensor, "task node"]
+
+    @classmethod
+    def of(cls, task: Task, exponent: Float[Tensor, "task 1 1"]) -> SparseGraph:
+        """Build the graph of a batch of tasks and spread their labels."""
+        chosen = landmarks(task, n_nodes_of(*task.query_x.shape[1:]))
+        mask = torch.cat([task.support_mask, task.query_mask.gather(1, chosen)], 1)
+        nodes = torch.cat([power_rows(task.support_x, exponent), prepared(task.query_x, chosen, exponent)], 1)
+        nodes *= mask[..., None]
+        middle = CENTRED * nodes.sum(1, keepdim=True) / mask.sum(1).clamp_min(1)[:, None, None]
+        nodes -= middle
+        nodes /= torch.linalg.vector_norm(nodes, dim=-1, keepdim=True).clamp_min(1e-12)
+        index, squared = nearest_neighbours(nodes, mask, NEIGHBOURS, BLOCK)
+        radius = radius_of(squared)
+        weight = kernel(squared, radius, radius.gather(1, index.flatten(1)).view_as(squared)) * mask[..., None]
+        scores = torch.stack([
+            spread(*one, task.support_one_hot[number]) for number, one in enumerate(zip(index, weight, strict=True))
+        ])  # fmt: skip
+        return cls(middle, nodes, scores, radius.masked_fill(~mask, torch.inf))
+
+    def read(self, unit: Float[Tensor, "task row dim"]) -> Float[Tensor, "task way row"]:
+        """Return class probabilities of prepared rows; even where the graph does not reach."""
+        seen = normalize(unit - self.middle, dim=-1)
+        cosine = (seen @ self.nodes.mT).masked_fill(self.radius.isinf()[:, None], -torch.inf)
+        nearest, index = cosine.topk(min(NEIGHBOURS, cosine.shape[2]), dim=2)
+        squared = (2 - 2 * nearest).clamp_min(0)
+        theirs = self.radius.gather(1, index.flatten(1)).view_as(squared)
+        score = sum_over_neighbours(self.scores, index, kernel(squared, radius_of(squared), theirs)).mT
+        total = score.sum(1, keepdim=True)
+        return torch.where(total > 0, score / total.clamp_min(torch.finfo(score.dtype).tiny), 1 / score.shape[1])
+
+    def thinned(self, n_nodes: int) -> SparseGraph:
+        """Return a graph of the first so many nodes, for reading alone."""
+        return replace(
+            self, nodes=self.nodes[:, :n_nodes], scores=self.scores[:, :n_nodes], radius=self.radius[:, :n_nodes]
+        )
+
+
+def n_nodes_of(n_rows: int, n_columns: int) -> int:
+    """Return how many of so many rows are nodes: all, as far as time and memory allow."""
+    return min(n_rows, max(FEWEST, min(PAIRS // n_rows, NUMBERS // n_columns)))
+
+
+def prepared(
+    x: Float[Tensor, "task row dim"], chosen: Int[Tensor, "task node"], exponent: Float[Tensor, "task 1 1"]
+) -> Float[Tensor, "task node dim"]:
+    """Prepare the chosen rows, a few at a time: what is made on the way takes several times the room."""
+    unit = x.new_empty(*chosen.shape, x.shape[2])
+    for start in range(0, chosen.shape[1], BLOCK):
+        part = slice(start, start + BLOCK)
+        unit[:, part] = power_rows(gather_rows(x, chosen[:, part]), exponent)
+    return unit
+
+
+def radius_of(squared: Float[Tensor, "task row k"]) -> Float[Tensor, "task row"]:
+    """Distance to the neighbour that stands at `RADIUS_AT`, or to the last that there is."""
+    near = squared[..., :RADIUS_AT]
+    return near.masked_fill(near.isinf(), 0).amax(-1).clamp_min(1e-6).sqrt()
+
+
+def kernel(
+    squared: Float[Tensor, "task row k"], own: Float[Tensor, "task row"], theirs: Float[Tensor, "task row k"]
+) -> Float[Tensor, "task row k"]:
+    """Return the affinities w; 0 to a neighbour that is none."""
+    scaled = SHARPNESS * squared / (own[..., None] * theirs)
+    return torch.where(squared.isfinite() & theirs.isfinite(), (-scaled).exp(), 0.0)
+
+
+def spread(
+    index: Int[Tensor, "row k"], weight: Float[Tensor, "row k"], one_hot: Float[Tensor, "support way"]
+) -> Float[Tensor, "row way"]:
+    """Spread the labels of one task, whose labelled rows stand first, and return F_j / √d_j."""
+    n_rows, k = index.shape
+    directed = csr_matrix(
+        (weight.double().flatten().cpu().numpy(), index.flatten().cpu().numpy(), np.arange(0, n_rows * k + 1, k)), (n_rows, n_rows)
+    )
+    edges = directed.maximum(directed.T)
+    scaling = 1 / np.sqrt(np.asarray(edges.sum(1)).ravel().clip(1e-12))
+    smoother = (ALPHA * (diags(scaling) @ edges @ diags(scaling))).tocsr().astype(np.float32)
+    clamped = np.zeros((n_rows, one_hot.shape[1]), np.float32)
+    clamped[: len(one_hot)] = (1 - ALPHA) * one_hot.cpu().numpy()
+    found = clamped
+    for _ in range(ROUNDS):
+        found = smoother @ found + clamped
+    return torch.from_numpy(found * scaling[:, None]).to(weight)
