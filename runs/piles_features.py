@@ -3,7 +3,7 @@
     python runs/piles_features.py --out runs/piles --cifar-fs DIR --omniglot DIR --squeezenet FILE [--split train]
 
 Writes ``NAME/{train,validation,test}``: CIFAR-FS under SqueezeNet, under the shipped Conv-4 (whose own training classes are left out) and
-as pixels; Omniglot as pixels. Sentences come from ``sibyl embed clinc150 --split …``.
+as pixels; Omniglot as pixels. Sentences and photographs come from ``sibyl embed``.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ def network() -> UniversalSIB:
         network = UniversalSIB()
         for parameter in network.parameters():
             parameter.data += 0.05 * torch.randn_like(parameter)
-    network.blend.bias.data = torch.tensor([0.0, 0.0, -1.0, 0.0])  # every answer has a say
+    network.blend.usual.data = torch.tensor([0.0, 0.0, -1.0, 0.0])  # every answer has a say
     return network.double().eval()
 
 
@@ -100,7 +100,9 @@ def test_a_curved_class_is_followed_along_its_rows() -> None:
 
 def test_copies_of_rows_do_no_harm(network: UniversalSIB, pile: Episode) -> None:
     few = pile.task.query_x[:, :60]
-    task = replace(pile.task, query_x=few.repeat(1, N_QUERY // 60, 1), query_mask=torch.ones(1, N_QUERY // 60 * 60, dtype=torch.bool))
+    task = replace(
+        pile.task, query_x=few.repeat(1, N_QUERY // 60, 1), query_mask=torch.ones(1, N_QUERY // 60 * 60, dtype=torch.bool)
+    )
     assert bool(logits(network, task).isfinite().all())
 
 

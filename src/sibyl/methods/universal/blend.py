@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from sibyl.methods.universal.balance import reach
+from sibyl.methods.universal.perceptron import perceptron
 from sibyl.methods.universal.rows import Slice
 from sibyl.methods.universal.sparse_graph import SparseGraph
 from sibyl.methods.universal.sums import MANY_WAYS, log_of
@@ -21,20 +22,20 @@ FLOOR = 0.01  # share of an even answer in what the graph says: its zeros are no
 SMOOTHING = 0.05  # of an even class mix, likewise
 
 
-class BlendNetwork(nn.Linear):
+class BlendNetwork(nn.Module):
     """What describes the answers of a pile → how far each is trusted, and how far the class mix is evened out.
 
-    It is linear, since there are few piles to learn from, and begins with the adapted means alone.
+    Untrained it trusts the adapted means alone.
     """
 
     def __init__(self) -> None:
-        super().__init__(N_DESCRIPTORS, 4)
-        nn.init.zeros_(self.weight)
-        self.bias.data = torch.tensor([0.54, -5.0, -5.0, -5.0])
+        super().__init__()
+        self.usual = nn.Parameter(torch.tensor([0.54, -5.0, -5.0, -5.0]))
+        self.correction = perceptron(N_DESCRIPTORS, 8, 4)
 
     def forward(self, descriptors: Float[Tensor, "task descriptor"]) -> Float[Tensor, "task 4"]:
         """Return trust in the means, in the graph, in the labelled rows alone, and γ."""
-        return softplus(super().forward(descriptors))
+        return softplus(self.usual + self.correction(descriptors))
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,5 +145,10 @@ def describe(
     evenness = -torch.special.xlogy(mixes, mixes).sum(1) / torch.log(count.new_tensor(max(2, n_way)))
     one = torch.ones_like(count)
     ways, per_class = (one * min(n_way, MANY_WAYS)).log() / 2 - 1.5, log_of(total / n_way) / 2 - 2
-    columns = [ways, per_class, 2 * sureness / total - 1, 2 * agreement / total - 1, 10 * evenness - 9.5, one * float(told)]
+    columns = [ways, per_class, log_odds(sureness / total), log_odds(agreement / total), 10 * evenness - 9.5, one * float(told)]
     return torch.cat(columns, 1)
+
+
+def log_odds(share: Float[Tensor, "task number"]) -> Float[Tensor, "task number"]:
+    """Half the log odds of shares between 2 and 98 %."""
+    return torch.logit(share.clamp(0.02, 0.98)) / 2

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from scipy.sparse import csr_matrix, diags
 from torch import Tensor
 from torch.nn.functional import normalize
@@ -84,9 +84,7 @@ class SparseGraph:
 
     def thinned(self, n_nodes: int) -> SparseGraph:
         """Return a graph of the first so many nodes, for reading alone."""
-        return replace(
-            self, nodes=self.nodes[:, :n_nodes], scores=self.scores[:, :n_nodes], radius=self.radius[:, :n_nodes]
-        )
+        return replace(self, nodes=self.nodes[:, :n_nodes], scores=self.scores[:, :n_nodes], radius=self.radius[:, :n_nodes])
 
 
 def n_nodes_of(n_rows: int, n_columns: int) -> int:

@@ -160,9 +160,10 @@ class UniversalSIB(LearnedMethod):
         fell_back = rows.count[:, 0] < max(1.0, self.min_queries_per_class * task.n_way)
         answer = inductive.where(fell_back, transductive)
         if sparse is not None:
-            means, alone = (LocalModel(one.view, one.scale, one.bias) for one in (answer, inductive))
             fade = torch.where(fell_back[:, None], 0.0, (rows.count / FEW - 1).clamp(0, 1))
-            blend = Blend.of(means, alone, sparse.thinned(READ_LATER), rows, rows.count, shares, self.blend, fade)
+            by_means, by_labels = (LocalModel(one.view, one.scale, one.bias) for one in (answer, inductive))
+            thin = sparse.thinned(READ_LATER)
+            blend = Blend.of(by_means, by_labels, thin, rows, rows.count, shares, self.blend, fade)
             answer = replace(answer, blend=blend)
 
         n_query, kept = task.query_x.shape[1], rows.graph.dtype
@@ -209,7 +210,9 @@ class UniversalSIB(LearnedMethod):
         shares = told_shares(episode)
         exponent, shape = self.power(task)
         nodes = Nodes.of(task, exponent, power_rows(task.support_x, exponent))
-        rows = QueryRows(task, exponent, spread_labels(task, exponent)[0], nodes, max(1, task.query_x.shape[1]), keep=True, keep_products=True)
+        rows = QueryRows(
+            task, exponent, spread_labels(task, exponent)[0], nodes, max(1, task.query_x.shape[1]), keep=True, keep_products=True
+        )
         trace: list[Tensor] = []
         answer, adapted = self._solve(task, exponent, shape, nodes, rows, rows.count, shares, trace, draw=True)
         inductive, _ = self._solve(task, exponent, shape, nodes, (), torch.zeros_like(rows.count), None)
