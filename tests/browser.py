@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 
 CHROMIUM = next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None)
 
+if CHROMIUM is None and os.environ.get("SIBYL_NEEDS_CHROMIUM"):
+    raise RuntimeError("SIBYL_NEEDS_CHROMIUM is set, but there is no Chromium: apt-get install chromium")
+
 needs_chromium = pytest.mark.skipif(
     CHROMIUM is None, reason="CHROMIUM ABSENT: pages are only parsed, not driven (apt-get install chromium)"
 )
@@ -25,7 +29,8 @@ def browser() -> Iterator[Browser]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        # Root has no sandbox, and a container little shared memory.
+        opened = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"])
         try:
             yield opened
         finally:

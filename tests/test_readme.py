@@ -52,6 +52,7 @@ def test_linked_files_exist() -> None:
             assert (ROOT / target).exists(), target
 
 
+@pytest.mark.slow
 def test_the_demo_reaches_the_readme_s_figures(tmp_path: Path) -> None:
     """`make demo` in full: training of seconds turns another order of sums, on one thread, into a point or so, not more."""
     done = CliRunner().invoke(app, ["demo", "--out", str(tmp_path), "--json"])

@@ -19,6 +19,8 @@ from sibyl.storage import write_text
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:

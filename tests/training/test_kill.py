@@ -9,6 +9,8 @@ import pytest
 
 from tests.training.killing import Forked, commands, differing, kill_at, prepare, random_delays, run_here, write_stripes
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path]]:

@@ -76,7 +76,7 @@ def label_command(
 
     Examples come from --examples, from --example, or, without either, from the source itself: sub-folders named after classes, or a
     label column with blanks. out/labels.csv has one line for every item found; out/report.html shows them. Corrections saved as
-    out/corrections.csv count as examples in the next run. Features are kept in a cache ($SIBYL_CACHE): a second run takes seconds.
+    out/corrections….csv count as examples in the next run. Features are kept in a cache ($SIBYL_CACHE): a second run takes seconds.
     """
     import shlex
     import sys

@@ -9,9 +9,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.fft import dct
-from scipy.signal import ShortTimeFFT
-from scipy.signal.windows import hann
 
 from sibyl.encoders.encoder import Encoder, Rows
 from sibyl.sources.audio import Clip
@@ -76,6 +73,11 @@ class LogMelEncoder(Encoder[Clip, npt.NDArray[np.float32]]):
 
 
 def _row(samples: Array) -> npt.NDArray[np.float32]:
+    # Importing these takes longer than reading a clip: only where one is read.
+    from scipy.fft import dct
+    from scipy.signal import ShortTimeFFT
+    from scipy.signal.windows import hann
+
     samples = np.pad(samples, (0, max(0, 2 * WINDOW - len(samples))))
     short = ShortTimeFFT(hann(WINDOW, sym=False), HOP, RATE, mfft=512, scale_to="magnitude")
     power = np.abs(short.stft(samples)) ** 2

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import torch
 from jaxtyping import Bool, Float
-from scipy.cluster.hierarchy import linkage
-from scipy.spatial.distance import squareform
 from torch import Tensor
 
 from sibyl.methods.classifiers import squared_distances
@@ -68,6 +66,9 @@ def _bridges(squared: Float[Tensor, "task row row"], labelled: Bool[Tensor, "tas
 
 def _bridge_of(squared: Float[Tensor, "row row"], labelled: Bool[Tensor, "row way"]) -> float:
     """Find the first bridge of one large task by single linkage, which joins rows in the order of their edges."""
+    from scipy.cluster.hierarchy import linkage  # slow to import, and seldom needed
+    from scipy.spatial.distance import squareform
+
     real = squared.isfinite().any(1)
     if int(real.sum()) < 2:
         return 1.0

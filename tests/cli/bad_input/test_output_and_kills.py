@@ -104,6 +104,7 @@ def slow_label(photos: Path, out: Path, cache: Path, delay: float) -> None:
     os._exit(0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
 def test_stopped_at_any_moment_the_output_is_whole(tmp_path: Path, photos: Path, sent: signal.Signals) -> None:
     draw = random.Random(0)
@@ -136,6 +137,7 @@ def test_stopped_at_any_moment_the_output_is_whole(tmp_path: Path, photos: Path,
     assert {path.name for path in out.iterdir() if not path.name.startswith(".")} == FILES
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
 def test_the_command_itself_is_stopped(tmp_path: Path, photos: Path, sent: signal.Signals) -> None:
     """As a person does it: a process of its own, stopped while it starts, reads, encodes or writes."""

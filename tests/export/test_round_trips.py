@@ -1,0 +1,77 @@
+"""Exports opened by the tools that they are for: pip install 'sibyl-learn[tools]'. Without a tool its test is skipped, and says so."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sibyl.labeling.label import label
+from tests.encoders.tiny_onnx import write_tiny_encoder
+
+CLASSES = ("zebra", "ant", "Bee")  # in another order than that of their names
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Exports of 75 pictures of three colours; the label of each is its colour's."""
+    folder = tmp_path_factory.mktemp("pile")
+    draw = np.random.default_rng(0)
+    (folder / "photos").mkdir()
+    for number in range(75):
+        pixels = np.clip(np.eye(3)[number % 3] * 160 + 40 + draw.normal(size=(9, 9, 3)) * 20, 0, 255).astype(np.uint8)
+        Image.fromarray(pixels).save(folder / "photos" / f"{number:02d}.png")
+    examples = {f"{number:02d}.png": CLASSES[number] for number in range(3)}
+    exports = ["cleanlab", "datasets", "label-studio"]
+    label(
+        folder / "photos", examples, write_tiny_encoder(folder / "e.onnx"), folder / "out", export=exports, cache=folder / "cache"
+    )
+    return folder / "out"
+
+
+def truth_of(item: str) -> str:
+    return CLASSES[int(item[:2]) % 3]
+
+
+def test_cleanlab_finds_no_issue_in_right_labels(out: Path) -> None:
+    filters = pytest.importorskip("cleanlab.filter", reason="CLEANLAB ABSENT: its export is only read back by numpy")
+    names = json.loads((out / "cleanlab" / "items.json").read_text())
+    labels = np.array([names["class_names"].index(truth_of(item)) for item in names["items"]])
+    probabilities = np.load(out / "cleanlab" / "pred_probs.npy").astype(float)
+    probabilities /= probabilities.sum(1, keepdims=True)
+    assert not filters.find_label_issues(labels, probabilities).any()
+    # Datalab sorts the names that it is given, whatever the order of the columns of probabilities.
+    assert names["class_names"] == sorted(names["class_names"])
+    pytest.importorskip("datasets", reason="DATASETS ABSENT: cleanlab's Datalab needs it")
+    datalab = pytest.importorskip("cleanlab.datalab.datalab", reason="CLEANLAB'S DATALAB CANNOT BE IMPORTED").Datalab
+    lab = datalab(data={"label": [truth_of(item) for item in names["items"]]}, label_name="label", verbosity=0)
+    lab.find_issues(pred_probs=probabilities, issue_types={"label": {}})
+    assert not lab.get_issues("label")["is_label_issue"].any()
+
+
+def test_datasets_opens_the_folder(out: Path, tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets", reason="DATASETS ABSENT: its export is only read back by pyarrow")
+    rows = datasets.load_dataset(str(out / "datasets"), split="train", cache_dir=str(tmp_path))
+    assert rows.features["label"].names == sorted(CLASSES)
+    assert len(rows) == 75
+    for row in rows:
+        assert rows.features["label"].int2str(row["label"]) == truth_of(row["item"])
+        assert row["image"].size == (9, 9)
+
+
+def test_label_studio_takes_tasks_and_interface(out: Path) -> None:
+    interface = pytest.importorskip(
+        "label_studio_sdk.label_interface", reason="LABEL STUDIO'S SDK ABSENT: its export is only parsed"
+    )
+    shown = interface.LabelInterface((out / "label-studio" / "interface.xml").read_text(encoding="utf-8"))
+    shown.validate()
+    control = shown.get_control("label")
+    assert sorted(control.labels) == sorted(CLASSES)
+    for task in json.loads((out / "label-studio" / "tasks.json").read_text(encoding="utf-8")):
+        assert shown.validate_task(task)
+        (region,) = (task.get("predictions") or task["annotations"])[0]["result"]
+        assert shown.validate_region(region)
+        assert region["value"]["choices"] == [truth_of(task["data"]["name"])]
