@@ -80,6 +80,11 @@ class BackboneEncoder(Encoder[Image.Image, npt.NDArray[np.uint8]]):
         }
 
     @property
+    def splits(self) -> bool:
+        """Always."""
+        return True
+
+    @property
     def enough_pixels(self) -> int:
         """Twice the side: from there on, resizing is as smooth as from the whole image."""
         return 2 * self._backbone.image_size

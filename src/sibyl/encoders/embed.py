@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,6 +22,7 @@ from sibyl.errors import DataError
 from sibyl.mapped import allocate, release
 from sibyl.sources.fitted import Fitted
 from sibyl.sources.item import Item, Skipped, Unreadable
+from sibyl.threads import n_cores, side_by_side, torch_threads
 
 _FLUSH_SECONDS = 5.0  # what a killed run may lose
 _MOVED_ROWS = 4096  # gone over at once; by then, what lies in files leaves the memory
@@ -112,7 +112,7 @@ def embed(
     DataError
         If the encoder returns NaN or infinity; the message names the item.
     """
-    n_threads = n_threads or os.cpu_count() or 1
+    n_threads = n_threads or n_cores()
     matrix = allocate((len(items), encoder.dim))
     is_done = np.zeros(len(items), bool)
     skipped: list[Skipped] = []
@@ -135,7 +135,12 @@ def embed(
             return _Read(reason=str(error))
 
     def encode_waiting() -> None:
-        encoded = encoder.encode([one.prepared for _, one in waiting])
+        prepared = [one.prepared for _, one in waiting]
+        if encoder.splits:
+            encoded = side_by_side(encoder.encode, prepared)
+        else:
+            with torch_threads(max(1, n_cores() // 2)):
+                encoded = encoder.encode(prepared)
         bad = np.flatnonzero(~np.isfinite(encoded).all(1))
         if len(bad):
             name = items[waiting[int(bad[0])][0]].name

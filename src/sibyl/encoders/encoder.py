@@ -54,6 +54,11 @@ class Encoder(ABC, Generic[Raw, Prepared]):
         """Short side, in pixels, below which `prepare` would lose detail; large images may be decoded at that size. None: always whole."""
         return None
 
+    @property
+    def splits(self) -> bool:
+        """Whether parts of a batch may be encoded side by side: on the processor, where nothing is shared but weights."""
+        return False
+
     def fitted_to(self, items: Iterable[Raw]) -> Encoder[Raw, Prepared]:
         """Return the encoder that is to read `items`: most are frozen and return themselves; a few are fitted to the items first.
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from sibyl.encoders.encoder import Encoder, Rows
 from sibyl.errors import DataError
 from sibyl.storage import Json, content_key
+from sibyl.threads import torch_threads
 
 HALF_ERROR = 5e-3
 """Largest change of a feature row, relative to its length, for which half precision counts as exact enough."""
@@ -65,7 +66,8 @@ class TorchNetwork:
         self._module = module.eval().requires_grad_(False).to(self.device)
         self._features = features
         self.half = False
-        exact = self(probe)
+        with torch_threads():
+            exact = self(probe)
         if exact.ndim != 2 or len(exact) != len(probe) or not exact.shape[1]:
             raise DataError(
                 f"expected one feature row per item, [item, dim], got an output of shape {list(exact.shape)} for {len(probe)} items"
@@ -156,6 +158,11 @@ class FrozenNetworkEncoder(Encoder[Any, npt.NDArray[np.float32]]):
             "device": self.network.device,
             "precision": "half" if self.network.half else "full",
         }
+
+    @property
+    def splits(self) -> bool:
+        """On the processor."""
+        return self.network.device == "cpu"
 
     @property
     def enough_pixels(self) -> int | None:

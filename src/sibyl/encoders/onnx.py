@@ -15,6 +15,7 @@ from sibyl.encoders.image_preprocessing import ImagePreprocessing
 from sibyl.encoders.onnx_files import MAX_BATCH, MAX_SIDE, model_checksum
 from sibyl.errors import DataError, MissingExtra, SibylError
 from sibyl.storage import content_key
+from sibyl.threads import n_cores, sleeping
 
 
 class OnnxEncoder(Encoder[Image.Image, npt.NDArray[np.uint8]]):
@@ -154,8 +155,8 @@ def _open(path: Path, n_threads: int) -> Any:
         import onnxruntime
     except ImportError:
         raise MissingExtra("onnxruntime", "onnx", "an ONNX encoder") from None
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = n_threads
+    options = sleeping(onnxruntime.SessionOptions())
+    options.intra_op_num_threads = n_threads or n_cores()
     options.log_severity_level = 4  # what goes wrong is raised; its log would come on top
     wanted = ("CUDAExecutionProvider", "CPUExecutionProvider")
     providers = [name for name in wanted if name in onnxruntime.get_available_providers()]

@@ -24,6 +24,7 @@ from sibyl.mapped import slices
 from sibyl.methods import LearnedMethod, Method
 from sibyl.methods.classifiers import outlier_score
 from sibyl.methods.named import DEFAULT_METHOD, method_by_name
+from sibyl.threads import torch_threads
 from sibyl.transduction.feature_rows import Checked, checked_rows, dense
 from sibyl.transduction.transduce import Transduction, transduce
 
@@ -142,6 +143,7 @@ class TransductiveClassifier(Sharing, ClassifierMixin, BaseEstimator):  # type: 
         self.device_ = str(device)
         return self
 
+    @torch_threads()
     def _keep(self, found: Transduction, classes: npt.NDArray[Any]) -> None:
         """Keep what is said of the rows as scikit-learn's attributes."""
         solution, given = found.solution, torch.from_numpy(found.codes[found.codes >= 0])
@@ -186,7 +188,7 @@ class TransductiveClassifier(Sharing, ClassifierMixin, BaseEstimator):  # type: 
         checked_rows(X)
         self._check_settings()
         device = torch.device(self.device_)
-        with torch.no_grad():
+        with torch.no_grad(), torch_threads():
             return np.concatenate([answer(Checked(X).copied(part)[None].to(device)) for part in slices(X, self.batch_rows)])
 
     def _check_settings(self) -> torch.device:

@@ -17,6 +17,7 @@ from sibyl.errors import MissingExtra, UserError
 from sibyl.methods.classifiers import outlier_score
 from sibyl.storage import Json, atomic_path
 from sibyl.tasks import Classifier
+from sibyl.threads import sleeping
 
 TOLERANCE = 1e-5
 _PROBES = 8  # rows that the written model is checked on
@@ -114,7 +115,7 @@ def check_outputs(model: Any, inputs: dict[str, npt.NDArray[Any]], expected: lis
 def run_model(model: Any, inputs: dict[str, npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
     """Run a model in onnxruntime: probabilities and outlier scores."""
     _, onnxruntime = libraries()
-    options = onnxruntime.SessionOptions()
+    options = sleeping(onnxruntime.SessionOptions())
     options.log_severity_level = 4
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     found: list[npt.NDArray[Any]] = session.run(["probabilities", "outlier_score"], inputs)

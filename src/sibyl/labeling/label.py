@@ -30,6 +30,7 @@ from sibyl.methods.named import DEFAULT_METHOD
 from sibyl.sources.source import Source
 from sibyl.storage import cache_folder
 from sibyl.tasks import ClassPrior
+from sibyl.threads import torch_threads
 
 ONNX = "onnx"
 
@@ -245,6 +246,7 @@ def output_files(out: str | Path) -> list[Path]:
     return [folder, *(folder / name for name in (table_name, *TABLES, *OTHERS)), *correction_files(folder)]
 
 
+@torch_threads()
 def write_labelling(out: str | Path, labelling: Labelling, cache: str | Path | None = None, n_first: int = 12) -> Summary:
     """Write the table, the report, the summary and the run to a folder, all or nothing.
 

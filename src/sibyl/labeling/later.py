@@ -32,6 +32,7 @@ from sibyl.sources.open import open_source
 from sibyl.sources.source import Source
 from sibyl.sources.table_files import ENDINGS, read_table
 from sibyl.tasks import Classifier, Solution, Task
+from sibyl.threads import torch_threads
 from sibyl.transduction.feature_rows import Checked, checked_rows
 from sibyl.wording import counted
 
@@ -39,6 +40,7 @@ _NOT_KEPT = "the earlier run was made by a version of sibyl that did not keep wh
 _OLD = "\0"  # in front of the names of the earlier run's items, which new ones may share
 
 
+@torch_threads()
 def label_with(
     earlier: str | Path,
     source: str | Path | Source,

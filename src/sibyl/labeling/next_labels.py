@@ -11,6 +11,7 @@ from sibyl.labeling.examples import checked
 from sibyl.labeling.saved_run import FILE, SavedRun, prior_of
 from sibyl.labeling.solve import Solved, solve_items
 from sibyl.labeling.suggest import suggest, suggestion_words
+from sibyl.threads import torch_threads
 
 BATCH = 10  # corrections whose effect decides
 SETTLED = 0.01  # share of labels that they may move
@@ -69,6 +70,7 @@ def holds_run(path: str | Path) -> bool:
     return (path / FILE).is_file() or not path.exists() or (path / "summary.json").is_file()
 
 
+@torch_threads()
 def next_labels(out: str | Path, number: int = 10) -> NextLabels:
     """Choose what to label next in the folder of a run; its ``corrections.csv`` counts, whether the run has seen it or not.
 

@@ -36,6 +36,7 @@ from sibyl.sources.open import open_source
 from sibyl.sources.rows import case_twins
 from sibyl.sources.source import Source
 from sibyl.tasks import ClassPrior
+from sibyl.threads import torch_threads
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +75,7 @@ class Labelling:
     encoder: Encoder[Any, Any] | None = None
 
 
+@torch_threads()
 def label_items(
     source: str | Path | Source,
     examples: str | Path | Mapping[Any, Any] | None = None,

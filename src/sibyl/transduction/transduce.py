@@ -19,6 +19,7 @@ from sibyl.methods import Method
 from sibyl.methods.class_mean import ClassMean
 from sibyl.methods.classifiers import Centred, CosineClassifier
 from sibyl.tasks import ClassPrior, Solution, Task
+from sibyl.threads import torch_threads
 from sibyl.transduction.conflicts import Conflicts, find_conflicts
 from sibyl.transduction.feature_rows import Checked, Matrix, checked_rows
 from sibyl.wording import counted
@@ -91,6 +92,7 @@ def can_solve(method: Method, n_unlabelled: int) -> bool:
 
 
 @torch.no_grad()
+@torch_threads()
 def transduce(
     X: Matrix,
     codes: npt.NDArray[np.int64],

@@ -1,0 +1,58 @@
+"""How many threads compute: few, and none that waits by spinning.
+
+Threads of OpenMP wait for each other in busy loops. Beside any other process on the same cores that costs ten times the time, and a child
+that is forked after it has started waits for ever. So a solve runs on one thread, whatever the environment says, and a network on the
+processor gets parts of a batch side by side, each on one thread: waits between Python's threads sleep.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+T = TypeVar("T")
+Rows = npt.NDArray[np.float32]
+
+
+def n_cores() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def torch_threads(number: int = 1) -> Iterator[None]:
+    """Let torch compute an operation on so many threads, one when left out; also a decorator."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def side_by_side(run: Callable[[Sequence[T]], Rows], batch: Sequence[T]) -> Rows:
+    """Run a network on as many parts of a batch as there are cores, each on one thread; the rows in the order of the batch."""
+    n_parts = max(1, min(n_cores(), len(batch)))
+    size = -(-len(batch) // n_parts)
+    parts = [batch[start : start + size] for start in range(0, len(batch), size)]
+    with torch_threads(), ThreadPoolExecutor(n_parts) as pool:
+        return np.concatenate(list(pool.map(run, parts)))
+
+
+def sleeping(options: Any) -> Any:
+    """Keep the threads of an onnxruntime session from waiting by spinning; return its options."""
+    for kind in ("intra_op", "inter_op"):
+        options.add_session_config_entry(f"session.{kind}.allow_spinning", "0")
+    return options
+
+
+if hasattr(os, "register_at_fork"):
+    # The threads of the parent are not in the child, which would wait for them.
+    os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
