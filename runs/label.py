@@ -48,6 +48,10 @@ from sibyl.storage import read_json, write_json, write_text
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("SIBYL_DATA", ROOT.parent / "shared" / "data"))
+READ_BY = {
+    "photos": "squeezenet", "photos_mixed": "squeezenet", "clinc150": "MiniLM", "clinc150_tfidf": "tfidf", "wine": "table",
+    "breast_cancer": "table", "spoken": "log-mel",
+}  # fmt: skip
 CALIBRATION = ROOT / "src" / "sibyl" / "labeling" / "calibration.json"
 ENCODER = DATA / "encoders" / "squeezenet1_1_features.onnx"
 WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
@@ -253,6 +257,8 @@ def write_calibration(results: dict, method: str) -> None:
             "claimed": round(row_of(entry)["confidence"] / 100, 4),
             "right": round(row_of(entry)["transductive"] / 100, 4),
             "draws": len(entry["draws"]),
+            "encoder": READ_BY.get(entry["key"], ""),
+            "classes": entry["classes"],
         }
         for entry in results.values()
     ]
@@ -279,7 +285,7 @@ def main() -> None:
         old = before.get(pile.key, {})
         draws = old["draws"][: arguments.draws] if old.get("measured_on") == key else []
         results[pile.key] = {
-            "key": pile.key, "words": pile.words, "met": pile.met, "items": len(pile.names), "measured_on": key, "draws": draws,
+            "key": pile.key, "words": pile.words, "met": pile.met, "items": len(pile.names), "classes": n_way, "measured_on": key, "draws": draws,
         }  # fmt: skip
         for seed in range(len(draws), arguments.draws):
             draws.append(measure(pile, method, seed))

@@ -14,7 +14,7 @@ from sibyl.cli.app import main
 from sibyl.errors import DataError
 from sibyl.labeling.label import label
 from sibyl.labeling.next_labels import next_labels
-from sibyl.labeling.novelty import excess
+from sibyl.labeling.novelty import SUSPECTED, excess
 from sibyl.labeling.suggest import suggest
 from sibyl.methods import build_method
 from sibyl.tasks import Solution, Task
@@ -131,3 +131,11 @@ def test_the_command_names_the_first_items_of_a_pile(
     assert not ended.value.code
     told = capsys.readouterr().out.splitlines()
     assert sorted(0 if int(name[5:]) < 5 else 1 if int(name[5:]) < 8 else 2 for name in told) == [0, 1, 2]
+
+
+def test_scores_that_hardly_differ_flag_nothing() -> None:
+    score = np.abs(np.random.default_rng(0).normal(0.01, 0.005, 400))
+    score[:40] = 0.06  # twelve deviations, and next to nothing
+    assert (excess(score, np.arange(400) % 5) < SUSPECTED).all()
+    score[0] = 0.7
+    assert np.flatnonzero(excess(score, np.arange(400) % 5) > SUSPECTED).tolist() == [0]

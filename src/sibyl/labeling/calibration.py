@@ -9,6 +9,9 @@ from importlib.resources import files
 
 import pandas as pd
 
+HONEST = 0.08  # difference of mean confidence and accuracy
+_ALIKE = 2  # times as many classes, or as few
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -24,12 +27,24 @@ class Measured:
         Share of right labels.
     draws : int
         Draws of the examples that both are means of.
+    encoder : str
+        What the name of the encoder holds; ``table`` for the columns of a table, empty for features of unknown origin.
+    classes : int
+        Number of classes.
     """
 
     data: str
     claimed: float
     right: float
     draws: int
+    encoder: str
+    classes: int
+
+    def covers(self, encoder: str, n_classes: int) -> bool:
+        """Whether it says something of such an encoder and number of classes: the same network, at most twice as many or few classes."""
+        named = self.encoder.lower()
+        alike = encoder == "table" if named == "table" else bool(named) and named in encoder.lower()
+        return alike and n_classes <= _ALIKE * self.classes <= _ALIKE**2 * n_classes
 
 
 @cache
@@ -43,7 +58,26 @@ def measured_calibration(method: str) -> tuple[Measured, ...]:
     return _all_measured().get(method, ())
 
 
-def expected_accuracy(table: pd.DataFrame) -> float | None:
+def mean_confidence(table: pd.DataFrame) -> float | None:
     """Mean confidence of the items that a method labelled: their share of right labels, if the confidence is honest."""
     labelled = table.loc[table["status"] == "labelled", "confidence"]
     return float(labelled.mean()) if len(labelled) else None
+
+
+def expected_accuracy(table: pd.DataFrame, method: str, encoder: str) -> float | None:
+    """Return the share of labels that are likely right, where the mean confidence may be taken for it, and otherwise None.
+
+    That is where the method was measured with such an encoder and such a number of classes (`Measured.covers`), and its mean confidence
+    lay within `HONEST` of the truth each time.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Of `labels_table`.
+    method, encoder : str
+        Names; the encoder of a table's columns is called ``table``.
+    """
+    n_classes = table["label"].nunique()
+    near = [one for one in measured_calibration(method) if one.covers(encoder, n_classes)]
+    honest = bool(near) and all(abs(one.claimed - one.right) <= HONEST for one in near)
+    return mean_confidence(table) if honest else None

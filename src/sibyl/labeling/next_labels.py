@@ -49,7 +49,7 @@ class NextLabels:
     churn : float, optional
         Share of labels that the last corrections moved; None before there are any.
     expected : float, optional
-        Mean confidence of all labels.
+        Share of labels that are likely right; None where such claims were not measured, see `expected_accuracy`.
     stop : bool
         Whether more labels are likely to change little.
     advice : str
@@ -106,8 +106,8 @@ def next_labels(out: str | Path, number: int = 10) -> NextLabels:
         items,
         len(corrected),
         churn,
-        expected_accuracy(now.table),
-        settled,
+        expected_accuracy(now.table, run.build_method().name, run.source["encoder"] or run.source["modality"]),
+        settled or not items,
         _advice(len(corrected), churn, new, bool(items)),
     )
 

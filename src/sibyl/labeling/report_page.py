@@ -21,7 +21,7 @@ import pandas as pd
 from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
-from sibyl.labeling.calibration import Measured, expected_accuracy, measured_calibration
+from sibyl.labeling.calibration import Measured, expected_accuracy, mean_confidence, measured_calibration
 from sibyl.labeling.item_map import map_points, map_rows
 from sibyl.labeling.page_choice import ClassChoice, PageLimits, choose_changed, choose_classes, choose_outliers, count_changes
 from sibyl.labeling.previews import MAX_LETTERS, SOUND_SECONDS, Preview, previews
@@ -128,6 +128,7 @@ class _Page:
     version: str
     counts: Counts
     expected: float | None
+    confidence: float | None
     notes: tuple[str, ...]
     sections: list[tuple[str, str]]
     first: list[_Card]
@@ -205,7 +206,8 @@ def _page(shown: ToShow, limits: PageLimits, cache: Path | None) -> _Page:
         title=shown.source.root.name or str(shown.source.root.resolve().name),
         version=summary.version,
         counts=summary.counts,
-        expected=expected_accuracy(table),
+        expected=expected_accuracy(table, summary.method_name, str(summary.encoder.get("name") or summary.modality)),
+        confidence=mean_confidence(table),
         notes=summary.notes,
         sections=sections,
         first=[cards.of(row, Markup.escape(reason)) for row, reason in first],
