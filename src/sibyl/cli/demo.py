@@ -62,3 +62,6 @@ def demo_command(
     ]
     show_table("Step by step", ["step", "cosine to the true gradient", "loss", "accuracy"], steps)
     typer.echo("Look at " + " and ".join(str(path) for path in pictures))
+    typer.echo(
+        "Label a pile of your own in the browser: sibyl review PILE (a folder of images, texts or clips, a table, or features)"
+    )

@@ -192,19 +192,13 @@ def _text(source: Source, item: Item) -> str:
 
 
 def _cells(pile: Pile) -> list[str]:
-    from sibyl.sources.rows import name_rows
-    from sibyl.sources.table_files import cell_text, read_table
+    from sibyl.sources.table_files import cell_text
 
-    rows = name_rows(read_table(pile.source.root), pile.opening.label_column, pile.opening.id_column)
-    names = [str(name) for name in rows.frame.columns]
-    at = {name: place for place, name in enumerate(rows.names)}
-    cells = [[cell_text(value) for value in rows.frame[column]] for column in rows.frame.columns]
-    return [
-        json.dumps({name: cell[at[item]] for name, cell in zip(names, cells, strict=True)}, ensure_ascii=False)
-        if item in at
-        else ""
-        for item in pile.names
-    ]
+    frame = pile.source.frame
+    if frame is None:
+        return list(pile.names)
+    columns = {str(column): [cell_text(value) for value in frame[column].reindex(list(pile.names))] for column in frame.columns}
+    return [json.dumps({name: cells[row] for name, cells in columns.items()}, ensure_ascii=False) for row in range(len(pile.names))]
 
 
 def solver_of(pile: Pile, n_classes: int) -> Method:

@@ -109,16 +109,29 @@ def serve(
     except Timeout:
         raise DataError(f"another sibyl review has this folder: {_address_in(out) or 'its address is in its terminal'}") from None
     try:
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listening:
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                listening.bind(("127.0.0.1", port))
-            except OSError as error:
-                raise DataError(f"port {port} is taken ({error.strerror}); choose another with --port, or leave it out") from None
+        with _listening(port, out) as listening:
             _run(opening, listening, open_browser, classes, told, framed_by)
     finally:
-        (out / ADDRESS_FILE).unlink(missing_ok=True)
         lock.release()
+
+
+def _listening(port: int, out: Path) -> socket.socket:
+    """Bind a port of this machine: the one that was asked for; else, if it is free, the one of last time, where a page may be waiting."""
+    address = _address_in(out)
+    last = address.removeprefix("http://127.0.0.1:").split("/")[0]
+    wanted = [port] if port else [*([int(last)] if last.isdecimal() else []), 0]
+    for one in wanted:
+        listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind(("127.0.0.1", one))
+        except OSError as error:
+            listening.close()
+            if one == wanted[-1]:
+                raise DataError(f"port {one} is taken ({error.strerror}); choose another with --port, or leave it out") from None
+        else:
+            return listening
+    raise AssertionError("there is always a last one")
 
 
 def _run(
@@ -143,7 +156,8 @@ def _run(
             super().connection_made(transport)
             self.loop.call_later(_SLOW, lambda: None if self.cycle is not None else transport.close())
 
-    port, token = int(listening.getsockname()[1]), secrets.token_urlsafe(32)
+    port = int(listening.getsockname()[1])
+    token = _token_of_last_time(Path(opening.out)) or secrets.token_urlsafe(32)
     address = f"http://127.0.0.1:{port}/enter#{token}"
     _keep_address(Path(opening.out), address)
     events = Events()
@@ -171,7 +185,6 @@ def _run(
 
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
             events.close()
-            (Path(opening.out) / ADDRESS_FILE).unlink(missing_ok=True)
             await super().shutdown(sockets)
 
     Server(config).run(sockets=[listening])
@@ -192,6 +205,15 @@ def _keep_address(out: Path, address: str) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)  # the token is for this user alone
     with os.fdopen(handle, "w") as file:
         json.dump({"address": address, "pid": os.getpid()}, file)
+
+
+def _token_of_last_time(out: Path) -> str:
+    """Keep the token of a folder, if nobody else could read it: a page that is still open goes on by itself after a restart."""
+    path = out / ADDRESS_FILE
+    if os.name != "posix" or not path.is_file() or path.stat().st_mode & 0o077 or path.stat().st_uid != os.getuid():
+        return ""
+    token = _address_in(out).partition("#")[2]
+    return token if len(token) >= 43 else ""
 
 
 def _address_in(out: Path) -> str:

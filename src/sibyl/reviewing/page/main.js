@@ -133,7 +133,7 @@ async function toldBy(/** @type {any} */ message) {
   } else if (message.event === 'progress' && !store.session.ready) {
     store.session.stage = message;
     opening();
-  } else if (message.event === 'ready') await ready();
+  } else if (message.event === 'ready') await (document.body.classList.contains('ready') ? Promise.all([fetchSession(), fetchColumns()]) : ready());
   else if (message.event === 'trouble') {
     store.session.trouble = message.words;
     if (store.session.ready) banner(); else opening();

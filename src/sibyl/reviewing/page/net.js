@@ -30,6 +30,7 @@ async function asked(/** @type {string} */ path, /** @type {any} */ body) {
   const answer = await fetch(path, options);
   connected(true);
   if (answer.ok) return answer;
+  if (answer.status === 401 || answer.status >= 500) throw new Error('the server is not ready, or of another start: open the address that the command printed');
   let told = {};
   try { told = await answer.json(); } catch { /* no words */ }
   throw new Refused(/** @type {any} */ (told).error ?? `the server answers ${answer.status}`, /** @type {any} */ (told).conflict);
@@ -82,6 +83,7 @@ export async function sendUnsent() {
 
 export async function fetchSession() {
   const session = await get('api/session');
+  if (!session.ready && store.session?.ready) return store.session; // the server was started again: what the page knows holds meanwhile
   store.session = session;
   store.revision = session.revision;
   store.solving = !!session.solving;
