@@ -48,7 +48,7 @@ class Served:
 
     def ask(self, path: str, body: Any = None, *, method: str | None = None, **headers: str) -> tuple[int, bytes, dict[str, str]]:
         """Send one request as it is, without the cookie's or any other help but what `headers` say."""
-        connection = http.client.HTTPConnection(self.host, timeout=60)
+        connection = http.client.HTTPConnection(self.host, timeout=PATIENCE)
         data = None if body is None else (body if isinstance(body, bytes) else json.dumps(body).encode())
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         connection.request(method or ("GET" if data is None else "POST"), path, data, sent)
