@@ -191,6 +191,7 @@ def test_a_person_corrects_with_keys_alone(photos_page: Path, width: int, height
         assert card.locator(".name").text_content() == 'new, "class"'
         assert card.locator(".sure").text_content() == "yours"  # not the confidence of the label that was wrong
         assert not card.locator(".meter").is_visible()
+        assert page.locator(".class .card.fixed .name").first.is_visible()  # the new label, though the section is of the old class
 
         page.reload()  # corrections survive
         page.locator("#tray").wait_for()  # visible, once the page's script has run
