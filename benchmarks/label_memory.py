@@ -50,7 +50,8 @@ GROWS = [
     "class, the logits with the unlabelled images and those without. They are gone over in slices, and each slice leaves the memory when the",
     "next is asked for. These files need the room on disk that was memory before; where it is lacking, or the system is not Linux, they are memory.",
     "",
-    "What grows only up to a bound: the graph is solved on 1,024 rows and 512 send messages, the choice of what to label next compares 2,000",
+    "What grows only up to a bound: the graph's nodes take 32 MB at most (10,922 rows of 768 columns) and fall to 1,024 for very many rows, 512",
+    "rows send messages, the choice of what to label next compares 2,000",
     "rows with 4,000, the map shows 2,000 points. A thousand images do not reach these bounds, ten thousand do.",
 ]
 

@@ -4,7 +4,7 @@
 
 Each size runs in a process of its own, which reports the largest anonymous memory (file pages, which the system may drop at any time,
 do not count) above what it held before `fit`, and in all. The products are timed in the same process, slice by slice as `fit` makes them:
-rows × class means and back in every step, rows × landmarks of the graph, and the linear layers of the gradient network.
+rows × class means and back in every step, rows × nodes of the graph, and the linear layers of the gradient network.
 """
 
 from __future__ import annotations

@@ -39,11 +39,11 @@ def main() -> None:
     parser.add_argument("--only", default="", help="measure these sets alone, names with commas between; the page has all")
     arguments = parser.parse_args()
     folders = {name: Path(path) for name, _, path in (text.partition("=") for text in arguments.features)}
-    sets = {name: Features.load(folder) for name, folder in folders.items()} | {"digits, pixels": digit_features()}
+    sets = {name: Features.load(folder) for name, folder in folders.items()} | {"digits-pixels": digit_features()}
     wanted = arguments.only.split(",") if arguments.only else list(sets)
     record: Json = {}
     for name, features in sets.items():
-        file = arguments.out / "piles" / f"{name.replace(' ', '-').replace(',', '')}.json"
+        file = arguments.out / "piles" / f"{name}.json"
         if name in wanted and not file.is_file():
             file.parent.mkdir(parents=True, exist_ok=True)
             write_json(file, measure(name, features, arguments.items, arguments.draws))
@@ -109,7 +109,7 @@ def page(record: Json, n_items: int, n_draws: int) -> list[str]:
         "|---" * (len(BESIDE) + 2) + "|",
         *beside,
     ]
-    return [*lines, "", "Made by: `runs/piles.py` on features of `runs/piles_features.py` and `sibyl embed`."]
+    return [*lines, "", "Made by: `runs/piles.sh`."]
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ from sibyl.storage import load_tensors
 from sibyl.tasks import ClassPrior
 
 ROWS = 600  # of each pile that the fit sees; what describes it comes from all
-GAP = 5.0  # weight of the squared difference between stated confidence and accuracy
+GAP = 10.0  # weight of the squared difference between stated confidence and accuracy
 TARGET = SHIPPED / "universal_sib.safetensors"
 SHAPES = (  # features, classes, items, class mix; two of each
     ("cifar-squeezenet", 80, 5000, "unequal"), ("cifar-squeezenet", 80, 4000, "equal"), ("cifar-squeezenet", 40, 3000, "equal"),
@@ -39,6 +39,10 @@ SHAPES = (  # features, classes, items, class mix; two of each
     ("cifar-squeezenet-3", 80, 4500, "unequal"), ("cifar-squeezenet-3", 50, 2500, "equal"), ("cifar-squeezenet-3", 80, 3000, "equal"),
     ("clinc150", 110, 8000, "unequal"), ("clinc150", 70, 7000, "equal"), ("clinc150", 50, 3000, "dirichlet:2"), ("clinc150", 15, 1600, "unequal"),
     ("clinc150-new", 30, 3000, "unequal"), ("clinc150-new", 30, 4400, "equal"), ("clinc150-new", 20, 1800, "dirichlet:2"),
+    ("clinc150-new", 30, 2200, "unequal"), ("clinc150-new", 25, 2800, "equal"), ("clinc150-new", 16, 1700, "unequal"),
+    ("cifar-squeezenet-new", 16, 2500, "unequal"), ("cifar-squeezenet-new", 16, 5000, "equal"),
+    ("cifar-squeezenet-new", 14, 2500, "dirichlet:2"), ("cifar-squeezenet-new-2", 16, 2500, "unequal"),
+    ("cifar-squeezenet-new-2", 15, 3000, "equal"),
     ("cifar-conv4-new", 16, 4000, "unequal"), ("cifar-conv4-new", 16, 6000, "equal"), ("cifar-conv4-new", 10, 2500, "dirichlet:2"), ("cifar-conv4-new", 5, 2500, "unequal"),
     ("cifar-pixels", 80, 3000, "unequal"), ("cifar-pixels", 16, 3000, "equal"), ("cifar-pixels", 30, 2000, "unequal"),
     ("omniglot-pixels", 100, 1900, "equal"), ("omniglot-pixels", 150, 2500, "unequal"), ("omniglot-pixels", 200, 3000, "unequal"),
@@ -57,11 +61,12 @@ class AnsweredPile:
 
     @property
     def family(self) -> str:
-        return (
-            self.pile.features.split("-")[0] + self.pile.features.split("-")[1][:5]
-            if "-" in self.pile.features
-            else self.pile.features
-        )
+        return self.pile.features.partition("-new")[0].rstrip("-23")
+
+    @property
+    def chance(self) -> float:
+        """How often the fit draws this pile: twice as often where the classes are new to the network, as a user's are."""
+        return 2.0 if "-new" in self.pile.features else 1.0
 
     def blended(self, network: BlendNetwork) -> Tensor:
         raw = network(self.descriptors)[0]
@@ -112,9 +117,13 @@ def answer_all(network: UniversalSIB, features: Path, work: Path, part: int = 0,
         for number, (pile, told) in enumerate(cases):
             if number % parts != part:
                 continue
-            file = work / f"{number:03d}.pt"
+            file = work / f"{pile.features}-{pile.n_way}-{pile.n_items}-{pile.mix.replace(':', '')}-{pile.seed}.pt"
             if not file.is_file():
-                data = clump_table(100 * pile.n_way + number, pile.n_way) if pile.features == "table" else sets[pile.features]
+                data = (
+                    clump_table(2 * pile.n_items + pile.n_way + pile.seed, pile.n_way)
+                    if pile.features == "table"
+                    else sets[pile.features]
+                )
                 file.parent.mkdir(parents=True, exist_ok=True)
                 torch.save([answer(network, pile, data, one) for one in ([False, True] if told else [False])], file)
             for one, tensors in enumerate(torch.load(file, weights_only=True)):
@@ -130,8 +139,9 @@ def pile_sets(folder: Path) -> dict[str, Features]:
         sets[name] = joined(*(Features.load(folder / name / split) for split in ("train", "validation")))
     for n in (2, 3):
         sets[f"cifar-squeezenet-{n}"] = averaged(sets["cifar-squeezenet"], n)
-    for name in ("clinc150", "cifar-conv4"):
+    for name in ("clinc150", "cifar-conv4", "cifar-squeezenet"):
         sets[f"{name}-new"] = Features.load(folder / name / "validation")
+    sets["cifar-squeezenet-new-2"] = averaged(sets["cifar-squeezenet-new"], 2)
     return sets
 
 
@@ -151,23 +161,24 @@ def answer(network: UniversalSIB, pile: Pile, data: Features, told: bool) -> dic
     return {"descriptors": descriptors, "logits": logits[..., rows].half(), "y": y[rows], "shares": shares}
 
 
-def fit(piles: list[AnsweredPile], n_steps: int = 400, rate: float = 0.03, decay: float = 0.001, seed: int = 0) -> BlendNetwork:
+def fit(piles: list[AnsweredPile], n_steps: int = 600, rate: float = 0.03, decay: float = 0.0005, seed: int = 0) -> BlendNetwork:
     """Fit likelihood, expected error, and how far the stated confidence is from the accuracy, every pile alike."""
     torch.manual_seed(seed)
     network, generator = BlendNetwork(), np.random.default_rng(seed)
     with torch.no_grad():
         network.usual.copy_(torch.tensor([-0.3, -0.3, -1.0, -1.0]))
+    chance = np.array([pile.chance for pile in piles])
     optimiser = torch.optim.Adam(network.parameters(), rate)
     for step in range(n_steps):
         optimiser.param_groups[0]["lr"] = rate * (1 - step / n_steps)
         losses = []
-        for number in generator.permutation(len(piles))[:12]:
+        for number in generator.choice(len(piles), 12, replace=False, p=chance / chance.sum()):
             pile = piles[number]
             logits = pile.blended(network)[None]
             error = 1 - logits.softmax(1).gather(1, pile.y[None, None]).mean()
             surest = logits.softmax(1).max(1)
             gap = surest.values.mean() - (surest.indices == pile.y[None]).float().mean()
-            losses.append(cross_entropy(logits, pile.y[None]) / np.log(logits.shape[1]) + 0.5 * error + GAP * gap.square())
+            losses.append(cross_entropy(logits, pile.y[None]) / np.log(logits.shape[1]) + 0.2 * error + GAP * gap.square())
         loss = torch.stack(losses).mean() + decay * sum(parameter.square().sum() for parameter in network.correction.parameters())
         optimiser.zero_grad()
         loss.backward()

@@ -1,6 +1,6 @@
 """Put a meta-trained universal SIB into the package: src/sibyl/weights/methods/universal_sib.safetensors and a card.
 
-python runs/ship_universal.py NETWORK      (the folder that runs/universal.py and runs/universal_outliers.py wrote)
+python runs/ship_universal.py NETWORK      (then SHIP=1 runs/piles.sh; NETWORK is the folder that runs/universal.py and runs/universal_outliers.py wrote)
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ A meta-trained solver for any number of classes, shots and unlabelled items, any
 - **Training**: {iterations:,} steps of {episodes} tasks each, AdamW, {loss}; the checkpoint with the best mean
   accuracy on validation classes ({validation:.2%}, over sets, 1 and 5 shots, five class mixes). Then, with all else frozen, the second look at outliers: {blocks:,}
   blocks of up to {episodes} tasks, cross-entropy and how each outlier ranks against each other row; mean AUROC on validation classes {auroc:.2%}.
+- **Piles**: above 1,024 unlabelled items, what blends class means, graph and labelled items alone was fitted to 92 piles of 5 to 200 classes of
+  training and validation classes, all else frozen (`runs/piles.sh`, `results/piles.md`).
 - **Made by**: `runs/universal.sh`; measured by `runs/universal_eval.sh` (`results/universal.md`).
 - **Use**: `SIBClassifier()`, `sibyl label`, `sibyl compare --methods universal_sib`.
 - **Limits**: trained on up to {ways} classes and {queries} unlabelled items per task; larger tasks are extrapolation. Features must place items
