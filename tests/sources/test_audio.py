@@ -93,6 +93,13 @@ def test_a_folder_of_clips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert source.decode(source.items[0].read()).rate == RATE
     assert [one.reason for one in source.skipped] == ["not an audio clip"]
     monkeypatch.setitem(__import__("sys").modules, "soundfile", None)
-    with pytest.raises(MissingExtra, match=r"sibyl-learn\[audio\]"):
+    with pytest.raises(MissingExtra, match=r"\[audio\]"):
         open_source(tmp_path)
     assert audio.is_audio(Path("a.MP3"))
+
+
+def test_an_odd_rate_needs_no_long_filter() -> None:
+    clip = Clip(tone(440, 1, 99_991), 99_991).at(RATE)
+    assert abs(len(clip.samples) - RATE) <= 2
+    spectrum = np.abs(np.fft.rfft(clip.samples))
+    assert abs(int(spectrum.argmax()) - 440) <= 1

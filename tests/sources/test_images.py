@@ -87,6 +87,19 @@ def test_sixteen_bit_grey_keeps_its_shades() -> None:
         assert np.abs(grey.astype(int).ravel() - np.arange(256)).max() <= 1, kind
 
 
+@pytest.mark.parametrize("top", [4095, 3000, 20000, 65535])
+def test_twelve_bits_in_sixteen_are_not_black(top: int) -> None:
+    ramp = np.linspace(0, top, 256).astype(np.uint16).reshape(16, 16)
+    full = 4095 if top <= 4095 else 65535
+    for kind in ("PNG", "TIFF"):
+        grey = np.asarray(decode_image(encoded(Image.fromarray(ramp), kind)))[..., 0]
+        assert np.abs(grey - ramp * (255 / full)).max() <= 1, kind
+
+
+def test_a_heic_picture_by_another_name_is_named() -> None:
+    assert "HEIC picture" in reason(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100))
+
+
 def test_floating_point_grey_is_scaled() -> None:
     values = np.linspace(0, 1, 64, dtype=np.float32).reshape(8, 8)
     grey = np.asarray(decode_image(encoded(Image.fromarray(values), "TIFF")))[..., 0]

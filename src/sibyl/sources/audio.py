@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-import math
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from sibyl.sources.item import Unreadable
 ENDINGS = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif")
 MAX_SECONDS = 600
 MAX_SAMPLES = 1 << 28  # of all channels together
+_MAX_RATIO = 4096
 SILENCE = 1e-4  # a peak of −80 dB
 READER = "mono float32 1"  # part of every feature cache key: raise the number when samples change
 
@@ -48,8 +49,9 @@ class Clip:
             return self
         from scipy.signal import resample_poly  # half of what importing sibyl.sources takes, and only here
 
-        shared = math.gcd(rate, self.rate)
-        return Clip(resample_poly(self.samples, rate // shared, self.rate // shared).astype(np.float32), rate)
+        # An odd rate, such as 999,983 Hz, would need a filter as long as its ratio: a simpler one differs by less than a thousandth of a tone.
+        ratio = Fraction(rate, self.rate).limit_denominator(_MAX_RATIO)
+        return Clip(resample_poly(self.samples, ratio.numerator, ratio.denominator).astype(np.float32), rate)
 
 
 def decode_audio(content: bytes) -> Clip:

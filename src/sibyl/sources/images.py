@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import io
 import struct
+import threading
 import warnings
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -43,8 +44,11 @@ _BRANDS = {
     b"avis": ".avif",
 }
 MAX_PIXELS = 89_000_000  # just under the size from which Pillow presumes a decompression bomb
-READER = "rgb8 upright first-frame on-white 1"  # part of every feature cache key: raise the number when pixels change
+READER = "rgb8 upright first-frame on-white 2"  # part of every feature cache key: raise the number when pixels change
 
+_LARGE = 16_000_000  # pixels
+_ONE_AT_A_TIME = threading.Lock()
+_DEPTHS = (4095, 65535)  # largest values of 12 and 16 bits
 _SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 # What Pillow's decoders raise on damaged bytes besides its own errors.
 _DAMAGE = (
@@ -136,8 +140,10 @@ def decode_image(content: bytes, min_side: int | None = None) -> Image.Image:
                 raise Unreadable(_too_many(image.width * image.height))
             if min_side is not None and image.mode in ("RGB", "L"):
                 image.draft(image.mode, (min_side, min_side))
-            image.load()
-            return _to_rgb(_upright(image))
+            # Several threads decode at once: of the largest images, one at a time.
+            with _ONE_AT_A_TIME if image.width * image.height > _LARGE else nullcontext():
+                image.load()
+                return _to_rgb(_upright(image))
     except UnidentifiedImageError:
         raise Unreadable(_foreign_bytes(content[:12]) or "not a readable image") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
@@ -182,18 +188,29 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         return _deep_grey(image)
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         layer = image.convert("RGBA")
-        white = Image.new("RGBA", layer.size, (255, 255, 255, 255))
-        return Image.alpha_composite(white, layer).convert("RGB")
+        on_white = Image.new("RGB", layer.size, (255, 255, 255))
+        on_white.paste(layer, mask=layer.getchannel("A"))
+        return on_white
     return image.convert("RGB")
 
 
 def _deep_grey(image: Image.Image) -> Image.Image:
-    """Bring 16-bit, 32-bit and floating-point grey to 8 bit; plain conversion would cut everything above 255 to white."""
-    values = np.nan_to_num(np.asarray(image, np.float64), posinf=0.0, neginf=0.0)
+    """Bring 12-bit, 16-bit, 32-bit and floating-point grey to 8 bit; plain conversion would cut everything above 255 to white.
+
+    Cameras and microscopes store 12 bits in files of 16, where all would be nearly black: the largest value tells.
+    """
+    if image.mode != "F":
+        whole = np.asarray(image)
+        low, high = int(whole.min()), int(whole.max())
+        if low >= 0 and high <= _DEPTHS[-1]:
+            full = 255 if high <= 255 and image.mode != "I;16" else next(depth for depth in _DEPTHS if high <= depth)
+            shades = np.rint(np.minimum(np.arange(_DEPTHS[-1] + 1), full) * (255 / full)).astype(np.uint8)
+            return Image.fromarray(shades[whole]).convert("RGB")
+    values = np.nan_to_num(np.asarray(image, np.float32 if image.mode == "F" else np.float64), posinf=0.0, neginf=0.0)
     low, high = float(values.min()), float(values.max())
     if image.mode == "F" and low >= 0 and high <= 1:
         low, high = 0.0, 1.0
-    elif low >= 0 and high <= 65535:
-        low, high = 0.0, 255.0 if high <= 255 and image.mode != "I;16" else 65535.0
+    elif low >= 0 and high <= _DEPTHS[-1]:
+        low, high = 0.0, 255.0 if high <= 255 else float(_DEPTHS[-1])
     grey = np.rint((values - low) * (255 / (high - low if high > low else 1))).astype(np.uint8)
     return Image.fromarray(grey).convert("RGB")
