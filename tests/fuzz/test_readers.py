@@ -73,7 +73,7 @@ CORPUS: dict[str, list[bytes]] = {
         _parquet(pd.DataFrame({"embedding": ROWS.tolist(), "label": ["a"] * 8 + [None]})),
         _parquet(
             pd.DataFrame(
-                {"day": pd.to_datetime(["2020-01-01", None, "2021-01-01"]), "s": [{"a": 1}, None, {"a": 2}], "n": [1, 2, 4]}
+                {"day": pd.to_datetime(["2020-01-01", "NaT", "2021-01-01"]), "s": [{"a": 1}, None, {"a": 2}], "n": [1, 2, 4]}
             )
         ),
     ],

@@ -201,9 +201,9 @@ def _deep_grey(image: Image.Image) -> Image.Image:
     """
     if image.mode != "F":
         whole = np.asarray(image)
-        low, high = int(whole.min()), int(whole.max())
-        if low >= 0 and high <= _DEPTHS[-1]:
-            full = 255 if high <= 255 and image.mode != "I;16" else next(depth for depth in _DEPTHS if high <= depth)
+        largest = int(whole.max())
+        if whole.min() >= 0 and largest <= _DEPTHS[-1]:
+            full = 255 if largest <= 255 and image.mode != "I;16" else next(depth for depth in _DEPTHS if largest <= depth)
             shades = np.rint(np.minimum(np.arange(_DEPTHS[-1] + 1), full) * (255 / full)).astype(np.uint8)
             return Image.fromarray(shades[whole]).convert("RGB")
     values = np.nan_to_num(np.asarray(image, np.float32 if image.mode == "F" else np.float64), posinf=0.0, neginf=0.0)
