@@ -118,7 +118,7 @@ def main() -> None:
         rival = "EasyFSL PTMAP" if "MAP" in label else "EasyFSL TIM"
         row = {"method": label, "length": length, "tasks_per_second": 1 / wall, "processor_seconds": processor}
         if label == rival:
-            ratios = ("1", "1")
+            ratios: tuple[str, ...] = ("1", "1")
             remark = remarks[rival.removeprefix("EasyFSL "), length]
         else:
             remark = SETTINGS[label][2]

@@ -24,6 +24,7 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import torch
 
@@ -138,7 +139,7 @@ def works(all_at_once: Episode, n_single: int, official: Path | None) -> dict[tu
         "meta-training": lambda: train(of_ours, lambda: ours.objective(all_at_once).loss),
     }
     alone = {side: one_by_one(network) for side, network in singles.items()}
-    found = {}
+    found: dict[Any, Any] = {}
     for stage in TARGETS:
         found |= {(stage, side): pair[stage] for side, pair in alone.items()}
         found |= {(stage, SIDES[1]): (batch_1[stage], n_single), (stage, SIDES[2]): (batch_32[stage], BATCH)}

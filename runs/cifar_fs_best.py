@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import subprocess
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -21,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from experiment import commit
 from rich.progress import Progress
 
 from sibyl.compare.learners import Budget, TrainingSet, train_one
@@ -210,14 +210,13 @@ def main() -> None:
                 tables[kind] = measured(everything, everyone[kind], UNIVERSAL, arguments.episodes, progress)
             rows = measured(powered(everything), everyone[kind + POWERED], {}, arguments.episodes, progress)
             tables[kind] |= {name + POWERED: entries for name, entries in rows.items()}
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
     record = {
-        "tables": tables, "recipe": asdict(RECIPE), "power": POWER, "commit": commit, "features": {k: s["train"].provenance for k, s in sets.items()},
+        "tables": tables, "recipe": asdict(RECIPE), "power": POWER, "commit": commit(), "features": {k: s["train"].provenance for k, s in sets.items()},
         "versions": {name: version(name) for name in ("torch", "numpy")}, "arguments": {"episodes": arguments.episodes, "slice": arguments.slice},
     }  # fmt: skip
     if arguments.power_only:
         before = read_json(arguments.out.with_suffix(".json"))
-        record = before | {"tables": tables, "power_rows": {"commit": commit, "features": "conv4-cifar-fs, as it ships"}}
+        record = before | {"tables": tables, "power_rows": {"commit": commit(), "features": "conv4-cifar-fs, as it ships"}}
     path = arguments.out.with_suffix(".json")
     write_json(path, record)
     text = page(read_json(path))

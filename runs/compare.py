@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import argparse
 import shlex
-import subprocess
 import sys
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 
 import torch
+from experiment import ROOT, commit
 
 from sibyl.cli.progress import progress_bar
 from sibyl.compare.arena import Entrant, run_arena
@@ -28,7 +28,6 @@ from sibyl.methods import METHODS
 from sibyl.storage import Json, cache_folder
 from sibyl.training.meta_train import MetaRecipe
 
-ROOT = Path(__file__).resolve().parents[1]
 EXPECTED = ("cifar-fs-conv4-64", "omniglot-conv4-64", "clinc150-minilm", "photos-squeezenet")
 BASELINE, REFERENCE = "class_mean", "sib"
 
@@ -144,11 +143,6 @@ def command() -> str:
         return name + equals + without_machine(text)
 
     return shlex.join(["python", *map(relative, sys.argv)])
-
-
-def commit() -> str:
-    found = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
-    return found.stdout.strip() or "unknown"
 
 
 if __name__ == "__main__":

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable
@@ -27,7 +26,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from scipy.stats import t as student
+from experiment import ROOT, commit
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
@@ -37,6 +36,7 @@ from sibyl.datasets.digits import digit_features
 from sibyl.datasets.glyph_rendering import Chances, render_as_digits
 from sibyl.datasets.glyph_styles import N_HABITS, N_MOODS, styles_of
 from sibyl.errors import DataError
+from sibyl.evaluation import interval
 from sibyl.features import Features
 from sibyl.methods import build_method
 from sibyl.methods.method import LearnedMethod
@@ -47,7 +47,6 @@ from sibyl.tasks import Episode, Task
 from sibyl.training.meta_train import MetaRecipe, meta_train
 from sibyl.training.pretrain import CosineClassifier
 
-ROOT = Path(__file__).resolve().parents[1]
 DIGITS, N_DOMAINS, N_FONTS, PER_CLASS = "0123456789", 24, 6, 25
 SPREAD = 2.0
 MOST_MIXED = 4  # domains on either side of an episode
@@ -203,15 +202,9 @@ def read_domains(folder: Path, encoder: str, out: Path) -> dict[str, Features]:
     return domains
 
 
-def interval(values: list[float]) -> tuple[float, float]:
-    """Mean and half the 95 % interval (Student's t) over seeds; no interval for one seed."""
-    n = len(values)
-    half = float(student.ppf(0.975, n - 1) * np.std(values, ddof=1) / n**0.5) if n > 1 else float("nan")
-    return float(np.mean(values)), half
-
-
 def digits_experiment(seeds: int, iterations: int) -> dict[str, list[dict[str, float]]]:
-    target, found = digit_features(), {"64 pixels": [], "Conv-4-64 trained on the rendered digits": []}
+    target = digit_features()
+    found: dict[str, list[dict[str, float]]] = {"64 pixels": [], "Conv-4-64 trained on the rendered digits": []}
     for seed in range(seeds):
         domains = rendered_domains(seed)
         encode = conv4_encoder(domains, seed)
@@ -268,7 +261,10 @@ def main() -> None:
         extra = " --pacs FOLDER --encoder FILE"
         setting = f"Domains: {', '.join(f'{name} ({len(domain):,})' for name, domain in domains.items())}; encoder {Path(arguments.encoder).name}."
     columns = list(next(iter(found.values()))[0])
-    figures = {name: {column: interval([scores[column] for scores in runs]) for column in columns} for name, runs in found.items()}
+    figures = {
+        name: {column: interval(np.array([scores[column] for scores in runs])) for column in columns}
+        for name, runs in found.items()
+    }
     lines = [
         f"# {title}, no label in the target",
         "",
@@ -300,11 +296,6 @@ def main() -> None:
         arguments.out / f"{stem}.json",
         {"arguments": said, "commit": commit(), "versions": versions, "seconds": seconds, "figures": figures, "per_seed": found},
     )
-
-
-def commit() -> str:
-    found = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
-    return found.stdout.strip() or "unknown"
 
 
 if __name__ == "__main__":

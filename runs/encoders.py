@@ -25,13 +25,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.stats import t as student
+from experiment import ROOT, commit
 
 from sibyl.encoders.embed_source import embed_source
 from sibyl.encoders.encoder import Encoder
 from sibyl.encoders.measured import PATH
 from sibyl.encoders.named import encoder_by_name
 from sibyl.errors import DataError
+from sibyl.evaluation import interval
 from sibyl.labeling.examples import Examples
 from sibyl.labeling.solve import solve_items
 from sibyl.methods.named import DEFAULT_METHOD, method_by_name
@@ -39,7 +40,6 @@ from sibyl.sources.open import open_source
 from sibyl.sources.source import Source
 from sibyl.storage import read_json, write_json, write_text
 
-ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("SIBYL_DATA", ROOT.parent / "shared" / "data"))
 WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 ENCODERS = {
@@ -155,8 +155,7 @@ def measure(pile: Pile, name: str, draws: int, old: dict[str, Any]) -> dict[str,
 
 
 def mean_and_half(values: list[float]) -> tuple[float, float]:
-    half = float(student.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / len(values) ** 0.5)
-    return float(np.mean(values)), half
+    return interval(np.asarray(values, np.float64))
 
 
 def percent(pair: tuple[float, float]) -> str:
@@ -212,11 +211,6 @@ def write_figures(results: dict[str, dict[str, Any]]) -> None:
                 rounded = {"accuracy": round(mean, 4), "half": round(half, 4)}
                 figures[name] = {"data": data, **rounded, "milliseconds": round(results[name]["milliseconds"], 1)}
     write_json(PATH, figures)
-
-
-def commit() -> str:
-    found = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
-    return found.stdout.strip() or "unknown"
 
 
 def versions() -> dict[str, str]:

@@ -8,17 +8,17 @@ Digits and three small tables come with scikit-learn; each FOLDER holds features
 from __future__ import annotations
 
 import argparse
-import subprocess
 import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-from scipy.stats import t as student
+from experiment import ROOT, commit, percent
 from sklearn.base import BaseEstimator
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
 from sklearn.linear_model import LogisticRegression
@@ -30,7 +30,6 @@ from sibyl import Features, SIBClassifier
 from sibyl.methods.named import DEFAULT_METHOD
 from sibyl.storage import cache_folder, content_key, read_json, write_json, write_text
 
-ROOT = Path(__file__).resolve().parents[1]
 PREPARATIONS: dict[str, Callable[[], BaseEstimator]] = {"columns standardised": StandardScaler, "rows of unit length": Normalizer}
 
 
@@ -52,6 +51,10 @@ def logistic() -> LogisticRegression:
     return LogisticRegression(max_iter=1000)
 
 
+def pipeline(prepare: Callable[[], BaseEstimator], build: Callable[[], BaseEstimator]) -> BaseEstimator:
+    return make_pipeline(prepare(), build())
+
+
 def rivals() -> dict[str, dict[str, Callable[[], BaseEstimator]]]:
     """Each rival with the settings it may choose from, in hindsight."""
     plain: dict[str, dict[str, Callable[[], BaseEstimator]]] = {
@@ -64,7 +67,7 @@ def rivals() -> dict[str, dict[str, Callable[[], BaseEstimator]]]:
     }
     return {
         rival: {
-            ", ".join(filter(None, (setting, preparation))): (lambda b=build, p=prepare: make_pipeline(p(), b()))
+            ", ".join(filter(None, (setting, preparation))): partial(pipeline, prepare, build)
             for setting, build in settings.items()
             for preparation, prepare in PREPARATIONS.items()
         }
@@ -116,10 +119,10 @@ def our_accuracy(data: Data, seed: int) -> tuple[float, float, float]:
     )
 
 
-def interval(values: np.ndarray) -> str:
+def shown(values: np.ndarray) -> str:
     """Mean and half the 95 % interval over draws, in per cent."""
-    half = student.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / len(values) ** 0.5
-    return f"{100 * np.mean(values):.1f} ± {100 * half:.1f}"
+    mean, half = percent(values)
+    return f"{mean:.1f} ± {half:.1f}"
 
 
 def load(given: list[str]) -> list[Data]:
@@ -164,16 +167,16 @@ def main() -> None:
                     best[rival] = (setting, values)
         print(
             data.name,
-            interval(ours),
-            interval(alone),
-            {rival: (setting, interval(values)) for rival, (setting, values) in best.items()},
+            shown(ours),
+            shown(alone),
+            {rival: (setting, shown(values)) for rival, (setting, values) in best.items()},
             flush=True,
         )
         strongest = max(best.values(), key=lambda one: one[1].mean())[1]
         rows.append(
-            f"| {data.name} | {len(data.X):,} | **{interval(ours)}** | {interval(alone)} | "
-            + " | ".join(interval(values) for _, values in best.values())
-            + f" | {interval(ours - strongest)} |"
+            f"| {data.name} | {len(data.X):,} | **{shown(ours)}** | {shown(alone)} | "
+            + " | ".join(shown(values) for _, values in best.values())
+            + f" | {shown(ours - strongest)} |"
         )
         record.append(
             {
@@ -230,11 +233,6 @@ def main() -> None:
         },
     )
     print(text)
-
-
-def commit() -> str:
-    found = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
-    return found.stdout.strip() or "unknown"
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-from scipy.stats import t as student
+from experiment import ROOT, commit, percent
 from sklearn.datasets import load_breast_cancer, load_digits, load_wine
 from sklearn.metrics import roc_auc_score
 
@@ -44,9 +44,8 @@ from sibyl.methods.named import DEFAULT_METHOD, method_by_name
 from sibyl.sources.item import Item
 from sibyl.sources.open import open_source
 from sibyl.sources.source import Source
-from sibyl.storage import read_json, write_json, write_text
+from sibyl.storage import Json, read_json, write_json, write_text
 
-ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("SIBYL_DATA", ROOT.parent / "shared" / "data"))
 READ_BY = {
     "photos": "squeezenet", "photos_mixed": "squeezenet", "clinc150": "MiniLM", "clinc150_tfidf": "tfidf", "wine": "table",
@@ -183,17 +182,12 @@ def measure(pile: Pile, method: Method, seed: int) -> dict[str, float]:
     return result
 
 
-def mean_and_half(values: np.ndarray) -> tuple[float, float]:
-    half = float(student.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / len(values) ** 0.5)
-    return 100 * float(np.mean(values)), 100 * half
-
-
-def row_of(entry: dict) -> dict[str, float]:
+def row_of(entry: Json) -> dict[str, float]:
     columns = {key: np.array([draw[key] for draw in entry["draws"]]) for key in entry["draws"][0]}
     gain = columns["transductive"] - columns["inductive"]
     row: dict[str, float] = {}
     for name, values in (("inductive", columns["inductive"]), ("transductive", columns["transductive"]), ("gain", gain)):
-        row[name], row[f"{name}_half"] = mean_and_half(values)
+        row[name], row[f"{name}_half"] = percent(values)
     row["lost"] = float((gain < -PART).mean())
     row["worst"] = 100 * float(gain.min())
     row["confidence"] = 100 * float(columns["confidence"].mean())
@@ -203,7 +197,7 @@ def row_of(entry: dict) -> dict[str, float]:
     return row
 
 
-def markdown(results: dict, method: str, draws: int, command: str) -> str:
+def markdown(results: dict[str, Json], method: str, draws: int, command: str) -> str:
     lines = [
         "# The label job, one example per class",
         "",
@@ -243,12 +237,7 @@ def markdown(results: dict, method: str, draws: int, command: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def commit() -> str:
-    found = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
-    return found.stdout.strip() or "unknown"
-
-
-def write_calibration(results: dict, method: str) -> None:
+def write_calibration(results: dict[str, Json], method: str) -> None:
     """Tell reports where the confidence of a method was compared with the truth."""
     known = json.loads(CALIBRATION.read_text(encoding="utf-8"))
     known[method] = [
@@ -277,7 +266,7 @@ def main() -> None:
         before = read_json(path)["sets"]
     except (DataError, KeyError):
         before = {}
-    results: dict[str, dict] = {}
+    results: dict[str, Json] = {}
     for pile in piles(arguments.texts):
         n_way = len({label for label in pile.truth.values() if label})
         method = method_by_name(arguments.method, pile.matrix.shape[1], n_way)

@@ -10,22 +10,19 @@ from __future__ import annotations
 
 import argparse
 import os
-import subprocess
-import sys
 import tempfile
 import time
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-from scipy.stats import t as student
+from experiment import ROOT, commit, percent
 
 from sibyl.labeling.run import Labelling, label_items
 from sibyl.methods.named import DEFAULT_METHOD
 from sibyl.sources.images import find_images
 from sibyl.storage import write_json, write_text
 
-ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("SIBYL_DATA", ROOT.parent / "shared" / "data"))
 PHOTOS, ENCODER = DATA / "photos", DATA / "encoders" / "squeezenet1_1_features.onnx"
 
@@ -52,11 +49,6 @@ def scores(labelling: Labelling) -> dict[str, float]:
         "transductive": float((table["label"] == truth).mean()),
         "confidence": float(table["confidence"].mean()),
     }
-
-
-def mean_and_half(values: np.ndarray) -> tuple[float, float]:
-    half = float(student.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / len(values) ** 0.5)
-    return 100 * float(np.mean(values)), 100 * half
 
 
 def main() -> None:
@@ -96,7 +88,7 @@ def main() -> None:
         "|---|---|---|---|",
     ]
     for name, values in rows.items():
-        mean, half = mean_and_half(values)
+        mean, half = percent(values)
         lines.append(f"| {name} | {mean:+.2f} ± {half:.2f} | {100 * values.min():+.1f} | {100 * values.max():+.1f} |")
     lines += [
         "",
@@ -129,10 +121,5 @@ def main() -> None:
     print(text)
 
 
-def commit() -> str:
-    found = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
-    return found.stdout.strip() or "unknown"
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -20,12 +20,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from experiment import ROOT, commit
 from PIL import Image
 
 from sibyl.features import Features
 from sibyl.storage import read_json, write_json, write_text
 
-ROOT = Path(__file__).resolve().parents[1]
 PER_CLASS = 20  # five labelled and fifteen queries: the least that 5-shot episodes need
 
 
@@ -102,12 +102,9 @@ def run(pictures: Path, work: Path, piece: Slice) -> dict[str, Any]:
     if done.returncode:
         tail = (folder / "log.txt").read_text(encoding="utf-8")[-2000:]
         raise SystemExit(f"{piece.recipe}: ended with {done.returncode} after {seconds:.0f} s\n{tail}")
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False, cwd=ROOT
-    ).stdout.strip()
     return {
         "command": f"{piece.through}=pictures WORK=work SLICE={DIVISOR} OMP_NUM_THREADS=1 runs/{piece.recipe}.sh",
-        "classes": list(piece.n_classes), "per_class": PER_CLASS, "enlarged": piece.enlarged, "seconds": seconds, "commit": commit,
+        "classes": list(piece.n_classes), "per_class": PER_CLASS, "enlarged": piece.enlarged, "seconds": seconds, "commit": commit(),
         **outcome(folder / "work", piece.recipe),
     }  # fmt: skip
 

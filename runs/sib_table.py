@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import subprocess
 import time
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from experiment import commit
 from rich.progress import Progress
 from sib_page import COSINE_EPISODES, write_page
 
@@ -169,12 +169,11 @@ def main() -> None:
         s: max(table["K=0, init network untrained (class mean)" if n == "class_mean" else n][s]["accuracy"] for n in inductive)
         for s in protocol.shots
     }
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
     write_json(
         arguments.out.with_suffix(".json"),
         {
             "title": arguments.title, "table": table, "cosines": cosines, "paper": PAPER.get(arguments.paper, {}), "best_inductive": best_inductive,
-            "variants": [asdict(v) for v in variants], "features": train_set.provenance, "commit": commit,
+            "variants": [asdict(v) for v in variants], "features": train_set.provenance, "commit": commit(),
             "protocol": asdict(protocol), "seconds": seconds,
             "versions": {name: version(name) for name in ("torch", "numpy")}, "arguments": {name: value for name, value in vars(arguments).items() if not isinstance(value, Path)},
         },

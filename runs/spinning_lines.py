@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import subprocess
 import time
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -27,17 +26,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from experiment import ROOT, commit
 from matplotlib.figure import Figure
-from scipy.stats import t as student
 from torch import Tensor, nn
 
+from sibyl.evaluation import interval
 from sibyl.inference_plot import save_figure
 from sibyl.methods.sib.adaptation import adapt
 from sibyl.methods.sib.objective import Prior
 from sibyl.seeding import generator_for
 from sibyl.storage import write_json, write_text
 
-ROOT = Path(__file__).resolve().parents[1]
 N_ITEMS, N_STEPS, STEP_SIZE = 32, 3, 0.1
 SLOPE, SLOPE_SPREAD, PLACE_SPREAD, NOISE = 1.0, 1.0, 2.0, 3.0
 INFORMATION = 0.5 * float(np.log(1 + N_ITEMS * SLOPE_SPREAD**2 / PLACE_SPREAD**2))
@@ -124,11 +123,6 @@ def train(kl: bool, seed: int, n_tasks: int, iterations: int) -> ZeroShotSIB:
         optimizer.step()
         schedule.step()
     return sib
-
-
-def interval(values: np.ndarray) -> tuple[float, float]:
-    """Mean and half the 95 % interval (Student's t) over seeds."""
-    return float(values.mean()), float(student.ppf(0.975, len(values) - 1) * values.std(ddof=1) / len(values) ** 0.5)
 
 
 def draw(sib: ZeroShotSIB, lines: Lines, curves: dict[str, np.ndarray], floor: float, path: Path) -> None:
@@ -247,11 +241,6 @@ def main() -> None:
         arguments.out / "spinning_lines.json",
         {"arguments": said, "commit": commit(), "versions": versions, "seconds": seconds, **figures},
     )
-
-
-def commit() -> str:
-    found = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
-    return found.stdout.strip() or "unknown"
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ def points(row: Row, key: str = "lead") -> str:
 
 
 def lower_bound(row: Row) -> float:
-    return 100 * (row["lead"] - row["lead_interval"])
+    return 100 * float(row["lead"] - row["lead_interval"])
 
 
 def best_rival(rows: dict[str, Row], names: Iterable[str]) -> Row:

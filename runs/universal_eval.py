@@ -7,13 +7,13 @@ The arena keeps every pair of cell and method, so what was measured once is not 
 from __future__ import annotations
 
 import argparse
-import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+from experiment import ROOT, commit
 from tempered import tempered
 from universal_page import write_page
 
@@ -28,7 +28,6 @@ from sibyl.methods import METHODS, LearnedMethod
 from sibyl.methods.named import method_by_name
 from sibyl.storage import Json, cache_folder, write_json
 
-ROOT = Path(__file__).resolve().parents[1]
 OURS = "universal_sib"
 MIXES = ("balanced", "dirichlet:5", "dirichlet:2", "dirichlet:1", "dirichlet:0.5", "one-class")
 INDUCTIVE = ("class_mean", "simple_shot", "logistic_regression")
@@ -163,11 +162,6 @@ def likelihoods(arena: Arena, core: Sequence[Row], folders: dict[str, Path]) -> 
                     "ours": float(ours.mean()), "theirs": float(theirs.mean()), "difference": mean, "interval": half,
                 })  # fmt: skip
     return found
-
-
-def commit() -> str:
-    found = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
-    return found.stdout.strip() or "unknown"
 
 
 def main() -> None:

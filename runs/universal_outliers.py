@@ -87,7 +87,7 @@ def fit(head: torch.nn.Module, seen: list[Seen], passes: int, rate: float, seed:
             if bool(pairs.any()):
                 loss = loss + softplus(odds[:, None] - odds[:, :, None])[pairs].mean()
             optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             optimiser.step()
             schedule.step()
             total += float(loss.detach())

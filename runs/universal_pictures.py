@@ -59,12 +59,12 @@ def spread_labels(heights: list[float], gap: float, low: float, high: float) -> 
         placed[rank] = min(placed[rank], placed[rank + 1] - gap)
     moved = np.empty_like(placed)
     moved[order] = placed
-    return moved.tolist()
+    return [float(height) for height in moved]
 
 
 def _name_at_the_end(axis: Axes, ends: dict[str, float], colours: dict[str, str], ours: str) -> None:
     low, high = axis.get_ylim()
-    n = axis.lines[0].get_xdata()
+    n = np.asarray(axis.lines[0].get_xdata())
     for (name, end), height in zip(ends.items(), spread_labels(list(ends.values()), 0.052 * (high - low), low, high), strict=True):
         axis.annotate(
             spoken(name), (len(n) - 1, end), xytext=(len(n) - 0.72, height), color=colours[name], va="center", fontsize=10,

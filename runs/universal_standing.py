@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import t as student
 from universal_cells import OURS, Cells, mean_over, ranking
+
+from sibyl.evaluation import interval
 
 # What of each test set the network met in meta-training, or in the choice of its settings: the encoder, and the kind of items.
 MET: dict[str, tuple[str, str]] = {
@@ -109,11 +110,10 @@ def standing(cells: Cells, names: Iterable[str]) -> Standing:
         mean, leader = ranking(others, names)[0]
         without[left_out] = (leader, mean, mean_over(others, OURS))
     worst = min(gaps, key=lambda cell: gaps[cell][0])
-    n = len(leads)
-    half = float(student.ppf(0.975, n - 1) * np.std(leads, ddof=1) / n**0.5) if n > 1 else float("nan")
+    lead, half = interval(np.array(leads))
     return Standing(
-        len(cells), sum(gap >= 0 for gap, _ in gaps.values()), n, sum(ranking(some, names)[0][1] == OURS for some in sets.values()),
-        mean_over(cells, OURS), rival, rival_name, float(np.mean(leads)), half, without, (worst, gaps[worst][1], gaps[worst][0]),
+        len(cells), sum(gap >= 0 for gap, _ in gaps.values()), len(sets), sum(ranking(some, names)[0][1] == OURS for some in sets.values()),
+        mean_over(cells, OURS), rival, rival_name, lead, half, without, (worst, gaps[worst][1], gaps[worst][0]),
     )  # fmt: skip
 
 

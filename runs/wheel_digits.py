@@ -12,7 +12,6 @@ import argparse
 import json
 import platform
 import re
-import sys
 from importlib.metadata import requires, version
 from pathlib import Path
 
@@ -101,4 +100,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

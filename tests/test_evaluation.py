@@ -10,6 +10,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 import torch
+from scipy.special import stdtrit
 
 from sibyl.episodes import EpisodeSampler
 from sibyl.errors import DataError
@@ -69,7 +70,7 @@ def test_interval_is_the_published_formula() -> None:
     values = np.array([0.5, 0.7, 0.9, 0.7])
     mean, half = interval(values)
     assert mean == pytest.approx(0.7)
-    assert half == pytest.approx(1.96 * np.std(values, ddof=1) / 2)
+    assert half == pytest.approx(stdtrit(3, 0.975) * np.std(values, ddof=1) / 2)
 
 
 def test_outliers_are_ranked_but_not_counted() -> None:

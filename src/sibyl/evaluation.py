@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from jaxtyping import Bool, Float
+from scipy.special import stdtrit
 from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
@@ -34,10 +35,10 @@ Floats = npt.NDArray[np.float64]
 
 
 def interval(values: Floats) -> tuple[float, float]:
-    """Return the mean and half the width of its 95 % interval, 1.96 · std / √n, over episodes."""
+    """Return the mean and half the width of its 95 % interval, by Student's t, over episodes or draws."""
     n = len(values)
     spread = float(np.std(values, ddof=1)) if n > 1 else float("nan")
-    return float(np.mean(values)), 1.96 * spread / n**0.5
+    return float(np.mean(values)), float(stdtrit(n - 1, 0.975)) * spread / n**0.5 if n > 1 else float("nan")
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
+from sibyl.evaluation import interval
 from sibyl.inference import InferenceReport, LossPlane
 from sibyl.storage import atomic_path
 
@@ -35,7 +36,7 @@ def draw_inference(plane: LossPlane, report: InferenceReport, path: str | Path) 
 
     steps = np.arange(report.loss.shape[1])
     n = len(report.accuracy)
-    accuracy, half = report.accuracy.mean(0), 1.96 * report.accuracy.std(0, ddof=1) / n**0.5
+    accuracy, half = np.array([interval(column) for column in report.accuracy.T]).T
     right.errorbar(steps, 100 * accuracy, 100 * half, color=MUTED, marker="s", capsize=3, label="accuracy (%)")
     right.set(xlabel="step k", ylabel="accuracy (%)", xticks=steps, title=f"Mean of {n} tasks")
     angle = right.twinx()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.special import stdtrit
 
 from sibyl.compare.arena import Row
 from sibyl.compare.plots import draw_accuracy, named_methods, panels
@@ -47,7 +48,7 @@ def test_a_cell_s_table_by_hand() -> None:
     table = cell_table(ROWS, "class_mean")
     lines = {line[0]: dict(zip(table.columns, line, strict=True)) for line in table.rows}
     assert [line[0] for line in table.rows] == ["sib", "class_mean", "weak", "broken"]
-    half = 100 * 1.96 * np.std([0.7, 0.8, 0.6, 0.71], ddof=1) / 2
+    half = 100 * stdtrit(3, 0.975) * np.std([0.7, 0.8, 0.6, 0.71], ddof=1) / 2
     assert lines["sib"]["accuracy (%)"] == f"70.25 ± {half:.2f}"
     assert lines["sib"]["against class_mean"] == "+20.25 ± 0.49 *"
     assert lines["weak"]["against class_mean"] == "−2.50 ± 9.38"  # −10, 10, 0, −10: standard deviation √(275 / 3)

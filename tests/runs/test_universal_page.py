@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.special import stdtrit
 
 from sibyl.compare.arena import Row
 from sibyl.compare.protocols import Cell
@@ -244,7 +245,7 @@ def test_the_record_pairs_by_episode_and_keeps_what_failed(scripts: Any) -> None
     ]
     found = scripts("universal_eval").entries("core", rows)
     assert found[0]["lead"] == pytest.approx(0.1)
-    assert found[0]["lead_interval"] == pytest.approx(1.96 * np.std([0.2, 0.0], ddof=1) / 2**0.5)
+    assert found[0]["lead_interval"] == pytest.approx(stdtrit(1, 0.975) * np.std([0.2, 0.0], ddof=1) / 2**0.5)
     assert "auroc_lead" not in found[0]
     assert "lead" not in found[1]
     assert found[2]["failure"] == "it does not go"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.special import stdtrit
 
 from sibyl.episodes import EpisodeSampler
 from sibyl.errors import DataError, UnknownName
@@ -75,7 +76,7 @@ def test_the_interval_is_over_episodes_after_seeds_are_averaged() -> None:
     assert pooled["seeds"] == [0.5, 0.5]
     assert pooled["ece"] == 0.25
     alone = pool_seeds([evaluation([0.0, 1.0, 0.5, 0.5])])
-    assert alone["interval"] == pytest.approx(1.96 * np.std([0.0, 1.0, 0.5, 0.5], ddof=1) / 2)
+    assert alone["interval"] == pytest.approx(stdtrit(3, 0.975) * np.std([0.0, 1.0, 0.5, 0.5], ddof=1) / 2)
 
 
 def test_what_cannot_be_pooled_or_named_is_refused() -> None:

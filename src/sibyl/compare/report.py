@@ -12,7 +12,7 @@ from sibyl.compare.tables import Table, by_cell, cell_table, escape_markdown, ga
 from sibyl.storage import Json, write_json, write_text
 
 LEGEND = (
-    "Accuracy with its 95 % interval over episodes (1.96 · std / √n); all methods meet the same episodes. * marks a difference to "
+    "Accuracy with its 95 % interval over episodes (Student's t); all methods meet the same episodes. * marks a difference to "
     "{baseline} with p < 0.05 by the paired t-test, corrected by Holm for all comparisons of its cell. Outliers, where there are some, "
     'do not count in the accuracy; AUROC says how well they are told apart. ECE: 15 bins. Settings: "published" are the paper\'s, as far '
     'as they carry over to frozen features (the method\'s docstring says where they do not); "validation classes" were chosen by this '

@@ -1,0 +1,48 @@
+"""What every script here leaves beside its figures: commit, versions, arguments; and the one interval of all pages.
+
+A script measures, writes one record as JSON through `write_record`, and makes its page from that record alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from sibyl.evaluation import interval
+from sibyl.storage import Json, write_json
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "results"
+
+
+def commit() -> str:
+    """Return the short name of the commit that this folder is at, or "unknown"."""
+    found = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
+    return found.stdout.strip() or "unknown"
+
+
+def versions(*names: str) -> dict[str, str]:
+    """Return the versions of installed libraries."""
+    return {name: version(name) for name in names}
+
+
+def percent(values: Sequence[float] | npt.NDArray[np.float64]) -> tuple[float, float]:
+    """Return mean and half the 95 % interval (Student's t) of shares over draws, in %."""
+    mean, half = interval(np.asarray(values, np.float64))
+    return 100 * mean, 100 * half
+
+
+def arguments_of(arguments: argparse.Namespace) -> Json:
+    """Return what a script was called with; of paths, which are the machine's own, the last part."""
+    return {name: value.name if isinstance(value, Path) else value for name, value in vars(arguments).items()}
+
+
+def write_record(path: Path, libraries: Sequence[str], **entries: object) -> None:
+    """Write a record as JSON, with the commit and the versions of the libraries named."""
+    write_json(path, {"commit": commit(), "versions": versions(*libraries), **entries})

@@ -1,0 +1,56 @@
+"""What all scripts share: one interval, the commit, records; and that each script can at least be asked what it takes."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import runpy
+import sys
+from argparse import Namespace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.stats import ttest_1samp
+
+from sibyl.evaluation import interval
+
+RUNS = Path(__file__).resolve().parents[2] / "runs"
+experiment = importlib.import_module("experiment")
+SCRIPTS = [
+    path for path in sorted(RUNS.glob("*.py")) if "ArgumentParser" in path.read_text(encoding="utf-8") and path.stem != "experiment"
+]
+
+
+def test_the_one_interval_is_student_s() -> None:
+    values = np.array([0.5, 0.7, 0.6, 0.9])
+    low, high = ttest_1samp(values, 0).confidence_interval(0.95)
+    assert interval(values) == (pytest.approx(values.mean()), pytest.approx((high - low) / 2))
+    assert experiment.percent([0.5, 0.7, 0.6, 0.9]) == (pytest.approx(67.5), pytest.approx(50 * (high - low)))
+    assert np.isnan(interval(np.array([0.5]))[1])
+
+
+def test_no_script_has_an_interval_or_a_commit_of_its_own() -> None:
+    for path in RUNS.glob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        assert "1.96" not in text, path
+        assert path.stem == "experiment" or "rev-parse" not in text, path
+
+
+def test_a_record_says_commit_versions_and_arguments_without_the_machine_s_paths(tmp_path: Path) -> None:
+    arguments = experiment.arguments_of(Namespace(out=tmp_path / "results", seeds=5))
+    experiment.write_record(tmp_path / "r.json", ["numpy"], arguments=arguments, rows=[1])
+    record = json.loads((tmp_path / "r.json").read_text())
+    assert record["arguments"] == {"out": "results", "seeds": 5}
+    assert record["versions"]["numpy"] == np.__version__
+    assert record["commit"] == experiment.commit()
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_each_script_says_what_it_takes(script: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", [str(script), "--help"])
+    monkeypatch.syspath_prepend(str(RUNS))
+    with pytest.raises(SystemExit) as end:
+        runpy.run_path(str(script), run_name="__main__")
+    assert end.value.code == 0
+    assert "usage" in capsys.readouterr().out
