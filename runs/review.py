@@ -100,7 +100,7 @@ class Person:
 def copied(folder: Path) -> list[str]:
     """Copy the photographs under numbers, in an order that says nothing; return their classes."""
     files = sorted((DATA / "photos").glob("*/*.jpg"))
-    np.random.default_rng(0).shuffle(files)  # type: ignore[arg-type]
+    np.random.default_rng(0).shuffle(files)
     folder.mkdir()
     for number, file in enumerate(files):
         shutil.copyfile(file, folder / f"{number:05d}.jpg")
