@@ -2,7 +2,7 @@
 # make test   set everything up and check everything: format, lint, types, tests
 # make quick  the same without the slow tests
 # make fuzz   set everything up and give every reader damaged inputs for SIBYL_FUZZ_SECONDS (ten minutes) together
-# make docs   set everything up and write the API reference to build/api, from the docstrings
+# make docs   set everything up and build the documentation as a site in build/site, which needs no network
 VENV ?= .venv
 PYTHON ?= python3
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
@@ -23,7 +23,7 @@ demo: $(VENV)/.ready
 
 docs: $(VENV)/.ready
 	$(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python --constraint constraints.txt --editable '.[docs]'
-	$(VENV)/bin/python docs/api_reference.py build/api
+	$(VENV)/bin/python docs/build_site.py build/site
 
 # What takes longest is named at the end, after the time of the whole.
 PYTEST = OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --durations=20 --durations-min=2

@@ -1,8 +1,8 @@
-"""What the README says of universal SIB's figures, from the record of `runs/universal_eval.py`.
+"""What docs/figures.md says of universal SIB's figures, from the record of `runs/universal_eval.py`.
 
-    python runs/universal_readme.py results/universal.json README.md
+    python runs/universal_readme.py results/universal.json docs/figures.md
 
-writes the text between the two comments ``universal figures`` of the README; the tests hold the README to it.
+writes the text between the two comments ``universal figures`` of that page; the tests hold the page to it.
 """
 
 from __future__ import annotations
@@ -86,18 +86,18 @@ def text(record: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def with_text(readme: str, record: dict[str, Any]) -> str:
-    """The README with its block written anew."""
-    before, rest = readme.split(BEGIN)
+def with_text(page: str, record: dict[str, Any]) -> str:
+    """The page with its block written anew."""
+    before, rest = page.split(BEGIN)
     return f"{before}{BEGIN}\n{text(record)}\n{END}{rest.split(END)[1]}"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("record", type=Path)
-    parser.add_argument("readme", type=Path)
+    parser.add_argument("page", type=Path)
     arguments = parser.parse_args()
-    write_text(arguments.readme, with_text(arguments.readme.read_text(encoding="utf-8"), read_json(arguments.record)))
+    write_text(arguments.page, with_text(arguments.page.read_text(encoding="utf-8"), read_json(arguments.record)))
 
 
 if __name__ == "__main__":

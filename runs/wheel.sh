@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The wheel as a stranger gets it: built from the checkout, installed by pip with all it needs into a new, empty virtual environment, and
-# set to read digits from one label each, away from the checkout. Fails unless the figures are the README's; writes results/wheel.json.
+# set to read digits from one label each, away from the checkout. Fails unless the figures are those of docs/figures.md; writes results/wheel.json.
 # Before every release. Needs the package index (torch alone is some 200 MB); PYTHON: what makes the environment; OUT: the record.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -22,4 +22,4 @@ sed -n '/^```python$/,/^```$/{/^```/!p;/^```$/q}' "$checkout/README.md" > three_
 "$work/empty/bin/python" -I three_lines.py
 "$work/empty/bin/sibyl" demo --out "$work/demo" --json > "$work/demo.log"
 "$work/empty/bin/python" -I "$checkout/runs/wheel_digits.py" \
-  --within "$work/empty" --readme "$checkout/README.md" --demo "$work/demo/summary.json" --out "$out"
+  --within "$work/empty" --figures "$checkout/docs/figures.md" --demo "$work/demo/summary.json" --out "$out"

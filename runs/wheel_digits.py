@@ -1,9 +1,9 @@
-"""The installed package alone, away from the checkout: scikit-learn's digits from one label each, held to the README's figures.
+"""The installed package alone, away from the checkout: scikit-learn's digits from one label each, held to the figures of docs/figures.md.
 
-    python -P runs/wheel_digits.py --within FOLDER --readme README.md [--demo summary.json] [--out wheel.json]
+    python -P runs/wheel_digits.py --within FOLDER --figures docs/figures.md [--demo summary.json] [--out wheel.json]
 
 Nothing of the repository is imported. The draws are those of `runs/label.sh`, solved as the README shows it, with the classifier's
-defaults; `summary.json` is what `sibyl demo --json` leaves. The exit status tells whether the figures are those of the README.
+defaults; `summary.json` is what `sibyl demo --json` leaves. The exit status tells whether the figures are those of that page.
 """
 
 from __future__ import annotations
@@ -60,39 +60,39 @@ def read_digits() -> list[dict[str, float]]:
     return found
 
 
-def told(readme: Path, pattern: str) -> list[float]:
-    line = re.search(pattern, readme.read_text(encoding="utf-8"))
+def told(page: Path, pattern: str) -> list[float]:
+    line = re.search(pattern, page.read_text(encoding="utf-8"))
     if line is None:
-        raise SystemExit(f"{readme}: no line with the figures of the digits; expected /{pattern}/")
+        raise SystemExit(f"{page}: no line with the figures of the digits; expected /{pattern}/")
     return [float(value) for value in line.groups()]
 
 
 def hold(what: str, found: list[float], said: list[float], near: list[float]) -> dict[str, list[float]]:
-    """Compare measured accuracies in % with the README's, each to within so many points."""
+    """Compare measured accuracies in % with the page's, each to within so many points."""
     values = [round(value, 2) for value in found]
     if any(abs(value - wanted) > most for value, wanted, most in zip(values, said, near, strict=True)):
-        raise SystemExit(f"{what}: measured {values} %, the README says {said} %")
-    print(f"{what}: {values} %, the README says {said} %")
-    return {"measured": values, "readme": said}
+        raise SystemExit(f"{what}: measured {values} %, docs/figures.md says {said} %")
+    print(f"{what}: {values} %, docs/figures.md says {said} %")
+    return {"measured": values, "said": said}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--within", type=Path, required=True, help="folder that the package must be installed in")
-    parser.add_argument("--readme", type=Path, required=True)
-    parser.add_argument("--demo", type=Path, help="summary.json of `sibyl demo`, to be held to the README too")
+    parser.add_argument("--figures", type=Path, required=True)
+    parser.add_argument("--demo", type=Path, help="summary.json of `sibyl demo`, to be held to the page too")
     parser.add_argument("--out", type=Path, help="where to leave the record")
     arguments = parser.parse_args()
     record: dict[str, object] = {"weights": shipped(arguments.within)}
     draws = read_digits()
     means = [100 * float(np.mean([one[name] for one in draws])) for name in ("inductive", "transductive")]
-    record["digits"] = hold(f"digits, one label each, {N_DRAWS} draws", means, told(arguments.readme, PIXELS), [NEAR, NEAR]) | {
+    record["digits"] = hold(f"digits, one label each, {N_DRAWS} draws", means, told(arguments.figures, PIXELS), [NEAR, NEAR]) | {
         "draws": draws
     }
     if arguments.demo:
         summary = json.loads(arguments.demo.read_text(encoding="utf-8"))
         means = [100 * summary[name] for name in ("inductive", "transductive", "universal")]
-        record["demo"] = hold("sibyl demo", means, told(arguments.readme, DEMO), [NEAR, NEAR_TRAINED, NEAR])
+        record["demo"] = hold("sibyl demo", means, told(arguments.figures, DEMO), [NEAR, NEAR_TRAINED, NEAR])
     needed = [re.split(r"[^\w-]", line)[0] for line in requires("sibyl-learn") or () if "extra ==" not in line]
     record["versions"] = {"python": platform.python_version()} | {name: version(name) for name in ["sibyl-learn", *needed]}
     if arguments.out:

@@ -1,4 +1,4 @@
-"""The README tells the truth: its snippets run, its commands exist, its figures are those of the results."""
+"""README and docs/figures.md tell the truth: snippets run, commands exist, figures are those of the results."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from scipy.stats import t as student
 from typer.testing import CliRunner
 
 from sibyl.cli.app import app
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+FIGURES = (ROOT / "docs" / "figures.md").read_text(encoding="utf-8")
 
 
 def blocks(language: str) -> list[str]:
@@ -53,17 +56,17 @@ def test_linked_files_exist() -> None:
 
 
 @pytest.mark.slow
-def test_the_demo_reaches_the_readme_s_figures(tmp_path: Path) -> None:
+def test_the_demo_reaches_its_figures(tmp_path: Path) -> None:
     """`make demo` in full: training of seconds turns another order of sums, on one thread, into a point or so, not more."""
     done = CliRunner().invoke(app, ["demo", "--out", str(tmp_path), "--json"])
     assert done.exit_code == 0, done.output
     summary = json.loads((tmp_path / "summary.json").read_text())
-    told = re.search(r"digits, 20 draws \| ([\d.]+) ± [\d.]+ % \| ([\d.]+) ± [\d.]+ %", README)
+    told = re.search(r"digits, 20 draws \| ([\d.]+) ± [\d.]+ % \| ([\d.]+) ± [\d.]+ %", FIGURES)
     assert told is not None
     assert 100 * summary["inductive"] == pytest.approx(float(told[1]), abs=2.0)
     assert 100 * summary["transductive"] == pytest.approx(float(told[2]), abs=2.0)
     assert summary["gain"] > summary["gain_interval"]
-    shipped = re.search(r"as it ships, on the same draws \| – \| ([\d.]+) ±", README)
+    shipped = re.search(r"as it ships, on the same draws \| – \| ([\d.]+) ±", FIGURES)
     assert shipped is not None
     assert 100 * summary["universal"] == pytest.approx(float(shipped[1]), abs=1.0)
     for picture in ("changes.png", "inference.png"):
@@ -73,7 +76,7 @@ def test_the_demo_reaches_the_readme_s_figures(tmp_path: Path) -> None:
 def test_the_cifar_fs_figures_are_those_of_the_run() -> None:
     table = json.loads((ROOT / "results" / "cifar_fs_conv4.json").read_text())["table"]
     for row, shot in ((r"published SIB \(K = 3\)[^|]*", "1"), ("the same, 5-shot[^|]*", "5")):
-        told = re.search(row + r"\| ([\d.]+) ± ([\d.]+) % \| ([\d.]+) ± ([\d.]+) %", README)
+        told = re.search(row + r"\| ([\d.]+) ± ([\d.]+) % \| ([\d.]+) ± ([\d.]+) %", FIGURES)
         assert told is not None
         entries = [table[f"as published, K={steps}"][shot] for steps in (0, 3)]
         assert [f"{100 * entry[key]:.2f}" for entry in entries for key in ("accuracy", "interval")] == list(told.groups())
@@ -81,7 +84,7 @@ def test_the_cifar_fs_figures_are_those_of_the_run() -> None:
 
 def test_the_best_cifar_fs_figures_are_those_of_the_run() -> None:
     table = json.loads((ROOT / "results" / "cifar_fs_best.json").read_text())["tables"]["plain"]
-    told = re.findall(r"\| ([\d.]+ ± [\d.]+) % \| ([\d.]+ ± [\d.]+) % \| `runs/cifar_fs_best.sh`", README)
+    told = re.findall(r"\| ([\d.]+ ± [\d.]+) % \| ([\d.]+ ± [\d.]+) % \| `runs/cifar_fs_best.sh`", FIGURES)
     for (alone, together), shot in zip(told, ("1", "5"), strict=True):
         said = {
             name: f"{100 * entries[shot]['accuracy']:.2f} ± {100 * entries[shot]['interval']:.2f}"
@@ -95,7 +98,7 @@ def test_the_best_cifar_fs_figures_are_those_of_the_run() -> None:
 
 def test_the_photographs_figures_are_those_of_the_run() -> None:
     result = json.loads((ROOT / "results" / "label_photos.json").read_text())
-    told = re.search(r"SqueezeNet features, 20 draws \| ([\d.]+) ± ([\d.]+) % \| ([\d.]+) ± ([\d.]+) %", README)
+    told = re.search(r"SqueezeNet features, 20 draws \| ([\d.]+) ± ([\d.]+) % \| ([\d.]+) ± ([\d.]+) %", FIGURES)
     assert told is not None
     for group, name in ((1, "inductive"), (3, "transductive")):
         values = [100 * draw[name] for draw in result["draws"]]
@@ -106,15 +109,36 @@ def test_the_label_job_s_figures_are_those_of_the_run() -> None:
     text = (ROOT / "results" / "label.md").read_text(encoding="utf-8")
     lines = [line.split(" | ") for line in text.splitlines() if line.startswith("| ") and "±" in line]
     measured = {f"{words[2]} % | {words[3]} %" for words in lines}
-    told = re.findall(r"\| ([\d.]+ ± [\d.]+ % \| [\d.]+ ± [\d.]+ %) \| `(?:runs/label.sh|python runs/label_photos.py)`", README)
+    told = re.findall(r"\| ([\d.]+ ± [\d.]+ % \| [\d.]+ ± [\d.]+ %) \| `(?:runs/label.sh|python runs/label_photos.py)`", FIGURES)
     assert len(told) == 4
     assert set(told) <= measured
+
+
+def test_the_encoders_figures_are_those_of_the_run() -> None:
+    measured = json.loads((ROOT / "results" / "encoders.json").read_text())["encoders"]
+    told = re.findall(r"\| ([\d,]+) [^|]* \| `([\w-]+)` \| ([\d.]+ ± [\d.]+) % \| ([\d.]+ ± [\d.]+) %", README)
+    assert len(told) == 3
+    for items, name, *said in told:
+        draws = measured[name]["draws"]
+        for key, text in zip(("alone", "together"), said, strict=True):
+            values = np.array([100 * draw[key] for draw in draws])
+            half = student.ppf(0.975, len(values) - 1) * values.std(ddof=1) / len(values) ** 0.5
+            assert f"{values.mean():.1f} ± {half:.1f}" == text
+        assert f"{measured[name]['items']:,}" == items
+    shown = json.loads((ROOT / "src" / "sibyl" / "encoders" / "measured.json").read_text())
+    assert set(shown) == set(measured)
+
+
+def test_the_readme_is_short() -> None:
+    lines = README.splitlines()
+    assert len(lines) <= 90
+    assert max(map(len, lines)) <= 104
 
 
 def test_what_the_network_had_met_is_said_beside_the_label_job_s_figures() -> None:
     sets = json.loads((ROOT / "results" / "label.json").read_text())["sets"]
     assert {entry["met"] for entry in sets.values()} > {"nothing"}
-    assert "150 intents" not in README  # 120 of them trained or chose the network
+    assert "150 intents" not in README + FIGURES  # 120 of them trained or chose the network
     card = (ROOT / "src" / "sibyl" / "weights" / "methods" / "universal_sib.md").read_text(encoding="utf-8")
     for data in ("clinc150", "squeezenet", "cifar", "omniglot"):
         assert data in card
@@ -123,7 +147,7 @@ def test_what_the_network_had_met_is_said_beside_the_label_job_s_figures() -> No
 
 def test_claims_on_confidence_are_those_of_the_run() -> None:
     sets = json.loads((ROOT / "results" / "label.json").read_text())["sets"]
-    claims = re.findall(r"(\d+) % claimed and (\d+) % right on ([^,;.]+)", " ".join(README.split()))
+    claims = re.findall(r"(\d+) % claimed and (\d+) % right on ([^,;.]+)", " ".join(FIGURES.split()))
     names = {
         "photographs": "photos", "a breast cancer table": "breast_cancer", "intents of CLINC150 by tf-idf": "clinc150_tfidf",
         "the same by MiniLM": "clinc150",

@@ -18,6 +18,7 @@ from sibyl.storage import write_text
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
+FIGURES = ROOT / "docs" / "figures.md"
 
 pytestmark = pytest.mark.slow
 
@@ -68,7 +69,7 @@ def test_it_declares_what_it_imports_and_nothing_of_development(wheel: Path) -> 
 
 def test_installed_alone_it_reads_digits_to_the_readme_s_figures(installed: Path, tmp_path: Path) -> None:
     words = [sys.executable, "-W", "error", str(ROOT / "runs" / "wheel_digits.py"), "--within", str(installed)]
-    done = run([*words, "--readme", str(README)], installed, tmp_path)
+    done = run([*words, "--figures", str(FIGURES)], installed, tmp_path)
     assert done.returncode == 0, done.stderr
     assert "20 draws" in done.stdout
 
@@ -86,13 +87,13 @@ def test_figures_that_the_readme_does_not_have_are_refused(
     specification.loader.exec_module(script)
     with pytest.raises(SystemExit, match="expected it below"):
         script.shipped(installed)
-    text, n = re.subn(r"(pixels \| [\d.]+ ± [\d.]+ % \| )[\d.]+", r"\g<1>50.00", README.read_text(encoding="utf-8"))
+    text, n = re.subn(r"(pixels \| [\d.]+ ± [\d.]+ % \| )[\d.]+", r"\g<1>50.00", FIGURES.read_text(encoding="utf-8"))
     assert n == 1
-    write_text(tmp_path / "README.md", text)
-    said = script.told(tmp_path / "README.md", script.PIXELS)
-    right = script.told(README, script.PIXELS)
+    write_text(tmp_path / "figures.md", text)
+    said = script.told(tmp_path / "figures.md", script.PIXELS)
+    right = script.told(FIGURES, script.PIXELS)
     assert script.hold("digits", right, right, [0.5, 0.5])["measured"] == right
-    with pytest.raises(SystemExit, match=r"the README says \[.*, 50.0\]"):
+    with pytest.raises(SystemExit, match=r"figures.md says \[.*, 50.0\]"):
         script.hold("digits", right, said, [0.5, 0.5])
 
 

@@ -11,9 +11,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
 import sibyl.estimators.transductive
 from sibyl import Features
+from sibyl.cli.app import app
 from tests.encoders.tiny_onnx import write_tiny_encoder
 from tests.estimators.few_labels import clusters
 
@@ -53,6 +55,24 @@ def test_a_page_runs_and_its_claims_hold(page: Path, workplace: Path, monkeypatc
     assert "assert" in code
     monkeypatch.chdir(workplace)
     exec(compile(code, page.name, "exec"), {"__name__": page.stem})
+
+
+def commands() -> list[tuple[str, str]]:
+    found = []
+    for page in PAGES:
+        for block in re.findall(r"```console\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
+            lines = (line.removeprefix("$ ").split("#")[0].strip() for line in block.splitlines())
+            found += [(page.stem, line) for line in lines if line.startswith("sibyl ")]
+    return found
+
+
+@pytest.mark.parametrize(("page", "command"), commands())
+def test_verbs_and_options_exist(page: str, command: str) -> None:
+    words = command.split()
+    helped = CliRunner().invoke(app, [words[1], "--help"], env={"COLUMNS": "400", "TERM": "dumb"})
+    assert helped.exit_code == 0
+    for option in (word for word in words if word.startswith("--")):
+        assert option in helped.output, option
 
 
 @pytest.mark.parametrize("module", [sibyl.estimators.transductive])

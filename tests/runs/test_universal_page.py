@@ -100,9 +100,9 @@ def test_the_published_page_is_what_the_script_writes_from_the_record(page: Any)
     assert page.page(read_json(PUBLISHED), PUBLISHED.stem) == PUBLISHED.with_suffix(".md").read_text(encoding="utf-8")
 
 
-def test_the_readme_s_block_is_what_the_script_writes_from_the_record(scripts: Any) -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert scripts("universal_readme").with_text(readme, read_json(PUBLISHED)) == readme
+def test_the_block_of_the_figures_page_is_what_the_script_writes_from_the_record(scripts: Any) -> None:
+    figures = (ROOT / "docs" / "figures.md").read_text(encoding="utf-8")
+    assert scripts("universal_readme").with_text(figures, read_json(PUBLISHED)) == figures
 
 
 def test_with_the_prior_the_best_rival_by_name_is_what_counts(verdicts: Any, record: dict[str, Any]) -> None:

@@ -119,7 +119,9 @@ def _is_dataset(source: str) -> bool:
 
 
 def _size_for(encoder: str | None) -> int | None:
-    """Size at which a named dataset is built: the backbone's, where one is named, so that its images are not resized twice."""
+    """Size at which a named dataset is built: the backbone's, where one is named, so that its
+    images are not resized twice.
+    """
     from sibyl.backbones.checkpoint import load_backbone
 
     return load_backbone(encoder).image_size if encoder is not None and _is_backbone(encoder) else None
@@ -138,7 +140,9 @@ def _dataset(name: str, split: str, root: Path | None, fetch: bool, size: int | 
 
 
 def _encoder(name: str | None, source: Source, mirror: bool) -> tuple[Encoder[Any, Any] | None, tuple[str, ...]]:
-    """Return the encoder that was named, or the best one for the source, and what a person should know of the choice."""
+    """Return the encoder that was named, or the best one for the source, and what a person should
+    know of the choice.
+    """
     from sibyl.encoders.backbone import BackboneEncoder
     from sibyl.encoders.catalogue import default_encoder
     from sibyl.encoders.named import encoder_by_name

@@ -1,4 +1,6 @@
-"""`sibyl encoders`: the encoders that are known by name, and whether they are ready on this machine."""
+"""`sibyl encoders`: the encoders that are known by name, and whether they are ready on this
+machine.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +18,11 @@ def encoders_command(
     modality: Annotated[str | None, typer.Argument(help="image, text or audio; all when left out.", show_default=False)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
 ) -> None:
-    """List the encoders by name, what each reads and needs. The first that is ready is the default of its modality.
+    """List the encoders by name, what each reads and needs. The first that is ready is the default
+    of its modality.
 
-    Any other model of these libraries works as library:model or library:folder, and so does any ONNX file.
+    Any other model of these libraries works as library:model or library:folder, and so does any
+    ONNX file.
     """
     from sibyl.encoders.catalogue import KNOWN
     from sibyl.errors import UnknownName

@@ -35,7 +35,9 @@ def pretrain_command(
     ] = 60.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
 ) -> None:
-    """Pre-train a backbone with a cosine classifier; the epoch that is best on validation classes is kept."""
+    """Pre-train a backbone with a cosine classifier; the epoch that is best on validation classes
+    is kept.
+    """
     from sibyl.backbones.checkpoint import load_backbone
     from sibyl.features import check_disjoint
     from sibyl.storage import Json

@@ -49,14 +49,17 @@ class ImageFiles:
 
 
 def list_class_folders(root: str | Path) -> ImageFiles:
-    """List the images below a folder; every folder that directly holds images is a class, named by its path below `root`.
+    """List the images below a folder; every folder that directly holds images is a class, named by
+    its path below `root`.
 
-    Benchmarks name their classes so (``alphabet/character``). For folders of one's own, `Source.labels` says which class an item has.
+    Benchmarks name their classes so (``alphabet/character``). For folders of one's own,
+    `Source.labels` says which class an item has.
 
     Raises
     ------
     DataError
-        If there are no images in class folders, or a file that should be an image is empty or cannot be opened.
+        If there are no images in class folders, or a file that should be an image is empty or
+        cannot be opened.
     """
     found = find_images(root)
     broken = [
@@ -73,7 +76,8 @@ def list_class_folders(root: str | Path) -> ImageFiles:
 
 
 def read_image(path: Path, size: int | None, grey: bool) -> npt.NDArray[np.uint8]:
-    """Read one image as uint8 [height, width, channel], resized to ``size × size`` where a size is given.
+    """Read one image as uint8 [height, width, channel], resized to ``size × size`` where a size is
+    given.
 
     Raises
     ------

@@ -1,7 +1,8 @@
 """A packed copy of many small image files, made once and memory-mapped ever after.
 
-A pack is a folder ``<cache>/<key>`` with ``pixels.npy`` and ``pack.json``; a damaged one is made anew. The key is drawn from the name, size and modification time of
-every file and from how they are read: a changed file makes another pack, and a pack is never updated.
+A pack is a folder ``<cache>/<key>`` with ``pixels.npy`` and ``pack.json``; a damaged one is made
+anew. The key is drawn from the name, size and modification time of every file and from how they are
+read: a changed file makes another pack, and a pack is never updated.
 """
 
 from __future__ import annotations
@@ -31,10 +32,12 @@ def cached_image_set(
     n_threads: int | None = None,
     progress: Progress | None = None,
 ) -> ImageSet:
-    """Return the images of a benchmark, from their pack where there is one, and make it where there is none.
+    """Return the images of a benchmark, from their pack where there is one, and make it where there
+    is none.
 
-    A benchmark's images are brought to their size as its authors did, which for most means squeezed to a square. Folders of one's own
-    are read through `open_source` instead, which cuts out the centre (`image_folder`).
+    A benchmark's images are brought to their size as its authors did, which for most means squeezed
+    to a square. Folders of one's own are read through `open_source` instead, which cuts out the
+    centre (`image_folder`).
 
     Parameters
     ----------

@@ -1,4 +1,6 @@
-"""A backbone that Sibyl trained as an encoder of any image; the one that ships works without network and without further libraries."""
+"""A backbone that Sibyl trained as an encoder of any image; the one that ships works without
+network and without further libraries.
+"""
 
 from __future__ import annotations
 
@@ -20,12 +22,14 @@ from sibyl.storage import content_key, sha256
 
 
 class BackboneEncoder(Encoder[Image.Image, npt.NDArray[np.uint8]]):
-    """A file of ``sibyl pretrain``; images are resized so that the short side fits, and their centre is taken.
+    """A file of ``sibyl pretrain``; images are resized so that the short side fits, and their
+    centre is taken.
 
     Parameters
     ----------
     path : path
-        The backbone's safetensors file. A backbone that was trained on grey images sees every image in grey.
+        The backbone's safetensors file. A backbone that was trained on grey images sees every image
+        in grey.
     mirror : bool
         Rows are the mean over the image and its mirror image, at twice the time.
 
@@ -119,7 +123,8 @@ class BackboneEncoder(Encoder[Image.Image, npt.NDArray[np.uint8]]):
         jitter : float
             Strength of the colour jitter.
         seed, first : int
-            Name the random numbers: those of an item depend on `seed` and its place, and `first` is the place of the first one.
+            Name the random numbers: those of an item depend on `seed` and its place, and `first` is
+            the place of the first one.
 
         Returns
         -------

@@ -1,4 +1,6 @@
-"""Encoders that are known by name: what each needs, whether it is ready on this machine, and which one a modality gets by default."""
+"""Encoders that are known by name: what each needs, whether it is ready on this machine, and which
+one a modality gets by default.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,8 @@ class KnownEncoder:
     remark : str
         What it is.
     weights : str
-        Where its weights come from: a model on the hub, the name of a file of torch.hub, or nothing for what is built in.
+        Where its weights come from: a model on the hub, the name of a file of torch.hub, or nothing
+        for what is built in.
     """
 
     name: str
@@ -155,7 +158,8 @@ class Choice:
 
 
 def default_encoder(modality: str) -> Choice:
-    """Choose the best encoder of a modality whose library and weights are on this machine; nothing is fetched.
+    """Choose the best encoder of a modality whose library and weights are on this machine; nothing
+    is fetched.
 
     Parameters
     ----------

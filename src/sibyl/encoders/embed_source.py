@@ -41,10 +41,11 @@ def embed_source(
     encoder : Encoder, optional
         Of the source's modality; None for a table or features.
     cache : path, optional
-        Folder of the feature caches; `cache_folder()` when left out. An encoder that is fitted to the source has no cache: fitting is
-        what takes its time.
+        Folder of the feature caches; `cache_folder()` when left out. An encoder that is fitted to
+        the source has no cache: fitting is what takes its time.
     first : collection of str
-        Items whose rows come before the others', so that the others can be used as they lie, without a copy.
+        Items whose rows come before the others', so that the others can be used as they lie,
+        without a copy.
     batch_size : int
         Items per run of the network.
     console : rich Console, optional

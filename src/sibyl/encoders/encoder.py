@@ -20,8 +20,9 @@ Rows = npt.NDArray[np.float32]
 class Encoder(ABC, Generic[Raw, Prepared]):
     """A frozen network that turns raw items into rows of features.
 
-    Work is split in two, so that reading and preprocessing run in threads ahead of the network: `prepare` takes one item and may run
-    in several threads at once; `encode` takes a batch and runs in one.
+    Work is split in two, so that reading and preprocessing run in threads ahead of the network:
+    `prepare` takes one item and may run in several threads at once; `encode` takes a batch and runs
+    in one.
     """
 
     @property
@@ -32,7 +33,9 @@ class Encoder(ABC, Generic[Raw, Prepared]):
     @property
     @abstractmethod
     def key(self) -> str:
-        """Identifies weights and preprocessing: equal keys mean equal features. It names the feature cache."""
+        """Identifies weights and preprocessing: equal keys mean equal features. It names the
+        feature cache.
+        """
 
     @property
     @abstractmethod
@@ -42,7 +45,9 @@ class Encoder(ABC, Generic[Raw, Prepared]):
     @property
     @abstractmethod
     def description(self) -> dict[str, Any]:
-        """What a run reports of the encoder: file or name, preprocessing and where its settings come from. JSON can hold it."""
+        """What a run reports of the encoder: file or name, preprocessing and where its settings
+        come from. JSON can hold it.
+        """
 
     @property
     def modality(self) -> str:
@@ -51,7 +56,9 @@ class Encoder(ABC, Generic[Raw, Prepared]):
 
     @property
     def enough_pixels(self) -> int | None:
-        """Short side, in pixels, below which `prepare` would lose detail; large images may be decoded at that size. None: always whole."""
+        """Short side, in pixels, below which `prepare` would lose detail; large images may be
+        decoded at that size. None: always whole.
+        """
         return None
 
     @property
@@ -60,7 +67,8 @@ class Encoder(ABC, Generic[Raw, Prepared]):
         return False
 
     def fitted_to(self, items: Iterable[Raw]) -> Encoder[Raw, Prepared]:
-        """Return the encoder that is to read `items`: most are frozen and return themselves; a few are fitted to the items first.
+        """Return the encoder that is to read `items`: most are frozen and return themselves; a few
+        are fitted to the items first.
 
         One that is fitted already stays as it is.
         """
@@ -68,11 +76,14 @@ class Encoder(ABC, Generic[Raw, Prepared]):
 
     @property
     def fitted(self) -> Fitted | None:
-        """What it learned from the items that it is fitted to; None if it is frozen, or not fitted yet."""
+        """What it learned from the items that it is fitted to; None if it is frozen, or not fitted
+        yet.
+        """
         return None
 
     def fitted_as(self, fitted: Fitted) -> Encoder[Raw, Prepared]:
-        """Return the encoder that learned `fitted`: its rows are comparable with those of the encoder that this comes from.
+        """Return the encoder that learned `fitted`: its rows are comparable with those of the
+        encoder that this comes from.
 
         Raises
         ------

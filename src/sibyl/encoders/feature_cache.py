@@ -1,9 +1,11 @@
-"""FeatureCache: rows of features kept by what they were computed from, so that an item is encoded once.
+"""FeatureCache: rows of features kept by what they were computed from, so that an item is encoded
+once.
 
-A cache is a folder of shards, each a small file that appears whole and is never changed afterwards: ``keys`` (SHA-256 of the item's
-content) and ``features`` (rows). A killed run has lost at most the shard that it was filling; two runs at once write different files,
-at worst the same rows twice; a damaged shard is passed over. So nothing needs a lock. Rows stay on disk, memory-mapped, until they are
-asked for; in memory are 40 bytes a row that say where each lies.
+A cache is a folder of shards, each a small file that appears whole and is never changed afterwards:
+``keys`` (SHA-256 of the item's content) and ``features`` (rows). A killed run has lost at most the
+shard that it was filling; two runs at once write different files, at worst the same rows twice; a
+damaged shard is passed over. So nothing needs a lock. Rows stay on disk, memory-mapped, until they
+are asked for; in memory are 40 bytes a row that say where each lies.
 """
 
 from __future__ import annotations
@@ -68,7 +70,8 @@ class FeatureCache:
     Attributes
     ----------
     problem : str
-        Empty, or why rows could not be stored (a full disk, no permission); the run goes on without storing.
+        Empty, or why rows could not be stored (a full disk, no permission); the run goes on without
+        storing.
     """
 
     def __init__(self, folder: str | Path, encoder_key: str, dim: int) -> None:

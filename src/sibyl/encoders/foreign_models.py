@@ -1,7 +1,8 @@
 """What a model of somebody else's may make this process do: nothing but arithmetic.
 
-A folder of sentence-transformers names the classes of its modules, and versions before 6.2 import whatever stands there, Python files of
-the same folder included. So the names are checked before the library sees the folder.
+A folder of sentence-transformers names the classes of its modules, and versions before 6.2 import
+whatever stands there, Python files of the same folder included. So the names are checked before the
+library sees the folder.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.@-]*(/[A-Za-z0-9][\w.@-]*)?")
 
 
 def is_hub_name(model: str) -> bool:
-    """Whether a model's name can only mean the hub: it has the form of one, and nothing of that name lies here."""
+    """Whether a model's name can only mean the hub: it has the form of one, and nothing of that
+    name lies here.
+    """
     here = [model, *model.split("@")]  # open_clip takes a file of weights after the @
     return bool(_HUB_NAME.fullmatch(model)) and ".." not in model and not any(Path(part).exists() for part in here if part)
 
@@ -43,7 +46,8 @@ def check_sentence_modules(name: str, read: Callable[[str], bytes | None]) -> No
     name : str
         Of the encoder, for the message.
     read : callable
-        Path of a file within the model, with forward slashes → its content; None if there is no such file.
+        Path of a file within the model, with forward slashes → its content; None if there is no
+        such file.
 
     Raises
     ------

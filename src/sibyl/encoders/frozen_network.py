@@ -1,4 +1,6 @@
-"""A torch network of another library as an encoder: on the GPU if there is one, in half precision where that changes next to nothing."""
+"""A torch network of another library as an encoder: on the GPU if there is one, in half precision
+where that changes next to nothing.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ from sibyl.storage import Json, content_key
 from sibyl.threads import torch_threads
 
 HALF_ERROR = 5e-3
-"""Largest change of a feature row, relative to its length, for which half precision counts as exact enough."""
+"""Largest change of a feature row, relative to its length, for which half precision counts as exact
+enough.
+"""
 
 
 class TorchNetwork:
@@ -42,7 +46,8 @@ class TorchNetwork:
     dim : int
         Columns of the rows.
     half : bool
-        Whether half precision is used: if on the probe no row moves by more than `HALF_ERROR` of its length.
+        Whether half precision is used: if on the probe no row moves by more than `HALF_ERROR` of
+        its length.
     checksum : str
         Of all weights.
 
@@ -110,7 +115,8 @@ class FrozenNetworkEncoder(Encoder[Any, npt.NDArray[np.float32]]):
     network : TorchNetwork
         Computes the rows.
     preparation : callable
-        Raw item → float32 array; arrays of one shape are batched, so that a row never depends on the lengths of its neighbours.
+        Raw item → float32 array; arrays of one shape are batched, so that a row never depends on
+        the lengths of its neighbours.
     settings : mapping
         The preprocessing as the library describes it; part of the cache's key.
     pixels : int, optional

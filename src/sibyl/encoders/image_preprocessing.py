@@ -1,4 +1,6 @@
-"""ImagePreprocessing: how an image becomes the input of a network, and the JSON beside a model that says so."""
+"""ImagePreprocessing: how an image becomes the input of a network, and the JSON beside a model that
+says so.
+"""
 
 from __future__ import annotations
 
@@ -19,17 +21,19 @@ _FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.B
 
 @dataclass(frozen=True)
 class ImagePreprocessing:
-    """Resize the short side, cut out the centre, normalise each channel: the usual preprocessing of networks trained on ImageNet.
+    """Resize the short side, cut out the centre, normalise each channel: the usual preprocessing of
+    networks trained on ImageNet.
 
-    ``input = (pixel / 255 − mean) / std`` for RGB pixels 0 … 255. The field names are the keys of the JSON beside a model; keys that
-    are left out keep these defaults.
+    ``input = (pixel / 255 − mean) / std`` for RGB pixels 0 … 255. The field names are the keys of
+    the JSON beside a model; keys that are left out keep these defaults.
 
     Parameters
     ----------
     input_size : int
         Side of the square that the network sees, in pixels.
     resize : int
-        Length of the short side before the centre is cut out; 0 stands for ``input_size · 256 / 224``.
+        Length of the short side before the centre is cut out; 0 stands for ``input_size · 256 /
+        224``.
     mean, std : tuple of three floats
         Of the RGB channels, on the scale 0 … 1.
     interpolation : str
@@ -101,7 +105,9 @@ class ImagePreprocessing:
         return asdict(self) | {"mean": list(self.mean), "std": list(self.std)}
 
     def cut(self, image: Image.Image) -> npt.NDArray[np.uint8]:
-        """Resize the short side of an RGB image and cut out the centre: uint8 [input_size, input_size, 3]."""
+        """Resize the short side of an RGB image and cut out the centre: uint8 [input_size,
+        input_size, 3].
+        """
         return np.asarray(centre_cut(image, self.input_size, self.resize, _FILTERS[self.interpolation]))
 
     def normalise(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:

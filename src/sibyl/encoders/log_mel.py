@@ -22,14 +22,17 @@ Array = npt.NDArray[np.float64]
 
 
 class LogMelEncoder(Encoder[Clip, npt.NDArray[np.float32]]):
-    """Mel-frequency cepstral coefficients (Davis and Mermelstein, IEEE Trans. ASSP 28(4), 1980), averaged over eighths of the clip.
+    """Mel-frequency cepstral coefficients (Davis and Mermelstein, IEEE Trans. ASSP 28(4), 1980),
+    averaged over eighths of the clip.
 
-    The power spectrum of 25 ms windows at 16 kHz is summed in 40 mel bands, and its logarithm turned by a cosine transform into 13
-    coefficients; silence before and after is cut off. A row holds the course of the coefficients, less their mean over the clip, in
-    eighths of the clip, and that mean (but for the loudness) once: taking the mean out of the course takes out most of the speaker and
-    the room. Of the settings tried, these told spoken words of many synthetic voices apart best (`docs/log.md`). The encoder hears timbre
-    and its course, but knows nothing of words or sources, so it is weak: a trained network is the better choice wherever its weights
-    can be had.
+    The power spectrum of 25 ms windows at 16 kHz is summed in 40 mel bands, and its logarithm
+    turned by a cosine transform into 13 coefficients; silence before and after is cut off. A row
+    holds the course of the coefficients, less their mean over the clip, in eighths of the clip, and
+    that mean (but for the loudness) once: taking the mean out of the course takes out most of the
+    speaker and the room. Of the settings tried, these told spoken words of many synthetic voices
+    apart best (`docs/log.md`). The encoder hears timbre and its course, but knows nothing of words
+    or sources, so it is weak: a trained network is the better choice wherever its weights can be
+    had.
     """
 
     @property

@@ -19,7 +19,8 @@ class Measured:
     data : str
         What was labelled, in words.
     accuracy : float
-        Share of right labels from one labelled example of each class, the other items unlabelled: mean over draws of the examples.
+        Share of right labels from one labelled example of each class, the other items unlabelled:
+        mean over draws of the examples.
     half : float
         Half of the 95 % interval over draws.
     milliseconds : float

@@ -1,4 +1,6 @@
-"""MiniLM for texts: a sentence encoder with 8-bit weights from a small package, without sentence-transformers."""
+"""MiniLM for texts: a sentence encoder with 8-bit weights from a small package, without
+sentence-transformers.
+"""
 
 from __future__ import annotations
 
@@ -27,8 +29,9 @@ VOCABULARY = "bert-uncased-vocabulary.txt.gz"
 def minilm() -> PackagedEncoder:
     """Build a text encoder: all-MiniLM-L6-v2 of sentence-transformers, with 8-bit weights.
 
-    MiniLM (Wang et al., NeurIPS 2020), fine-tuned on pairs of English sentences. The text is lower-cased and cut into word pieces of
-    BERT's vocabulary, at most 256; the row is the mean over the pieces, brought to length 1.
+    MiniLM (Wang et al., NeurIPS 2020), fine-tuned on pairs of English sentences. The text is
+    lower-cased and cut into word pieces of BERT's vocabulary, at most 256; the row is the mean over
+    the pieces, brought to length 1.
 
     Raises
     ------
@@ -60,6 +63,8 @@ def minilm() -> PackagedEncoder:
 
 
 def vocabulary() -> dict[str, int]:
-    """Return the word pieces of BERT's uncased English vocabulary with their numbers (Devlin et al., 2019; Apache-2.0)."""
+    """Return the word pieces of BERT's uncased English vocabulary with their numbers (Devlin et
+    al., 2019; Apache-2.0).
+    """
     content = (SHIPPED / VOCABULARY).read_bytes()
     return {piece: number for number, piece in enumerate(gzip.decompress(content).decode().split("\n")[:-1])}

@@ -98,8 +98,9 @@ def is_known(name: str) -> bool:
 def encoder_of_run(name: str, run: str | Path) -> Encoder[Any, Any]:
     """Build the encoder that a saved run names, which may be somebody else's.
 
-    A run may name what ships, and models on the hub, whose code is not run. Files and folders are loaded only where the user names them:
-    a run that came with a folder beside it could else make this process read what lies there.
+    A run may name what ships, and models on the hub, whose code is not run. Files and folders are
+    loaded only where the user names them: a run that came with a folder beside it could else make
+    this process read what lies there.
 
     Raises
     ------

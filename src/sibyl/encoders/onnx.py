@@ -19,10 +19,12 @@ from sibyl.threads import n_cores, sleeping
 
 
 class OnnxEncoder(Encoder[Image.Image, npt.NDArray[np.uint8]]):
-    """An ONNX file with one input, float32 pixels [batch, 3, side, side], and as first output one feature row per image.
+    """An ONNX file with one input, float32 pixels [batch, 3, side, side], and as first output one
+    feature row per image.
 
-    A JSON file of the same name beside the model (``encoder.json`` for ``encoder.onnx``) gives the preprocessing, see
-    `ImagePreprocessing`; without it the side comes from the model, or is 224, with ImageNet's mean and deviation.
+    A JSON file of the same name beside the model (``encoder.json`` for ``encoder.onnx``) gives the
+    preprocessing, see `ImagePreprocessing`; without it the side comes from the model, or is 224,
+    with ImageNet's mean and deviation.
 
     Parameters
     ----------
@@ -121,7 +123,9 @@ class OnnxEncoder(Encoder[Image.Image, npt.NDArray[np.uint8]]):
 
     @property
     def enough_pixels(self) -> int:
-        """Twice the side that images are resized to: from there on, resizing is as smooth as from the whole image."""
+        """Twice the side that images are resized to: from there on, resizing is as smooth as from
+        the whole image.
+        """
         return 2 * self.preprocessing.resize
 
     def prepare(self, item: Image.Image) -> npt.NDArray[np.uint8]:

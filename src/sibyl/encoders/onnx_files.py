@@ -1,4 +1,6 @@
-"""The files that an ONNX model reads: itself, and weights beside it. All of them are checked before onnxruntime sees any."""
+"""The files that an ONNX model reads: itself, and weights beside it. All of them are checked before
+onnxruntime sees any.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,8 @@ def model_checksum(path: Path) -> str:
     Raises
     ------
     DataError
-        If it is no ONNX model, names a file that is missing or lies elsewhere, or unfolds to tensors of more than 2 GiB.
+        If it is no ONNX model, names a file that is missing or lies elsewhere, or unfolds to
+        tensors of more than 2 GiB.
     MissingExtra
         If onnx is not installed.
     """
@@ -55,7 +58,9 @@ def _parsed(onnx: Any, path: Path) -> Any:
 
 
 def _tensors(onnx: Any, path: Path, message: Any, depth: int = 0) -> Iterator[Any]:
-    """Yield every tensor anywhere in a model: initializers, constants, those of graphs within nodes, and of functions."""
+    """Yield every tensor anywhere in a model: initializers, constants, those of graphs within
+    nodes, and of functions.
+    """
     if depth > _DEPTH:
         raise DataError(f"{path}: its graphs are nested too deeply; export or fetch it again")
     if isinstance(message, onnx.TensorProto):
@@ -75,7 +80,9 @@ def _location(path: Path, tensor: Any) -> str:
 
 
 def _file_beside(path: Path, name: str) -> Path:
-    """Return a file of weights; it lies in the folder of the model, or, where both are links, where the model itself lies."""
+    """Return a file of weights; it lies in the folder of the model, or, where both are links, where
+    the model itself lies.
+    """
     parts = PureWindowsPath(name).parts  # understands both strokes
     file = path.parent / name
     real = file.resolve()

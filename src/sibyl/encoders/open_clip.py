@@ -19,14 +19,16 @@ from sibyl.errors import DataError, MissingExtra, UnknownName
 
 
 def open_clip_encoder(model: str) -> FrozenNetworkEncoder:
-    """Build an image encoder: the image half of a CLIP model, its output before the comparison with texts.
+    """Build an image encoder: the image half of a CLIP model, its output before the comparison with
+    texts.
 
     Parameters
     ----------
     model : str
-        ``ARCHITECTURE@WEIGHTS`` with a pair of ``open_clip.list_pretrained()``, such as ``ViT-B-32@laion2b_s34b_b79k``, or a file of
-        weights in safetensors after the ``@``; or ``hf-hub:OWNER/NAME`` for a model on the hub. The preprocessing is the one that
-        OpenCLIP keeps with the model.
+        ``ARCHITECTURE@WEIGHTS`` with a pair of ``open_clip.list_pretrained()``, such as
+        ``ViT-B-32@laion2b_s34b_b79k``, or a file of weights in safetensors after the ``@``; or
+        ``hf-hub:OWNER/NAME`` for a model on the hub. The preprocessing is the one that OpenCLIP
+        keeps with the model.
 
     Raises
     ------

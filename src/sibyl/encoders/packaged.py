@@ -1,4 +1,6 @@
-"""Weights that lie in small packages of the package index: found without importing the package, and checked before they are read."""
+"""Weights that lie in small packages of the package index: found without importing the package, and
+checked before they are read.
+"""
 
 from __future__ import annotations
 

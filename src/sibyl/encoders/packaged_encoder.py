@@ -21,8 +21,8 @@ Network = Callable[[Any], Rows]
 class PackagedEncoder(Encoder[Any, Rows]):
     """A network whose weights come from a package.
 
-    All the work is done in `prepare`, which runs in threads; the network is loaded when the first item needs it, so that a run on
-    cached features does not wait for it.
+    All the work is done in `prepare`, which runs in threads; the network is loaded when the first
+    item needs it, so that a run on cached features does not wait for it.
 
     Parameters
     ----------

@@ -117,7 +117,9 @@ class SentenceEncoder(Encoder[str, str]):
 
 
 def local_model(model: str) -> Path | None:
-    """Return the folder of a model on this machine, or None: a path, a package that brings it, or the hub's cache."""
+    """Return the folder of a model on this machine, or None: a path, a package that brings it, or
+    the hub's cache.
+    """
     if Path(model).is_dir():
         return Path(model)
     if model in _PACKAGES:

@@ -12,8 +12,9 @@ Session = Any
 def single_thread_session(model: bytes | Path) -> Session:
     """Load a network that starts no threads of its own.
 
-    Items are prepared in one thread per core. A network that runs there, one item at a time, keeps all cores busy, and no thread of
-    onnxruntime spins while it waits for work. The rows do not depend on what else is encoded at the same time.
+    Items are prepared in one thread per core. A network that runs there, one item at a time, keeps
+    all cores busy, and no thread of onnxruntime spins while it waits for work. The rows do not
+    depend on what else is encoded at the same time.
 
     Parameters
     ----------

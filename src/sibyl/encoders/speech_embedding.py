@@ -1,4 +1,6 @@
-"""Speech embedding for audio clips: Google's small network for spoken words, from a package for wake words."""
+"""Speech embedding for audio clips: Google's small network for spoken words, from a package for
+wake words.
+"""
 
 from __future__ import annotations
 
@@ -39,9 +41,10 @@ FILES = (
 def speech_embedding() -> PackagedEncoder:
     """Build an audio encoder.
 
-    A convolutional network that Google trained on spoken words (Lin et al., ICASSP 2020) turns each window of 0.76 s into 96 numbers,
-    every 0.08 s. Silence before and after the sound is cut off, and half a window of zeros put in its place. A row holds the means
-    over the four quarters of the windows, so it keeps the order of sounds: 384 columns. Trim, margin and parts were chosen on ten
+    A convolutional network that Google trained on spoken words (Lin et al., ICASSP 2020) turns each
+    window of 0.76 s into 96 numbers, every 0.08 s. Silence before and after the sound is cut off,
+    and half a window of zeros put in its place. A row holds the means over the four quarters of the
+    windows, so it keeps the order of sounds: 384 columns. Trim, margin and parts were chosen on ten
     other words in other synthetic voices (`docs/log.md`).
 
     Raises

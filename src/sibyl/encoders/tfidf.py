@@ -31,12 +31,15 @@ class _Learned:
 
 
 class TfidfEncoder(Encoder[str, str]):
-    """Latent semantic analysis of the texts themselves (Deerwester et al., J. Am. Soc. Inf. Sci. 41(6), 1990).
+    """Latent semantic analysis of the texts themselves (Deerwester et al., J. Am. Soc. Inf. Sci.
+    41(6), 1990).
 
-    Single words, pairs of words, and pieces of 2 … 5 letters are counted, weighted by how few texts hold them, and brought to 64
-    dimensions by a truncated singular value decomposition. It knows no language and no synonyms, so it is weak: a sentence encoder is
-    the better choice wherever its weights can be had. It is fitted to the texts that it is to read, so rows of two sources can only be
-    compared if one encoder reads both: what it learned can be kept (`fitted`) and taken up again (`fitted_as`).
+    Single words, pairs of words, and pieces of 2 … 5 letters are counted, weighted by how few texts
+    hold them, and brought to 64 dimensions by a truncated singular value decomposition. It knows no
+    language and no synonyms, so it is weak: a sentence encoder is the better choice wherever its
+    weights can be had. It is fitted to the texts that it is to read, so rows of two sources can
+    only be compared if one encoder reads both: what it learned can be kept (`fitted`) and taken up
+    again (`fitted_as`).
     """
 
     def __init__(self) -> None:
@@ -76,7 +79,9 @@ class TfidfEncoder(Encoder[str, str]):
         }
 
     def fitted_to(self, items: Iterable[str]) -> TfidfEncoder:
-        """Return an encoder that is fitted to the texts; this one stays as it is. One that is fitted already returns itself."""
+        """Return an encoder that is fitted to the texts; this one stays as it is. One that is
+        fitted already returns itself.
+        """
         from sklearn.decomposition import TruncatedSVD
 
         texts = [] if self._learned is not None else list(items)
@@ -99,7 +104,9 @@ class TfidfEncoder(Encoder[str, str]):
 
     @property
     def fitted(self) -> Fitted | None:
-        """How many texts hold which piece of text, and the components, for the pieces that were seen; None if it is not fitted."""
+        """How many texts hold which piece of text, and the components, for the pieces that were
+        seen; None if it is not fitted.
+        """
         return self._fitted
 
     def fitted_as(self, fitted: Fitted) -> TfidfEncoder:
@@ -121,7 +128,8 @@ class TfidfEncoder(Encoder[str, str]):
         return item
 
     def encode(self, batch: Sequence[str]) -> Rows:
-        """Return the rows of texts: float32 [text, dim], of length 1, or 0 for a text that shares nothing with those it is fitted to.
+        """Return the rows of texts: float32 [text, dim], of length 1, or 0 for a text that shares
+        nothing with those it is fitted to.
 
         Raises
         ------
@@ -139,7 +147,9 @@ class TfidfEncoder(Encoder[str, str]):
 
 
 def _count(texts: Sequence[str]) -> sparse.csr_matrix:
-    """Return how often each text holds each piece [text, piece]: words and pairs of words first, then pieces of words."""
+    """Return how often each text holds each piece [text, piece]: words and pairs of words first,
+    then pieces of words.
+    """
     from sklearn.feature_extraction.text import HashingVectorizer
 
     settings = {"n_features": _PIECES, "alternate_sign": False, "norm": None}
@@ -149,7 +159,9 @@ def _count(texts: Sequence[str]) -> sparse.csr_matrix:
 
 
 def _rarity(n_texts: int, n_holding: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    """Return the inverse document frequency, smoothed as scikit-learn does: ``log((1 + n) / (1 + n_holding)) + 1``."""
+    """Return the inverse document frequency, smoothed as scikit-learn does: ``log((1 + n) / (1 +
+    n_holding)) + 1``.
+    """
     return np.asarray(np.log((1 + n_texts) / (1 + n_holding.astype(np.float64))) + 1)
 
 

@@ -24,8 +24,9 @@ def timm_encoder(model: str) -> FrozenNetworkEncoder:
     Parameters
     ----------
     model : str
-        A name of ``timm.list_pretrained()``, such as ``vit_small_patch14_dinov2.lvd142m``; or a folder that holds a model as timm
-        saves it for the hub (config.json and weights). The preprocessing is the one that timm keeps with the model.
+        A name of ``timm.list_pretrained()``, such as ``vit_small_patch14_dinov2.lvd142m``; or a
+        folder that holds a model as timm saves it for the hub (config.json and weights). The
+        preprocessing is the one that timm keeps with the model.
 
     Raises
     ------

@@ -24,13 +24,15 @@ _HEADS = ("fc", "classifier", "heads", "head")
 def torchvision_encoder(model: str) -> FrozenNetworkEncoder:
     """Build an image encoder.
 
-    The features are what enters the last linear layer; where the head has none (SqueezeNet), the mean over the last map.
+    The features are what enters the last linear layer; where the head has none (SqueezeNet), the
+    mean over the last map.
 
     Parameters
     ----------
     model : str
-        A classifier of torchvision, such as ``resnet50``, with its default weights and their preprocessing; or ``name@path`` with
-        weights of one's own, a safetensors file of the model's state.
+        A classifier of torchvision, such as ``resnet50``, with its default weights and their
+        preprocessing; or ``name@path`` with weights of one's own, a safetensors file of the model's
+        state.
 
     Raises
     ------

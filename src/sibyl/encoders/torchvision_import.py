@@ -1,8 +1,9 @@
 """Import torchvision, where it is installed, also beside a torch without CUDA.
 
-The usual wheel of torchvision is linked against CUDA. Beside a torch for the processor alone its compiled operators are missing, and the
-import fails because two of them, which no encoder needs, are not declared; a broken torchvision takes transformers down with it. So after that
-very error, and only then, the two are declared and the import is tried once more.
+The usual wheel of torchvision is linked against CUDA. Beside a torch for the processor alone its
+compiled operators are missing, and the import fails because two of them, which no encoder needs,
+are not declared; a broken torchvision takes transformers down with it. So after that very error,
+and only then, the two are declared and the import is tried once more.
 """
 
 from __future__ import annotations

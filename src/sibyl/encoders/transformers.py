@@ -1,4 +1,6 @@
-"""Image and audio models of transformers: DINOv2, CLIP, SigLIP, ViT; wav2vec2, HuBERT, WavLM, AST, CLAP and their kin."""
+"""Image and audio models of transformers: DINOv2, CLIP, SigLIP, ViT; wav2vec2, HuBERT, WavLM, AST,
+CLAP and their kin.
+"""
 
 from __future__ import annotations
 
@@ -28,13 +30,15 @@ _SHORTEST = 1600  # samples; shorter clips leave the first layers of wav2vec2 wi
 def transformers_encoder(model: str) -> FrozenNetworkEncoder:
     """Build an encoder of images or of audio, whichever the model reads.
 
-    Features are the projected image or audio embedding of two-tower models (CLIP, SigLIP, CLAP), the class token where there is one
-    (DINOv2, ViT, AST), and otherwise the pooled output or the mean over the last layer (wav2vec2).
+    Features are the projected image or audio embedding of two-tower models (CLIP, SigLIP, CLAP),
+    the class token where there is one (DINOv2, ViT, AST), and otherwise the pooled output or the
+    mean over the last layer (wav2vec2).
 
     Parameters
     ----------
     model : str
-        Name on the hub, such as ``facebook/dinov2-small``, or a folder that `save_pretrained` wrote.
+        Name on the hub, such as ``facebook/dinov2-small``, or a folder that `save_pretrained`
+        wrote.
 
     Raises
     ------

@@ -1,4 +1,6 @@
-"""Weights that other libraries fetch: whether they are on this machine, and what to say when they are not."""
+"""Weights that other libraries fetch: whether they are on this machine, and what to say when they
+are not.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ _WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin", "model.safetensors.in
 
 
 def cached_weights(repository: str) -> Path | None:
-    """Return where the weights of a model on the hub lie on this machine, or None; the network is not asked."""
+    """Return where the weights of a model on the hub lie on this machine, or None; the network is
+    not asked.
+    """
     from huggingface_hub import try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
 

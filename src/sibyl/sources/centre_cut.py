@@ -1,4 +1,6 @@
-"""The one way in which an image becomes a square: its short side is resized, then the centre is cut out."""
+"""The one way in which an image becomes a square: its short side is resized, then the centre is cut
+out.
+"""
 
 from __future__ import annotations
 
