@@ -69,6 +69,14 @@ def label_command(
         str | None, typer.Option(help="What solves the task; the default bears any class mix best.", show_default=False)
     ] = None,
     balanced: Annotated[bool, typer.Option("--balanced", help="Tell the method that all classes are equally frequent.")] = False,
+    mix: Annotated[
+        str | None,
+        typer.Option(
+            help="What is known of the class mix: a random sample's counts (cat=60,dog=30), exact shares (cat=70%,dog=30%) or words "
+            "(fraud=rare).",
+            show_default=False,
+        ),
+    ] = None,
     batch: Annotated[int, typer.Option(help="Items encoded at once.", min=1)] = 32,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.")] = False,
 ) -> None:
@@ -101,7 +109,7 @@ def label_command(
         ignore=ignore or [],
         keep_columns=keep_columns,
         method=method,
-        class_prior="balanced" if balanced else None,
+        class_prior=_known_mix(balanced, mix),
         cache=None,
         batch_size=batch,
         console=None if as_json else Console(stderr=True),
@@ -111,6 +119,15 @@ def label_command(
         show_json(summary.to_json())
     else:
         print_summary(Console(), summary)
+
+
+def _known_mix(balanced: bool, mix: str | None) -> object:
+    from sibyl.errors import DataError
+    from sibyl.transduction.class_prior import read_mix
+
+    if balanced and mix is not None:
+        raise DataError("give --balanced or --mix, not both: they say different things of the class mix")
+    return read_mix(mix) if mix is not None else "balanced" if balanced else None
 
 
 def _pair(written: str) -> tuple[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any
@@ -10,7 +9,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import torch
 from sklearn.utils import column_or_1d
 from torch import Tensor
 
@@ -148,48 +146,3 @@ def _one_type(values: npt.NDArray[Any], missing: npt.NDArray[np.bool_]) -> npt.N
 
 def _shown(label: object) -> str:
     return repr(label.item() if isinstance(label, np.generic) else label)
-
-
-def prior_shares(class_prior: Any, classes: npt.NDArray[Any]) -> str | Tensor | None:
-    """Turn the caller's `class_prior` into what methods take.
-
-    Parameters
-    ----------
-    class_prior : None, "balanced", array [way] or mapping of class to share
-        An array follows the order of `classes`; a class that a mapping leaves out has share 0.
-    classes : array [way]
-        The classes.
-
-    Raises
-    ------
-    InputError
-        If shares are named for a class without a labelled row, number other than the classes, are negative, or do not sum to 1.
-    """
-    if class_prior is None:
-        return None
-    if isinstance(class_prior, str):
-        if class_prior != "balanced":
-            raise InputError(f"class_prior must be None, 'balanced', one share per class, or class → share, got {class_prior!r}")
-        return class_prior
-    known = classes.tolist()
-    if isinstance(class_prior, Mapping):
-        strange = [name for name in class_prior if name not in known]
-        if strange:
-            raise InputError(f"class_prior names {_shown(strange[0])}, which has no labelled row; the classes are {_listed(known)}")
-        class_prior = [class_prior.get(name, 0.0) for name in known]
-    shares = torch.as_tensor(np.asarray(class_prior, np.float32))
-    if shares.shape != (len(known),):
-        raise InputError(
-            f"class_prior must hold one share for each of the {len(known)} classes that have a labelled row, {_listed(known)}, got "
-            f"shape {list(shares.shape)}"
-        )
-    if not bool((shares >= 0).all()) or abs(float(shares.sum()) - 1) > 1e-3:
-        raise InputError(
-            f"class_prior must be shares ≥ 0 that sum to 1, got {shares.tolist()[:5]} with sum {float(shares.sum()):.4g}"
-        )
-    return shares
-
-
-def _listed(classes: list[Any]) -> str:
-    shown = ", ".join(repr(one) for one in classes[:5])
-    return shown if len(classes) <= 5 else f"{shown}, … ({len(classes)} in all)"

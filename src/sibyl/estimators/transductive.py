@@ -18,13 +18,14 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from sibyl.errors import InputError
-from sibyl.estimators.labels import prior_shares, read_labels
+from sibyl.estimators.labels import read_labels
 from sibyl.estimators.sharing import Sharing
 from sibyl.mapped import slices
 from sibyl.methods import LearnedMethod, Method
 from sibyl.methods.classifiers import outlier_score
 from sibyl.methods.named import DEFAULT_METHOD, method_by_name
 from sibyl.threads import torch_threads
+from sibyl.transduction.class_prior import read_class_prior
 from sibyl.transduction.feature_rows import Checked, checked_rows, dense
 from sibyl.transduction.transduce import Transduction, transduce
 
@@ -39,9 +40,10 @@ class TransductiveClassifier(Sharing, ClassifierMixin, BaseEstimator):  # type: 
     ----------
     method : str, path or Method
         A name of `sibyl.METHODS`, the checkpoint of a trained method, or a method.
-    class_prior : None, "balanced", array [class] or mapping of class to share
-        What is known of the class mix of the unlabelled rows: nothing, all classes equally frequent, or the share of each class (an
-        array follows `classes_`; a class that a mapping leaves out has share 0).
+    class_prior : None, "balanced", array [class] or mapping of class to share, count or word
+        What is known of the class mix of the unlabelled rows: nothing, all classes equally frequent, the share of each class, known
+        exactly, or roughly: counts of a random sample (``{"cat": 9, "dog": 6}``) or words (``{"fraud": "rare"}``), which are enforced
+        softly. See `sibyl.transduction.class_prior.read_class_prior`.
     device : str
         Where tensors are computed, as torch names it: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
     batch_rows : int
@@ -134,7 +136,7 @@ class TransductiveClassifier(Sharing, ClassifierMixin, BaseEstimator):  # type: 
             raise InputError(
                 f"Found input variables with inconsistent numbers of samples: X has {len(X)} rows, y {len(labels.codes)} labels"
             )
-        prior = prior_shares(self.class_prior, labels.classes)
+        prior = read_class_prior(self.class_prior, labels.classes.tolist())
         method = self._method(X.shape[1], len(labels.classes), device)
         found = transduce(X, labels.codes, len(labels.classes), method, prior, device=device, in_place=True)
         for note in found.notes():

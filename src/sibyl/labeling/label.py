@@ -29,7 +29,6 @@ from sibyl.methods import Method
 from sibyl.methods.named import DEFAULT_METHOD
 from sibyl.sources.source import Source
 from sibyl.storage import cache_folder
-from sibyl.tasks import ClassPrior
 from sibyl.threads import torch_threads
 
 ONNX = "onnx"
@@ -50,7 +49,7 @@ def label(
     ignore: Sequence[str] = (),
     keep_columns: bool = False,
     method: str | Method | None = None,
-    class_prior: ClassPrior = None,
+    class_prior: Any = None,
     cache: str | Path | None = None,
     batch_size: int = 32,
     console: Console | None = None,
@@ -83,8 +82,9 @@ def label(
         The table of labels has the columns of the table that is labelled, too.
     method : str or Method, optional
         A name of `sibyl.METHODS`, a checkpoint, or a method; the universal SIB when left out.
-    class_prior : None, "balanced" or shares
-        What is known of the class mix of the unlabelled items; nothing by default.
+    class_prior : None, "balanced", shares or mapping of class to share, count or word
+        What is known of the class mix of the unlabelled items; nothing by default. Shares sum to 1 and count as exact; counts of a random
+        sample (``{"cat": 9, "dog": 6}``) and words (``{"fraud": "rare"}``) are enforced softly.
     cache : path, optional
         Folder of the feature cache; ``$SIBYL_CACHE`` or the platform's own when left out.
     batch_size : int
@@ -144,7 +144,7 @@ def label_and_write(
     ignore: Sequence[str],
     keep_columns: bool,
     method: str | Method | None,
-    class_prior: ClassPrior,
+    class_prior: Any,
     cache: str | Path | None,
     batch_size: int,
     console: Console | None,

@@ -35,7 +35,6 @@ from sibyl.methods.named import DEFAULT_METHOD, method_by_name
 from sibyl.sources.open import open_source
 from sibyl.sources.rows import case_twins
 from sibyl.sources.source import Source
-from sibyl.tasks import ClassPrior
 from sibyl.threads import torch_threads
 
 
@@ -91,7 +90,7 @@ def label_items(
     ignore: Sequence[str] = (),
     keep_columns: bool = False,
     method: str | Method = DEFAULT_METHOD,
-    class_prior: ClassPrior = None,
+    class_prior: Any = None,
     cache: str | Path | None = None,
     batch_size: int = 32,
     console: Console | None = None,
@@ -145,7 +144,7 @@ def label_items(
         modality=source.modality,
         examples_from=_examples_from(given),
         understood=f"{source.understood or source.modality}; examples from {_examples_from(given)}",
-        class_prior="balanced" if isinstance(class_prior, str) else "nothing" if class_prior is None else "given shares",
+        class_prior="balanced" if isinstance(class_prior, str) else "nothing" if class_prior is None else "given",
         command=command,
         version=version("sibyl-learn"),
         made=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %z"),

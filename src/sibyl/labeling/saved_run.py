@@ -24,7 +24,6 @@ from sibyl.methods import METHODS, LearnedMethod, Method, build_method
 from sibyl.methods.named import method_by_name
 from sibyl.sources.fitted import Fitted
 from sibyl.storage import Json, load_tensors
-from sibyl.tasks import ClassPrior
 
 FILE = "run.safetensors"
 _FORMAT = 1
@@ -45,7 +44,7 @@ class SavedRun:
         Labelled items, corrections among them.
     method : mapping
         What was ``typed``, a name or the path of a checkpoint; or ``name`` and ``settings``.
-    class_prior : None, "balanced" or list of shares
+    class_prior : None, "balanced", list of shares, or mapping of class to share, count or word
         What was known of the class mix.
     source : mapping
         ``root``, ``modality``, ``encoder`` (as a person names it), its ``encoder_key``, ``column``, ``label_column`` and ``id_column``.
@@ -57,7 +56,7 @@ class SavedRun:
     matrix: npt.NDArray[np.float32]
     examples: Examples
     method: Mapping[str, Any]
-    class_prior: str | list[float] | None = None
+    class_prior: Any = None
     source: Mapping[str, Any] = field(default_factory=dict)
     fitted: Fitted | None = None
 
@@ -140,13 +139,15 @@ def describe_method(given: str | Method, method: Method) -> Json | None:
     return {"name": method.name, "settings": {one.name: getattr(method, one.name) for one in fields(method) if one.init}}
 
 
-def plain_prior(class_prior: ClassPrior) -> str | list[float] | None:
+def plain_prior(class_prior: Any) -> Any:
     """Return what is known of the class mix as JSON can hold it."""
     if class_prior is None or isinstance(class_prior, str):
         return class_prior
+    if isinstance(class_prior, Mapping):
+        return {str(name): value if isinstance(value, str) else float(value) for name, value in class_prior.items()}
     return [float(share) for share in torch.as_tensor(class_prior).flatten().tolist()]
 
 
-def prior_of(plain: str | list[float] | None) -> ClassPrior:
+def prior_of(plain: Any) -> Any:
     """Undo `plain_prior`."""
     return torch.tensor(plain) if isinstance(plain, list) else plain

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,8 @@ from sibyl.labeling.examples import Examples
 from sibyl.labeling.table import labels_table
 from sibyl.methods import Method
 from sibyl.sources.item import Skipped
-from sibyl.tasks import ClassPrior, Solution, Task
+from sibyl.tasks import Solution, Task
+from sibyl.transduction.class_prior import read_class_prior
 from sibyl.transduction.transduce import transduce
 from sibyl.wording import counted
 
@@ -50,7 +51,7 @@ def solve_items(
     matrix: npt.NDArray[np.floating[Any]],
     examples: Examples,
     method: Method,
-    class_prior: ClassPrior = None,
+    class_prior: Any = None,
     skipped: Sequence[Skipped] = (),
 ) -> Solved:
     """Label items from their features and some examples.
@@ -65,7 +66,7 @@ def solve_items(
         Labelled items.
     method : Method
         What solves the task.
-    class_prior : None, "balanced" or shares
+    class_prior : None, "balanced", shares, counts or words
         What is known of the class mix of the unlabelled items.
     skipped : sequence of Skipped
         Items without features, for the table.
@@ -79,6 +80,9 @@ def solve_items(
         raise DataError(f"{counted(len(matrix), 'row')} of features, but {counted(len(names), 'item')}; give one row per item")
     number = {name: index for index, name in enumerate(examples.class_names)}
     codes = np.array([number[examples.labels[name]] if name in examples.labels else -1 for name in names], np.int64)
-    found = transduce(matrix, codes, len(number), method, class_prior, names=names)
+    if isinstance(class_prior, Mapping):  # classes are texts here, whatever they were given as
+        class_prior = {str(name): value for name, value in class_prior.items()}
+    prior = read_class_prior(class_prior, examples.class_names)
+    found = transduce(matrix, codes, len(number), method, prior, names=names)
     table = labels_table(names, examples, found.solution, skipped, method.name)
     return Solved(table, found.task, found.solution, tuple(found.notes(names)))

@@ -20,6 +20,7 @@ from sibyl.methods.class_mean import ClassMean
 from sibyl.methods.classifiers import Centred, CosineClassifier
 from sibyl.tasks import ClassPrior, Solution, Task
 from sibyl.threads import torch_threads
+from sibyl.transduction.class_prior import RoughMix
 from sibyl.transduction.conflicts import Conflicts, find_conflicts
 from sibyl.transduction.feature_rows import Checked, Matrix, checked_rows
 from sibyl.wording import counted
@@ -98,7 +99,7 @@ def transduce(
     codes: npt.NDArray[np.int64],
     n_way: int,
     method: Method,
-    class_prior: ClassPrior = None,
+    class_prior: ClassPrior | RoughMix = None,
     *,
     names: Sequence[str] | None = None,
     device: torch.device | str = "cpu",
@@ -119,8 +120,9 @@ def transduce(
         Number of classes; each has a labelled row.
     method : Method
         What solves the task.
-    class_prior : None, "balanced" or shares [class]
-        What is known of the class mix of the unlabelled rows.
+    class_prior : None, "balanced", shares [class] or RoughMix
+        What is known of the class mix of the unlabelled rows. Known roughly, the task is solved twice: untold, and told the blend of
+        both.
     names : sequence of str, optional
         Item of each row, for messages.
     device : device
@@ -142,6 +144,10 @@ def transduce(
     task = task.to(device)
     n_unlabelled = int((codes < 0).sum())
     solver = method if can_solve(method, n_unlabelled) else ClassMean()
+    if isinstance(class_prior, RoughMix):
+        untold = solver.solve(task)
+        mix = _class_mix(untold, task) if untold.class_mix is None or not n_unlabelled else untold.class_mix
+        class_prior = class_prior.blended(mix[0])
     solution = solver.solve(task, class_prior)
     _check(solution, solver, asked, task.query_mask[0], names)
     told = solver is method and (n_unlabelled > 0 or not method.traits.transductive)
