@@ -33,6 +33,7 @@ def read(tmp_path: Path, content: str | bytes) -> dict[str, str]:
         'item,label,who\n"a/1.jpg","cat",me\n"b 2.jpg",dog,you\n',
         "item,label\n./a/1.jpg,cat\na\\1.jpg,cat\nb 2.jpg,dog\nb 2.jpg,dog\n",
         "item,label\na/1.jpg,cat\nb 2.jpg,dog\n".encode("utf-16"),
+        "filename,class\na/1.jpg,cat\nb 2.jpg,dog\n",
     ],
 )
 def test_every_spelling_of_the_same_table(tmp_path: Path, content: str | bytes) -> None:
@@ -66,7 +67,7 @@ def test_classes_come_in_the_order_of_their_names(tmp_path: Path) -> None:
     ("content", "parts"),
     [
         ("item,label\na,cat\nb,dog\n./a,dog\n", ["'a' has two labels", "'cat' (row 2)", "'dog' (row 4)"]),
-        ("name,class\na,cat\n", ["columns item,label", "name,class"]),
+        ("thing,sort\na,cat\n", ["columns item,label", "thing, sort"]),
         ("", ["columns item,label"]),
         ("item,label\na,cat\nb\n", ["row 3 needs an item and a label"]),
         ("item,label\na,cat\nb,\n", ["row 3 needs an item and a label"]),
@@ -75,7 +76,7 @@ def test_classes_come_in_the_order_of_their_names(tmp_path: Path) -> None:
         ("item,label\na,=cmd|' /C calc'!A0\nb,dog\n", ["formula", "rename"]),
         ("item,label\na,-2+3+cmd|' /C calc'!A0\nb,dog\n", ["formula"]),
         (b"item,label\n\xff\xfa,cat\n", ["UTF-8"]),
-        ('item,label\n"a,cat\n', ["cannot be read"]),
+        ('item,label\n"a,cat,x\n', ["row 2 cannot be read", "opens a quote"]),
     ],
 )
 def test_bad_tables_are_refused_in_one_sentence(tmp_path: Path, content: str | bytes, parts: list[str]) -> None:

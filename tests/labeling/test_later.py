@@ -36,7 +36,7 @@ def test_new_rows_get_the_answer_of_the_solved_classifier(tmp_path: Path, earlie
 
     logits = first.solved.solution.classifier(torch.from_numpy(rows(30, 1))[None])[0]
     table = label(tmp_path / "new.npy", earlier=earlier, out=tmp_path / "later").set_index("item")
-    assert [table.loc[str(i), "label"] for i in range(30)] == [("zero", "one", "two")[int(c)] for c in logits.argmax(-1)]
+    assert [table.loc[str(i), "label"] for i in range(30)] == [first.class_names[int(c)] for c in logits.argmax(-1)]
     assert np.allclose(
         [float(str(table.loc[str(i), "confidence"])) for i in range(30)], logits.softmax(-1).amax(-1).numpy(), atol=1e-6
     )
@@ -88,5 +88,5 @@ def test_a_method_without_a_classifier_labels_later_items_by_class_means(tmp_pat
 def test_the_run_holds_what_solves_it_again(earlier: Path) -> None:
     run = SavedRun.read(earlier)
     assert run.matrix.shape == (90, 3)
-    assert run.examples.class_names == ("zero", "one", "two")
+    assert run.examples.class_names == ("one", "two", "zero")
     assert run.build_method().name == DEFAULT_METHOD

@@ -93,12 +93,12 @@ def test_a_nan_row_of_an_array_is_skipped_and_its_class_is_not_lost(tmp_path: Pa
     rows = VECTORS.astype(np.float32)
     rows[3, 1] = np.nan
     np.save(tmp_path / "a.npy", rows)
-    labelling = label_items(tmp_path / "a.npy", {"1": "a", "5": "b", "9": "c"})
+    labelling = label_items(tmp_path / "a.npy", {"0": "a", "4": "b", "8": "c"})
     assert labelling.summary.counts.skipped == 1
-    assert [(one.name, one.reason) for one in labelling.source.skipped] == [("4", "holds NaN or infinity")]
+    assert [(one.name, one.reason) for one in labelling.source.skipped] == [("3", "holds NaN or infinity")]
     rows[4] = np.inf
     np.savez(tmp_path / "a.npz", features=rows, labels=np.array(LABELS))
-    with pytest.raises(DataError, match="no example of class 'b' can be used: '5' is skipped"):
+    with pytest.raises(DataError, match="no example of class 'b' can be used: '4' is skipped"):
         label_items(tmp_path / "a.npz")
 
 

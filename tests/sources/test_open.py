@@ -55,14 +55,14 @@ def test_captions_beside_images_do_not_make_a_folder_of_texts(tmp_path: Path) ->
 @pytest.mark.parametrize("kind", ["npy", "npz", "parquet", "folder"])
 def test_features(tmp_path: Path, kind: str) -> None:
     matrix, path = np.arange(6, dtype=np.float32).reshape(3, 2), tmp_path / f"rows.{kind}"
-    names, labels = ["1", "2", "3"], {}  # counted as in any table
+    names, labels = ["0", "1", "2"], {}
     if kind == "npy":
         np.save(path, matrix)
     elif kind == "npz":
         names, labels = ["p", "q", "r"], {"p": "a", "r": "b"}
         np.savez(path, features=matrix, labels=np.array(["a", "", "b"]), ids=np.array(names))
     elif kind == "parquet":
-        labels = {"1": "a", "3": "b"}
+        names, labels = ["1", "2", "3"], {"1": "a", "3": "b"}  # counted as in any table
         pd.DataFrame({"vector": list(matrix), "label": ["a", None, "b"]}).to_parquet(path)
     else:
         names, labels = ["p", "q", "r"], {"p": "a", "r": "b"}

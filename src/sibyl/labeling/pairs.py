@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import re
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from sibyl.errors import DataError
-
-_DELIMITERS = ",;\t|"
-_SEPARATOR = re.compile(r"sep=(.)\s*", re.IGNORECASE)  # a first line that Excel writes and reads
+from sibyl.sources.naming import LABEL_NAMES, NAME_NAMES, is_missing, named
+from sibyl.sources.table_files import cell_text, is_utf8, read_table
 
 Pairs = list[tuple[str, str, str]]
 """Where a label is written, the item as written, the label."""
@@ -28,7 +25,7 @@ class PairTable:
     columns : tuple of str
         The heading in small letters.
     rows : mapping of int to mapping of str to str
-        Number of the row in the file, from 1 → column → cell.
+        Number of the row, the heading being row 1 → column → cell.
     """
 
     path: Path
@@ -44,8 +41,8 @@ class PairTable:
 def read_pair_table(path: str | Path) -> PairTable:
     """Read a table with the columns ``item`` and ``label``, and whatever others it has.
 
-    Commas, semicolons, tabs and bars are understood as delimiters; a byte order mark, a first line ``sep=;``, blank lines, spaces
-    around values and the order of the columns do not matter.
+    It is read as any table is (see `read_table`), so spaces around values and the order of the columns do not matter, and columns with
+    the usual names of items and labels will do.
 
     Raises
     ------
@@ -53,32 +50,32 @@ def read_pair_table(path: str | Path) -> PairTable:
         If the file is missing, or is not such a table.
     """
     path = Path(path)
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file; expected a table of examples with the columns item,label") from None
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}); expected a table with the columns item,label") from None
-    try:
-        text = content.decode("utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: expected text in UTF-8, but byte {error.start} is not; save the table as CSV UTF-8") from None
-    lines = text.split("\n", 1)
-    separator = _SEPARATOR.fullmatch(lines[0])
-    if separator:
-        text = "\n" + "".join(lines[1:])  # numbers of rows stay those of the file
-    heading = next((line for line in text.splitlines() if line.strip()), "")
-    delimiter = separator[1] if separator else max(_DELIMITERS, key=heading.count)
-    try:
-        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True))
-    except (csv.Error, ValueError) as error:
-        raise DataError(f"{path}: expected a table with the columns item,label, but it cannot be read ({error})") from None
-    table = [(number, [cell.strip() for cell in row]) for number, row in enumerate(rows, 1) if any(cell.strip() for cell in row)]
-    columns = tuple(name.lower() for name in table[0][1]) if table else ()
-    if "item" not in columns or "label" not in columns:
-        raise DataError(f"{path}: the first line must name the columns item,label; it reads {heading[:80]!r}")
-    blank = [""] * len(columns)
-    return PairTable(path, columns, {number: dict(zip(columns, [*row, *blank], strict=False)) for number, row in table[1:]})
+    if not os.path.exists(path):  # noqa: PTH110 - a closed folder is no error here
+        raise DataError(f"{path}: no such file; expected a table of examples with the columns item,label")
+    if not path.is_file() or not path.stat().st_size:
+        raise DataError(f"{path}: is {'empty' if path.is_file() else 'no file'}; expected a table with the columns item,label")
+    table = read_table(path, examples=True)
+    if table.lost:
+        lost = table.lost[0]
+        raise DataError(
+            f"{path}: row {lost.number + 1} cannot be read ({lost.reason}); expected a table with the columns item,label"
+        )
+    names = {str(name): str(name).strip().lower() for name in table.frame.columns}
+    item, label = named(names, ("item", *NAME_NAMES)), named(names, ("label", *LABEL_NAMES))
+    if item is None or label is None:
+        raise DataError(f"{path}: the first line must name the columns item,label; it reads {', '.join(names)[:80]!r}")
+    names |= {item: "item", label: "label"}
+    frame = table.frame.rename(columns=names)
+    columns = tuple(map(str, frame.columns))
+    rows: dict[int, dict[str, str]] = {}
+    for number, cells in zip(frame.index, frame.itertuples(index=False, name=None), strict=True):
+        texts = [cell_text(cell).strip() for cell in cells]
+        odd = next((text for text in texts if not is_utf8(text)), None)
+        if odd is not None:
+            raise DataError(f"{path}: row {number + 1} is not valid UTF-8 ({odd[:40]!a}); save the table as CSV UTF-8")
+        if any(texts):
+            rows[int(number) + 1] = dict(zip(columns, texts, strict=True))
+    return PairTable(path, columns, rows)
 
 
 def read_pairs(path: str | Path) -> Pairs:
@@ -99,7 +96,7 @@ def read_pairs(path: str | Path) -> Pairs:
         raise DataError(f"{path}: has a heading but no row; add one labelled item of each class")
     pairs = []
     for number, row in table.rows.items():
-        if not row["item"] or not row["label"]:
+        if not row["item"] or not row["label"] or (len(row["label"]) > 1 and is_missing(row["label"]) and row["label"].isalpha()):
             raise DataError(f"{path}: row {number} needs an item and a label, it reads {','.join(row.values()).rstrip(',')!r}")
         pairs.append((f"row {number}", row["item"], row["label"]))
     return pairs

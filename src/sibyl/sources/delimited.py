@@ -213,7 +213,12 @@ def _rows(body: list[_Record], heading: _Record, delimiter: str, start: int) -> 
         body = [heading, *body]
         if not all(map(_is_number, named)):
             read.notes.append("the first line holds values and no names: its columns are numbered")
-    if is_heading and len(names) > 1 and body and all(len(one.cells) == len(names) + 1 and one.cells[-1].strip() for one in body):
+    if (
+        is_heading
+        and len(names) > 1
+        and body
+        and all(not one.kind and len(one.cells) == len(names) + 1 and one.cells[-1].strip() for one in body)
+    ):
         read.names, read.unnamed_first = ["column 0", *names], True  # R names all columns but the first, which names the rows
     n_cells, n_short = len(read.names), 0
     letters: dict[str, list[int]] = {"open": [], "split": []}

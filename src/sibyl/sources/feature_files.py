@@ -105,13 +105,11 @@ def _loaded(
 def features_source(path: Path, label_name: str | None, id_name: str | None) -> Source:
     """Open a file of arrays, or a folder of `Features.save`; rows with NaN or infinity are skipped.
 
-    Rows without names are called by their number, from 1, as those of tables are.
+    Rows without names are called by their index in the array, from 0; what was understood says so.
     """
     features = _loaded(path, None, label_name, id_name)
     matrix = np.asarray(features.matrix, np.float32)
     names = features.ids
-    if path.is_file() and names == tuple(map(str, range(len(names)))):
-        names = tuple(str(number) for number in range(1, len(names) + 1))
     bad = [
         start + row
         for start in range(0, len(matrix), _SLICE)
@@ -128,6 +126,8 @@ def features_source(path: Path, label_name: str | None, id_name: str | None) -> 
         matrix, names = matrix[kept], tuple(names[row] for row in kept)
     items = tuple(Item(name, path) for name in names)
     understood = f"features, {counted(matrix.shape[1], 'number')} each"
+    if order == tuple(map(str, range(len(order)))):
+        understood += "; rows are called by their index, from 0"
     return Source("features", path, items, skipped, labels, matrix=matrix, lost=lost, understood=understood, order=order)
 
 

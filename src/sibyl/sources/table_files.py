@@ -86,7 +86,7 @@ def read_table(path: Path, *, examples: bool = False) -> RawTable:
             lines = [line.removesuffix("\r") for line in lines]
             table = RawTable(path, pd.DataFrame({"text": pd.Series(lines, range(1, len(lines) + 1), dtype=object)}))
         else:
-            table = _of_text(path, _text(path))
+            table = _of_text(path, _text(path), examples)
     except OSError as error:
         raise DataError(f"{path}: cannot be opened ({error.strerror})") from None
     except ValueError as error:
@@ -146,8 +146,8 @@ def _of_json(path: Path, frame: pd.DataFrame, lost: list[LostRow]) -> RawTable:
     return RawTable(path, frame, tuple(lost), headed=tuple(frame.columns))
 
 
-def _of_text(path: Path, text: str) -> RawTable:
-    if "\0" in text:
+def _of_text(path: Path, text: str, examples: bool) -> RawTable:
+    if "\0" in text and not examples:  # a name that holds one is no item, which is said of that name alone
         raise DataError(f"{path}: holds NUL bytes, so it is no table of texts; save it as CSV UTF-8")
     read = parse_delimited(text, tabs=path.suffix.lower() in (".tsv", ".tab"))
     _check_names(path, read.names)
