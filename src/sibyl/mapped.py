@@ -26,7 +26,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from sibyl.storage import cache_folder
+from sibyl.storage import cache_folder, checksums
 
 Array = npt.NDArray[Any]
 
@@ -122,20 +122,28 @@ def allocate_beside(x: Tensor, shape: tuple[int, ...], dtype: torch.dtype | None
 
 def save_arrays(path: Path, arrays: Mapping[str, Array], metadata: Mapping[str, object]) -> None:
     """Write what `sibyl.storage.load_tensors` reads, slice by slice; meant for a path that is made whole elsewhere."""
-    header: dict[str, Any] = {"__metadata__": {"sibyl": json.dumps(metadata)}}
+    text = json.dumps(metadata)
+    header: dict[str, Any] = {}
     end = 0
     in_order = sorted(arrays.items(), key=lambda one: -one[1].itemsize)  # each then begins at a multiple of its own
     for name, array in in_order:
         begin, end = end, end + array.nbytes
         header[name] = {"dtype": _code(array.dtype), "shape": list(array.shape), "data_offsets": [begin, end]}
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
+    # Read twice: the checksums stand before the rows. A checksum is as long whatever it is, but the file need not be one that seeks.
+    sums = checksums(text, {name: (header[name]["dtype"], header[name]["shape"], _bytes_of(array)) for name, array in in_order})
+    head = json.dumps({"__metadata__": {"sibyl": text, "crc32": sums}, **header}).encode()
+    head += b" " * (-len(head) % 8)
     with path.open("wb") as file:
-        file.write(len(text).to_bytes(8, "little") + text)
+        file.write(len(head).to_bytes(8, "little") + head)
         for _, array in in_order:
-            rows = np.atleast_1d(array)
-            for part in slices(rows):
-                file.write(np.ascontiguousarray(rows[part]).data)
+            for part in _bytes_of(array):
+                file.write(part)
+
+
+def _bytes_of(array: Array) -> Iterator[memoryview]:
+    rows = np.atleast_1d(array)
+    for part in slices(rows):
+        yield np.ascontiguousarray(rows[part]).data.cast("B")
 
 
 def _code(dtype: np.dtype[Any]) -> str:

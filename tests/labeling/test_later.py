@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from sibyl.errors import CheckpointError, DataError
+from sibyl import SIBClassifier
+from sibyl.errors import CheckpointError, DataError, UserError
 from sibyl.labeling.label import label
 from sibyl.labeling.run import label_items
 from sibyl.labeling.saved_run import SavedRun
 from sibyl.methods.named import DEFAULT_METHOD
+from tests.tampering import parts_of, write_parts
 
 EXAMPLES = {"0": "zero", "1": "one", "2": "two"}
 
@@ -90,3 +94,74 @@ def test_the_run_holds_what_solves_it_again(earlier: Path) -> None:
     assert run.matrix.shape == (90, 3)
     assert run.examples.class_names == ("one", "two", "zero")
     assert run.build_method().name == DEFAULT_METHOD
+
+
+def test_a_run_is_a_classifier_and_a_classifier_labels(tmp_path: Path, earlier: Path) -> None:
+    later = label(tmp_path / "new.npy", earlier=earlier)
+    loaded = SIBClassifier.load(earlier / "run.safetensors")
+    assert loaded.predict(rows(30, 1)).tolist() == later["label"].tolist()
+    assert len(loaded.transduction_) == 90
+    loaded.save(tmp_path / "classifier.safetensors")
+    again = label(tmp_path / "new.npy", earlier=tmp_path / "classifier.safetensors")
+    assert again["label"].tolist() == later["label"].tolist()
+    with pytest.raises(CheckpointError, match="holds no items"):
+        SavedRun.read(tmp_path / "classifier.safetensors")
+
+
+def spoil(path: Path, number: int) -> None:
+    """Change one thing of a file by somebody who knows the format, or flip a bit."""
+    draw = random.Random(number)
+    if number % 3 == 0:
+        content = bytearray(path.read_bytes())
+        content[draw.randrange(len(content))] ^= 1 << draw.randrange(8)
+        path.write_bytes(content)
+        return
+    tensors, header = parts_of(path)
+    places: list[tuple[Any, Any]] = []
+    waiting: list[Any] = [header]
+    while waiting:
+        part = waiting.pop()
+        for key in list(part) if isinstance(part, dict) else range(min(len(part), 3)):
+            places.append((part, key))
+            if isinstance(part[key], dict | list) and part[key]:
+                waiting.append(part[key])
+    part, key = draw.choice(places)
+    odd: list[Any] = [
+        None,
+        -1,
+        1 << 70,
+        float("nan"),
+        "",
+        "x" * 5000,
+        [],
+        {},
+        [[]],
+        "../../etc/passwd",
+        True,
+        0.5,
+        {"tensor": "features"},
+    ]
+    if number % 3 == 1:
+        part[key] = draw.choice(odd)
+    elif draw.random() < 0.5:
+        del part[key]
+    else:
+        name = draw.choice(sorted(tensors))
+        tensors[name] = draw.choice([tensors[name][:1], tensors[name].double(), tensors[name] * float("nan"), tensors[name][None]])
+    write_parts(path, tensors, header)
+
+
+def test_whatever_is_wrong_with_a_run_is_one_sentence(tmp_path: Path, earlier: Path) -> None:
+    path, content = earlier / "run.safetensors", (earlier / "run.safetensors").read_bytes()
+    refused = 0
+    for number in range(150):
+        path.write_bytes(content)
+        spoil(path, number)
+        try:
+            run = SavedRun.read(earlier)
+            SIBClassifier.load(path).predict_proba(rows(3, 2))
+            run.build_method()
+        except UserError as error:
+            refused += 1
+            assert len(str(error)) < 600  # noqa: PT017
+    assert refused > 75

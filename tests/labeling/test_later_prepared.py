@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
 from sklearn.datasets import load_wine
 
 from sibyl.encoders.tfidf import TfidfEncoder
@@ -19,6 +18,7 @@ from sibyl.labeling.later import label_with
 from sibyl.labeling.run import Labelling, label_items
 from sibyl.labeling.saved_run import FILE, SavedRun
 from sibyl.sources.open import open_source
+from tests.tampering import parts_of, write_parts
 
 WORDS = {"fruit": "apple cherry plum pear", "sky": "rain cloud wind storm"}
 LINES = [f"{a} {b} {number}" for kind in WORDS.values() for a in kind.split() for b in kind.split() for number in range(3)]
@@ -112,20 +112,21 @@ def test_what_is_damaged_or_was_not_kept_is_said(tmp_path: Path) -> None:
     label(tmp_path / "texts.txt", TEXT_EXAMPLES, "tfidf", tmp_path / "texts")
     for out, new in ((tmp_path / "out", later), (tmp_path / "texts", tmp_path / "texts.txt")):
         path = out / FILE
-        with safe_open(path, "pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-            header = file.metadata()["sibyl"]
-        changed = header.replace('"median": ', '"median": 1').replace('"n_texts": ', '"n_texts": 1')
-        save_file(tensors, path, {"sibyl": changed})
+        tensors, header = parts_of(path)
+        fitted = json.dumps(header["task"]["fitted"])
+        changed = json.loads(fitted.replace('"median": ', '"median": 1').replace('"n_texts": ', '"n_texts": 1'))
+        write_parts(path, tensors, header | {"task": header["task"] | {"fitted": changed}})
         with pytest.raises(CheckpointError, match=r"damaged.*run sibyl label again"):
             label(new, earlier=out)
         if "fitted.components" in tensors:
-            flipped = tensors | {"fitted.components": -tensors["fitted.components"]}
-            save_file(flipped, path, {"sibyl": header})
+            write_parts(path, tensors | {"fitted.components": -tensors["fitted.components"]}, header)
             with pytest.raises(CheckpointError, match="damaged"):
                 label(new, earlier=out)
-        save_file(tensors, path, {"sibyl": header.replace('"fitted": {', '"before": {')})  # as an older version wrote it
+        write_parts(path, tensors, header | {"task": header["task"] | {"fitted": None}})
         with pytest.raises(DataError, match=r"did not keep what .* was fitted to; run sibyl label on it again"):
+            label(new, earlier=out)
+        write_parts(path, tensors, {"format": 1, "names": []})  # as an older version wrote it
+        with pytest.raises(CheckpointError, match="earlier version of sibyl"):
             label(new, earlier=out)
         path.unlink()
         with pytest.raises(DataError, match="holds no run"):

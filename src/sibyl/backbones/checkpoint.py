@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Annotated, Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from jaxtyping import Float
+from pydantic import Field
 from torch import Tensor, nn
 
-from sibyl.backbones import build_backbone
+from sibyl.backbones import BACKBONES, build_backbone
+from sibyl.door import Header, Name, Number, Size, checked, filled
 from sibyl.errors import CheckpointError
 from sibyl.storage import Json, load_tensors, save_tensors
 
@@ -22,6 +26,16 @@ SHIPPED = Path(__file__).parents[1] / "weights"
 def shipped_names() -> list[str]:
     """Return the names of the encoders that ship with the package."""
     return sorted(path.stem for path in SHIPPED.glob("*.safetensors") if "-sib-" not in path.stem)
+
+
+class _Header(Header):
+    format: Literal["sibyl-backbone"]
+    backbone: Name
+    image_size: Annotated[int, Field(ge=1, le=512)]
+    dim: Size
+    mean: Annotated[list[Number], Field(min_length=1, max_length=3)]
+    std: Annotated[list[Number], Field(min_length=1, max_length=3)]
+    card: Json
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,18 +102,23 @@ def load_backbone(path: str | Path) -> TrainedBackbone:
         If the file is missing, damaged, of another kind, or does not fit its own description.
     """
     tensors, metadata = load_tensors(path)
-    if metadata.get("format") != FORMAT:
-        raise CheckpointError(f"{path}: expected a trained backbone, got {metadata.get('format')!r}")
+    header = checked(_Header, metadata, path, "a trained backbone")
+    if header.backbone not in BACKBONES or len(header.mean) != len(header.std) or min(header.std) <= 0:
+        raise CheckpointError(f"{path}: its description is garbled, or of a newer version of sibyl; fetch it again")
+    size, mean, std = header.image_size, tuple(header.mean), tuple(header.std)
+    build = partial(build_backbone, header.backbone, size, len(mean))
+    floats = {key: tensor.float() if tensor.is_floating_point() else tensor for key, tensor in tensors.items()}
+    module = filled(build, floats, path)
+    if _dim(module, size, len(mean)) != header.dim:
+        raise CheckpointError(f"{path}: says that it gives {header.dim} columns, which {header.backbone} does not; fetch it again")
+    module = module.to(memory_format=torch.channels_last)
+    return TrainedBackbone(module, header.backbone, size, header.dim, mean, std, header.card)
+
+
+@torch.no_grad()
+def _dim(module: nn.Module, size: int, n_channels: int) -> int | None:
+    """Return the columns that a backbone gives; None if the image is too small for it."""
     try:
-        mean, std = tuple(metadata["mean"]), tuple(metadata["std"])
-        name, size, dim, card = (metadata[key] for key in ("backbone", "image_size", "dim", "card"))
-        with torch.random.fork_rng(devices=[]):
-            module = build_backbone(name, size, len(mean))
-        module.load_state_dict({key: t.float() if t.is_floating_point() else t for key, t in tensors.items()})
-    except (KeyError, TypeError) as error:
-        raise CheckpointError(f"{path}: its description lacks or garbles {error}; fetch it again") from None
-    except RuntimeError as error:
-        reason = str(error).splitlines()[-1].strip()
-        raise CheckpointError(f"{path}: its tensors do not fit {metadata['backbone']} ({reason}); fetch it again") from None
-    module = module.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return TrainedBackbone(module, name, size, dim, mean, std, card)
+        return int(module(torch.zeros(1, n_channels, size, size)).shape[1])
+    except RuntimeError:
+        return None

@@ -109,9 +109,14 @@ def encoder_of_run(name: str, run: str | Path) -> Encoder[Any, Any]:
     UserError, MissingExtra
         As `encoder_by_name`.
     """
+    return encoder_by_name(named_by_run(name, run))
+
+
+def named_by_run(name: str, run: str | Path) -> str:
+    """Return the name of an encoder in a saved run, if a run may name it; see `encoder_of_run`."""
     library, colon, model = name.partition(":")
     if is_known(name) or (colon and library in _LIBRARIES and is_hub_name(model)):
-        return encoder_by_name(name)
+        return name
     raise DataError(f"{run}: was read with the encoder {name[:200]!r}; if you trust it, name it again with --encoder")
 
 

@@ -8,12 +8,12 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 from huggingface_hub import ModelCard, ModelHubMixin, hf_hub_download
-from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, HFValidationError
+from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError
 from sklearn.utils.validation import check_is_fitted
 
 from sibyl.encoders.onnx import OnnxEncoder
-from sibyl.errors import DataError, UserError
-from sibyl.estimators.saved import load_estimator, save_estimator
+from sibyl.errors import CheckpointError, DataError, UserError
+from sibyl.estimators.saved import RowsAnswer, Saved, read_saved
 from sibyl.export.card import model_card
 from sibyl.export.onnx_model import classifier_model, write_model
 from sibyl.export.pixels import join_encoder
@@ -38,6 +38,13 @@ class Sharing(ModelHubMixin):
     device_: str
     n_features_in_: int
     method: Any
+    class_prior: Any
+    batch_rows: Any
+    feature_names_in_: npt.NDArray[Any]
+    label_distributions_: npt.NDArray[np.float32]
+    outlier_score_: npt.NDArray[np.float32]
+    transduction_: npt.NDArray[Any]
+    inductive_labels_: npt.NDArray[Any]
 
     def __new__(cls, *_: object, **__: object) -> Sharing:
         """Build an instance without the mixin's record of arguments: scikit-learn's contract asks for a constructor that only stores."""
@@ -64,20 +71,49 @@ class Sharing(ModelHubMixin):
             If the classifier holds something else than tensors and settings; the methods gnn, relation and snail make such.
         """
         check_is_fitted(self)
-        return save_estimator(path, self, rows)
+        code = {name: number for number, name in enumerate(self.classes_.tolist())}
+        answer = None
+        if rows and hasattr(self, "label_distributions_"):
+            codes, inductive = (
+                np.array([code[one] for one in labels.tolist()], np.int64)
+                for labels in (self.transduction_, self.inductive_labels_)
+            )
+            answer = RowsAnswer(self.label_distributions_, self.outlier_score_, codes, inductive)
+        return Saved(
+            type(self).__name__,
+            self.method,
+            self.class_prior,
+            self.classes_,
+            self.n_features_in_,
+            self.class_mix_,
+            self.fell_back_,
+            self.classifier_,
+            answer,
+            tuple(np.asarray(getattr(self, "feature_names_in_", ())).tolist()),
+            self.batch_rows,
+        ).write(path)
 
     @classmethod
     def load(cls: type[T], path: str | Path, *, device: str = "cpu") -> T:
-        """Read what `save` wrote, as an instance of this class.
+        """Read what `save` wrote, or the ``run.safetensors`` of ``sibyl label``, as an instance of this class.
 
         Raises
         ------
         CheckpointError
             If the file is missing, damaged or holds something else.
         """
-        parameters, attributes = load_estimator(path, device)
-        loaded = cls(**parameters)
-        vars(loaded).update(attributes)
+        saved = read_saved(path, device)
+        if saved.classifier is None:
+            raise CheckpointError(f"{path}: method {saved.method} ends in no classifier that a file can hold; fit again")
+        loaded = cls(method=saved.method, class_prior=saved.class_prior, device=device, batch_rows=saved.batch_rows)
+        loaded.classes_, loaded.class_mix_, loaded.fell_back_ = saved.classes, saved.class_mix, saved.fell_back
+        loaded.n_features_in_, loaded.device_, loaded.classifier_ = saved.n_features, device, saved.classifier
+        if saved.feature_names:
+            loaded.feature_names_in_ = np.array(saved.feature_names, dtype=object)
+        if saved.answer is not None:
+            loaded.label_distributions_, loaded.outlier_score_ = saved.answer.distributions, saved.answer.outlier_score
+            loaded.transduction_ = saved.classes[saved.answer.codes]
+            loaded.inductive_labels_ = saved.classes[saved.answer.inductive]
         return loaded
 
     def export(self, path: str | Path, encoder: str | Path | OnnxEncoder | None = None) -> None:
@@ -167,8 +203,15 @@ class Sharing(ModelHubMixin):
         """
         try:
             return super().from_pretrained(pretrained_model_name_or_path, **settings)
-        except (EntryNotFoundError, HfHubHTTPError, HFValidationError, OSError) as error:
-            reason = str(error).splitlines()[0][:200]
+        except (
+            EntryNotFoundError,
+            HfHubHTTPError,
+            OSError,
+            ValueError,
+            TypeError,
+            RecursionError,
+        ) as error:  # its config may be anything
+            reason = " ".join(str(error).split())[:200]
             raise DataError(
                 f"{pretrained_model_name_or_path}: cannot be fetched from the hub ({reason}); without network, give a folder that holds "
                 "the repository's files"

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from rich.console import Console
 from torch import Tensor
 
@@ -23,11 +24,12 @@ from sibyl.errors import DataError
 from sibyl.labeling.corrections import Corrections, read_corrections, with_corrections
 from sibyl.labeling.examples import Examples
 from sibyl.labeling.report import Counts, Summary
-from sibyl.labeling.run import Labelling, is_fitted, method_line
+from sibyl.labeling.run import Labelling, encoder_for, is_fitted, method_line
 from sibyl.labeling.saved_run import SavedRun, prior_of
 from sibyl.labeling.solve import Solved, solve_items
 from sibyl.labeling.table import in_source_order, labels_table, with_columns
 from sibyl.mapped import allocate_beside, release, slices
+from sibyl.methods import METHODS
 from sibyl.sources.open import open_source
 from sibyl.sources.source import Source
 from sibyl.sources.table_files import ENDINGS, read_table
@@ -61,13 +63,13 @@ def label_with(
 ) -> Labelling:
     """Label new items without examples of their own.
 
-    The earlier run is solved again, which gives the same classifier, and that is asked about the new rows. Corrections of new items
-    count as examples beside those of the earlier run.
+    The earlier run's classifier is asked about the new rows. Corrections of new items count as examples beside those of the earlier run,
+    which is then solved again.
 
     Parameters
     ----------
     earlier : path
-        Output folder of the earlier run.
+        Output folder of the earlier run, or a file that an estimator saved.
     source : path or Source
         The new items, of the same modality.
     encoder : str, path or Encoder, optional
@@ -84,10 +86,10 @@ def label_with(
         items that it has not seen.
     """
     started = time.perf_counter()
-    run = SavedRun.read(earlier)
+    run = SavedRun.read(earlier, needs_rows=False)
     if not isinstance(source, Source):
         source = _opened(run, Path(source), column, label_column, id_column, kind, ignore, leave_out)
-    elif source.modality == run.source["modality"] == "table":
+    elif run.names and source.modality == run.source["modality"] == "table":
         raise DataError(f"{source.root}: give the path of a later table, so that it is read with what the run in {earlier} learned")
     network = _same_encoder(run, earlier, source, encoder)
     embedded = embed_source(source, network, cache, batch_size=batch_size, console=console)
@@ -97,32 +99,26 @@ def label_with(
             "make both with the same encoder"
         )
     mended = Corrections({}) if corrections is None else read_corrections(corrections, source.root, set(embedded.names))
-    old = run.examples
-    known = Examples({_OLD + item: label for item, label in old.labels.items()}, old.class_names, str(earlier))
-    examples = with_corrections(known, mended)
-    names = [*(_OLD + name for name in run.names), *mended.labels]
     row_of = {name: row for row, name in enumerate(embedded.names)}
     labelled = sorted(row_of[name] for name in mended.labels)
-    rows = [run.matrix, embedded.matrix[[row_of[name] for name in mended.labels]]]
-    method = replace(run, examples=examples).build_method()
-    solved = solve_items(names, np.concatenate(rows) if mended.labels else run.matrix, examples, method, prior_of(run.class_prior))
-    assert solved.solution.classifier is not None
+    taught = _taught(run, earlier, mended, embedded.matrix[[row_of[name] for name in mended.labels]])
+    method, class_names = run.method if isinstance(run.method, str) else run.method.name, taught.class_names
     later_rows = checked_rows(embedded.matrix, embedded.names, "features").X
     queries = Checked(later_rows).without(np.array(labelled, np.int64))[None]
-    solution = _classified(queries, solved.solution.classifier, solved.task.n_way)
+    solution = _classified(queries, taught.classifier, len(class_names))
     skipped = (*source.skipped, *embedded.skipped)
-    own = Examples(mended.labels, examples.class_names, str(earlier), dict.fromkeys(mended.labels, "correction"))
-    table = in_source_order(labels_table(embedded.names, own, solution, skipped, method.name), source.order)
+    own = Examples(mended.labels, class_names, str(earlier), dict.fromkeys(mended.labels, "correction"))
+    table = in_source_order(labels_table(embedded.names, own, solution, skipped, method), source.order)
     table = with_columns(table, source.frame if keep_columns else None)
     summary = Summary(
         Counts.of(table),
         False,
-        f"{method_line(method)}, as solved in {earlier}",
+        f"{method_line(METHODS[method])}, as solved in {earlier}",
         dict(embedded.encoder),
         embedded.n_cached,
         time.perf_counter() - started,
         notes=(*source.notes, *mended.notes, *([embedded.problem] if embedded.problem else []), *_labels_unused(source, earlier)),
-        method_name=method.name,
+        method_name=method,
         source=str(source.root),
         modality=source.modality,
         examples_from=f"the run in {earlier}",
@@ -131,10 +127,40 @@ def label_with(
         version=version("sibyl-learn"),
         made=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %z"),
     )
-    task = Task(solved.task.support_x, solved.task.support_y, queries, solved.task.n_way)
+    task = Task(taught.support_x, taught.support_y, queries, len(class_names))
     return Labelling(
-        table, summary, source, embedded.names, embedded.matrix, examples.class_names, Solved(table, task, solution), None, network
+        table, summary, source, embedded.names, embedded.matrix, class_names, Solved(table, task, solution), None, network
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _Taught:
+    """What the earlier run knows of its classes, with the corrections of new items added."""
+
+    class_names: tuple[str, ...]
+    classifier: Classifier
+    support_x: Float[Tensor, "1 support dim"]
+    support_y: Int[Tensor, "1 support"]
+
+
+def _taught(run: SavedRun, earlier: str | Path, mended: Corrections, rows: npt.NDArray[np.float32]) -> _Taught:
+    """Take the classifier as it is; where there are corrections, `rows` are theirs, or no file can hold it, solve again."""
+    if run.classifier is not None and not mended.labels:
+        number = {name: index for index, name in enumerate(run.examples.class_names)}
+        labels = run.examples.labels
+        known = [row for row, name in enumerate(run.names) if name in labels]
+        support_y = torch.tensor([[number[labels[run.names[row]]] for row in known]], dtype=torch.long)
+        return _Taught(run.examples.class_names, run.classifier, torch.from_numpy(run.matrix[known])[None], support_y)
+    if not run.names:
+        raise DataError(f"{earlier}: holds a classifier without its items, so corrections cannot teach it; label together instead")
+    old = run.examples
+    known_before = Examples({_OLD + item: label for item, label in old.labels.items()}, old.class_names, str(earlier))
+    examples = with_corrections(known_before, mended)
+    names = [*(_OLD + name for name in run.names), *mended.labels]
+    matrix = np.concatenate([run.matrix, rows]) if mended.labels else run.matrix
+    solved = solve_items(names, matrix, examples, replace(run, examples=examples).build_method(), prior_of(run.class_prior))
+    assert solved.solution.classifier is not None
+    return _Taught(examples.class_names, solved.solution.classifier, solved.task.support_x, solved.task.support_y)
 
 
 @torch.no_grad()
@@ -169,7 +195,7 @@ def _opened(
     leave_out: Sequence[str | Path],
 ) -> Source:
     """Open the new items as the earlier ones were; columns are the earlier run's where none are named."""
-    if path.is_dir():
+    if path.is_dir() or not run.names:
         return open_source(path, column=column, id_column=id_column, exclude=leave_out, kind=kind, ignore=ignore)
     if run.source["modality"] == "table":
         if run.fitted is None:
@@ -200,6 +226,8 @@ def _same_column(path: Path, earlier: str | None) -> str | None:
 def _same_encoder(
     run: SavedRun, earlier: str | Path, source: Source, encoder: str | Path | Encoder[Any, Any] | None
 ) -> Encoder[Any, Any] | None:
+    if not run.names:
+        return _encoder_for_rows(earlier, source, encoder)
     if source.modality != run.source["modality"]:
         raise DataError(f"{source.root}: holds {source.modality}, but the run in {earlier} labelled {run.source['modality']}")
     if source.matrix is not None:
@@ -222,4 +250,18 @@ def _same_encoder(
             raise DataError(f"{earlier}: {_NOT_KEPT.format(f'the encoder {network.name}')}")
     if network.key != run.source["encoder_key"]:
         raise DataError(f"{earlier}: was read with another encoder than {network.name}, or its file has changed; use the same one")
+    return network
+
+
+def _encoder_for_rows(
+    earlier: str | Path, source: Source, encoder: str | Path | Encoder[Any, Any] | None
+) -> Encoder[Any, Any] | None:
+    """Return the encoder for a classifier of an estimator, which knows nothing of where its rows came from."""
+    if source.modality == "table":
+        raise DataError(
+            f"{source.root}: is a table, but {earlier} is a classifier of rows of features; give features, such as an npy file"
+        )
+    if source.matrix is None and encoder is None:
+        raise DataError(f"{earlier}: is a classifier of rows of features; name the encoder that made them with --encoder")
+    network, _ = encoder_for(source, encoder)
     return network

@@ -26,7 +26,7 @@ from sibyl.labeling.corrections import FILE as CORRECTIONS
 from sibyl.labeling.corrections import Corrections, read_corrections, with_corrections, without_lost
 from sibyl.labeling.examples import Examples, check_items_exist, checked, gather_examples
 from sibyl.labeling.report import Counts, Summary
-from sibyl.labeling.saved_run import SavedRun, describe_method, plain_prior
+from sibyl.labeling.saved_run import SavedRun, answer_of, kept_classifier, kept_method, plain_prior
 from sibyl.labeling.solve import Solved, solve_items
 from sibyl.labeling.table import in_source_order, with_columns
 from sibyl.mapped import trim
@@ -127,10 +127,10 @@ def label_items(
     table = with_columns(in_source_order(solved.table, source.order), source.frame if keep_columns else None)
 
     trim()
-    rebuilt = describe_method(method, solver)
+    rebuilt = kept_method(method, solver)
     notes = [*choice, *_notes(source, given, mended, embedded, reasons, solved.fell_back), *lost, *solved.notes]
     if rebuilt is None:
-        notes.append(f"method {solver.name} was given as an object with trained parameters: this run cannot be taken up later")
+        notes.append(f"method {solver.name} is not one of sibyl's: this run cannot be taken up later")
     summary = Summary(
         Counts.of(table),
         solved.fell_back,
@@ -164,7 +164,21 @@ def label_items(
         }
         usable = {item: label for item, label in given.labels.items() if item not in reasons}
         kept_examples = Examples(usable, given.class_names, given.source, given.origins)
-        run = SavedRun(embedded.names, embedded.matrix, kept_examples, rebuilt, plain_prior(class_prior), kept, embedded.fitted)
+        solution, number = solved.solution, {name: index for index, name in enumerate(given.class_names)}
+        codes = np.array([number[usable[name]] if name in usable else -1 for name in embedded.names], np.int64)
+        run = SavedRun(
+            embedded.names,
+            embedded.matrix,
+            kept_examples,
+            rebuilt,
+            plain_prior(class_prior),
+            kept,
+            embedded.fitted,
+            kept_classifier(solution.classifier),
+            answer_of(solution, codes, len(number)),
+            None if solution.class_mix is None else solution.class_mix[0].double().cpu().numpy(),
+            solved.fell_back,
+        )
     return Labelling(table, summary, source, embedded.names, embedded.matrix, given.class_names, solved, run, network)
 
 
@@ -262,7 +276,7 @@ def _examples_from(examples: Examples) -> str:
     return ", ".join(f"{words[origin]} ({number:,})" for origin, number in counts.items() if number)
 
 
-def method_line(solver: Method) -> str:
+def method_line(solver: Method | type[Method]) -> str:
     """Say in words what a method is."""
     kind = "learns from the unlabelled items" if solver.traits.transductive else "looks at the examples alone"
     mix = ", presumes equally frequent classes" if solver.traits.assumes_balance else ""

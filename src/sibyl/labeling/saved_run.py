@@ -1,33 +1,62 @@
-"""run.safetensors: what a run solved, kept so that it can be solved again without the data: to suggest, and to label new items.
+"""run.safetensors: the task of a run, its answer and its classifier, in the one saved file of `sibyl.estimators.saved`.
 
-The task is kept, not the solved classifier: solving takes a moment, gives the same answer every time, and works for every method.
-Rows of features, and what an encoder learned from the items, are tensors; names, examples, settings, provenance and how a table's columns
-were scaled are JSON in the file's header. One file, so that its parts cannot be of two runs.
+To suggest is to load, to add corrections and to solve again; to label new items is to load and to ask the classifier. One file, so that
+its parts cannot be of two runs, and none of it needs the data.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from pydantic import Field
 
-from sibyl.errors import CheckpointError, DataError
+from sibyl.door import Header, Name, checked
+from sibyl.errors import CheckpointError, DataError, UserError
+from sibyl.estimators.saved import RowsAnswer, Saved, read_saved
 from sibyl.labeling.examples import Examples
-from sibyl.mapped import map_array, save_arrays
-from sibyl.methods import METHODS, LearnedMethod, Method, build_method
-from sibyl.methods.named import method_by_name
+from sibyl.mapped import allocate, slices
+from sibyl.methods import METHODS, LearnedMethod, Method
+from sibyl.methods.named import check_shape, method_by_name
+from sibyl.methods.saved_classifier import take_apart
 from sibyl.sources.fitted import Fitted
-from sibyl.storage import Json, load_tensors
+from sibyl.storage import Json
+from sibyl.tasks import Classifier, Solution
 
 FILE = "run.safetensors"
-_FORMAT = 1
+KIND = "sibyl label"
 _FITTED = "fitted."  # in front of the names of its tensors
+
+
+class _Source(Header):
+    root: Name
+    modality: Annotated[str, Field(max_length=40)]
+    encoder: Name | None
+    encoder_key: Name
+    column: Name | None
+    label_column: Name | None
+    id_column: Name | None
+    kind: Name | None = None
+    ignore: Annotated[list[Name], Field(default_factory=list)]
+
+
+class _Fitted(Header):
+    kind: Name
+    settings: Json
+    key: Name
+
+
+class _Task(Header):
+    names: list[Name]
+    labels: dict[Name, Name]
+    origins: dict[Name, Literal["folder", "column", "correction", "example"]]
+    source: _Source
+    fitted: _Fitted | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,101 +71,200 @@ class SavedRun:
         Features.
     examples : Examples
         Labelled items, corrections among them.
-    method : mapping
-        What was ``typed``, a name or the path of a checkpoint; or ``name`` and ``settings``.
+    method : str or Method
+        A name of `sibyl.METHODS`, or a method with its parameters.
     class_prior : None, "balanced", list of shares, or mapping of class to share, count or word
         What was known of the class mix.
     source : mapping
         ``root``, ``modality``, ``encoder`` (as a person names it), its ``encoder_key``, ``column``, ``label_column`` and ``id_column``.
     fitted : Fitted, optional
         What a table was scaled and encoded with, or what an encoder learned from the items, so that later ones become rows alike.
+    classifier : callable, optional
+        What the run ended in; None where no file can hold it.
+    answer : RowsAnswer, optional
+        What is said of every row.
+    class_mix : float64 array [class]
+        Estimated shares.
+    fell_back : bool
+        The answer is the inductive one.
     """
 
     names: tuple[str, ...]
     matrix: npt.NDArray[np.float32]
     examples: Examples
-    method: Mapping[str, Any]
+    method: str | Method
     class_prior: Any = None
     source: Mapping[str, Any] = field(default_factory=dict)
     fitted: Fitted | None = None
+    classifier: Classifier | None = None
+    answer: RowsAnswer | None = None
+    class_mix: npt.NDArray[np.float64] | None = None
+    fell_back: bool = False
 
     def write(self, path: Path) -> None:
-        """Write to one file; meant for a path that is made whole elsewhere."""
-        header: Json = {
-            "format": _FORMAT,
+        """Write to one file, whole or not at all."""
+        n_way = len(self.examples.class_names)
+        task: Json = {
             "names": list(self.names),
             "labels": dict(self.examples.labels),
-            "class_names": list(self.examples.class_names),
             "origins": dict(self.examples.origins),
-            "method": dict(self.method),
-            "class_prior": self.class_prior,
             "source": dict(self.source),
+            "fitted": None,
         }
-        tensors: dict[str, npt.NDArray[Any]] = {"features": np.asarray(self.matrix, np.float32)}
+        arrays: dict[str, npt.NDArray[Any]] = {"features": np.asarray(self.matrix, np.float32)}
         if self.fitted is not None:
-            header["fitted"] = {"kind": self.fitted.kind, "settings": self.fitted.settings, "key": self.fitted.key}
-            tensors |= {_FITTED + name: np.ascontiguousarray(array) for name, array in self.fitted.arrays.items()}
-        save_arrays(path, tensors, header)
+            task["fitted"] = {"kind": self.fitted.kind, "settings": self.fitted.settings, "key": self.fitted.key}
+            arrays |= {_FITTED + name: np.ascontiguousarray(array) for name, array in self.fitted.arrays.items()}
+        mix = np.full(n_way, 1 / max(n_way, 1)) if self.class_mix is None else self.class_mix
+        Saved(
+            KIND,
+            self.method,
+            self.class_prior,
+            np.array(self.examples.class_names, object),
+            self.matrix.shape[1],
+            mix,
+            self.fell_back,
+            self.classifier,
+            self.answer,
+            task=task,
+            arrays=arrays,
+        ).write(path)
 
     @classmethod
-    def read(cls, out: str | Path) -> SavedRun:
-        """Read the run of an output folder.
+    def read(cls, out: str | Path, *, needs_rows: bool = True) -> SavedRun:
+        """Read the run of an output folder, or a file of that kind.
+
+        Parameters
+        ----------
+        out : path
+            The folder, or the file itself.
+        needs_rows : bool
+            Refuse what an estimator saved: a classifier without the rows that it was learned from.
 
         Raises
         ------
         DataError
             If the folder holds no run.
         CheckpointError
-            If its file is damaged or of another format.
+            If its file is damaged, of an older version, or holds no task.
         """
-        path = Path(out) / FILE
-        if not path.is_file():
-            raise DataError(f"{out}: holds no {FILE}; expected the --out folder of an earlier: sibyl label")
-        tensors, header = load_tensors(path)
-        wanted = {"names", "labels", "class_names", "origins", "method", "class_prior", "source"}
-        if header.get("format") != _FORMAT or not _is_matrix(tensors.get("features")) or not wanted <= header.keys():
-            raise CheckpointError(f"{path}: not a run that this version of sibyl reads; run sibyl label again")
-        examples = Examples(header["labels"], tuple(header["class_names"]), str(path), header["origins"])
+        path = run_file(out)
+        saved = read_saved(path)
+        if saved.task is None:
+            if needs_rows or saved.classifier is None:
+                raise CheckpointError(f"{path}: holds no items, as a classifier that was saved does; expected a run of sibyl label")
+            classes = tuple(str(one) for one in saved.classes.tolist())
+            no_rows = np.zeros((0, saved.n_features), np.float32)
+            examples = Examples({}, classes, str(path))
+            return cls((), no_rows, examples, saved.method, classifier=saved.classifier, class_mix=saved.class_mix)
+        task = checked(_Task, saved.task, path, "a run of sibyl label")
+        classes = saved.classes.tolist()
+        known = set(task.names)
+        is_sound = (
+            len(known) == len(task.names) == len(saved.arrays["features"])
+            and all(isinstance(name, str) for name in classes)
+            and task.labels.keys() <= known
+            and set(task.labels.values()) == set(classes)
+            and (saved.answer is None or len(saved.answer.codes) == len(task.names))
+            and (not isinstance(saved.class_prior, list) or len(saved.class_prior) == len(classes))
+        )
+        if not is_sound:
+            raise CheckpointError(f"{path}: damaged (its items, labels and rows do not fit each other); run sibyl label again")
         return cls(
-            tuple(header["names"]),
-            map_array(path, "features"),
-            examples,
-            header["method"],
-            header["class_prior"],
-            header["source"],
-            _fitted(path, tensors, header.get("fitted")),
+            tuple(task.names),
+            saved.arrays["features"],
+            Examples(task.labels, tuple(classes), str(path), dict(task.origins)),
+            saved.method,
+            saved.class_prior,
+            task.source.model_dump(),
+            _fitted(path, saved.arrays, task.fitted),
+            saved.classifier,
+            saved.answer,
+            saved.class_mix,
+            saved.fell_back,
         )
 
     def build_method(self) -> Method:
-        """Build the method that solved the run."""
-        if "typed" in self.method:
-            return method_by_name(self.method["typed"], self.matrix.shape[1], len(self.examples.class_names))
-        return build_method(self.method["name"], self.method["settings"])
+        """Return the method that solved the run."""
+        shape = self.matrix.shape[1], len(self.examples.class_names)
+        if isinstance(self.method, str):
+            return method_by_name(self.method, *shape)
+        check_shape(self.method, *shape, self.method.name)
+        return self.method
 
 
-def _is_matrix(features: Tensor | None) -> bool:
-    return features is not None and features.dtype == torch.float32 and features.ndim == 2
+def run_file(out: str | Path) -> Path:
+    """Return the file of a run: of the output folder that is named, or itself.
+
+    Raises
+    ------
+    DataError
+        If there is none.
+    """
+    path = Path(out)
+    if path.is_file() and path.suffix == ".safetensors":
+        return path
+    if not (path / FILE).is_file():
+        raise DataError(f"{out}: holds no {FILE}; expected the --out folder of an earlier: sibyl label")
+    return path / FILE
 
 
-def _fitted(path: Path, tensors: Mapping[str, Tensor], kept: Json | None) -> Fitted | None:
+def _fitted(path: Path, arrays: Mapping[str, npt.NDArray[Any]], kept: _Fitted | None) -> Fitted | None:
     if kept is None:
         return None
-    arrays = {name.removeprefix(_FITTED): tensor.numpy() for name, tensor in tensors.items() if name.startswith(_FITTED)}
-    fitted = Fitted(str(kept.get("kind")), dict(kept.get("settings") or {}), arrays)
-    if fitted.key != kept.get("key"):
+    own = {name.removeprefix(_FITTED): array for name, array in arrays.items() if name.startswith(_FITTED)}
+    fitted = Fitted(kept.kind, kept.settings, own)
+    if fitted.key != kept.key:
         raise CheckpointError(
             f"{path}: damaged (what the first items were prepared with is not what was written); run sibyl label again"
         )
     return fitted
 
 
-def describe_method(given: str | Method, method: Method) -> Json | None:
-    """Say how a method is built again: by what was typed, or by its name and settings; None where neither would do."""
-    if isinstance(given, str):
-        return {"typed": str(Path(given).absolute()) if given not in METHODS and Path(given).is_file() else given}
-    if isinstance(method, LearnedMethod) or method.name not in METHODS or not is_dataclass(method):
+def answer_of(solution: Solution, codes: npt.NDArray[np.int64], n_way: int) -> RowsAnswer:
+    """Return what a solved task says of every row.
+
+    Parameters
+    ----------
+    solution : Solution
+        Of a batch of one, whose queries are the unlabelled rows in their order.
+    codes : int64 array [row]
+        Class of each row; −1 where it is unlabelled.
+    n_way : int
+        Number of classes.
+    """
+    assert solution.inductive_logits is not None
+    labelled, asked = np.flatnonzero(codes >= 0), np.flatnonzero(codes < 0)
+    distributions, doubt, inductive = allocate((len(codes), n_way)), np.zeros(len(codes), np.float32), codes.copy()
+    distributions[labelled, codes[labelled]] = 1
+    for part in slices(solution.logits[0]):
+        rows, shares = asked[part], solution.logits[0, part].float().softmax(-1)
+        distributions[rows] = shares.numpy()
+        score = 1 - shares.amax(-1) if solution.outlier_score is None else solution.outlier_score[0, part].float()
+        doubt[rows] = score.numpy()
+        inductive[rows] = solution.inductive_logits[0, part].argmax(-1).numpy()
+    final = codes.copy()
+    final[asked] = solution.logits[0].argmax(-1).numpy()
+    return RowsAnswer(distributions, doubt, final, inductive)
+
+
+def kept_method(given: str | Method, method: Method) -> str | Method | None:
+    """Return what a file keeps of a method: its name, or itself with its parameters; None where neither would do."""
+    if isinstance(given, str) and given in METHODS:
+        return given
+    if METHODS.get(method.name) is not type(method):
         return None
-    return {"name": method.name, "settings": {one.name: getattr(method, one.name) for one in fields(method) if one.init}}
+    return method.cpu() if isinstance(method, LearnedMethod) else method
+
+
+def kept_classifier(classifier: Classifier | None) -> Classifier | None:
+    """Return a classifier if a file can hold it."""
+    try:
+        if classifier is not None:
+            take_apart(classifier)
+    except UserError:
+        return None
+    return classifier
 
 
 def plain_prior(class_prior: Any) -> Any:

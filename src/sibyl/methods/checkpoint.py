@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
+from typing import Annotated, Any, Literal
 
-import torch
+from pydantic import Field
+from torch import Tensor
 
+from sibyl.door import Header, Name, Scalar, check_settings, checked, filled
 from sibyl.errors import CheckpointError
 from sibyl.methods import METHODS, LearnedMethod
 from sibyl.storage import Json, load_tensors, save_tensors
 
 FORMAT = "sibyl-method"
+
+
+class _Header(Header):
+    format: Literal["sibyl-method"]
+    method: Name
+    settings: Annotated[dict[str, Scalar | list[Scalar]], Field(max_length=100)]
+    card: Json = Field(default_factory=dict)
 
 
 def save_method(path: str | Path, method: LearnedMethod, card: Json | None = None) -> None:
@@ -38,17 +50,21 @@ def load_method(path: str | Path) -> LearnedMethod:
         If the file is missing, damaged, of another kind, or does not fit its own settings.
     """
     tensors, metadata = load_tensors(path)
-    if metadata.get("format") != FORMAT:
-        raise CheckpointError(f"{path}: expected a trained method, got {metadata.get('format')!r}")
-    method_class = METHODS.get(metadata["method"])
+    header = checked(_Header, metadata, path, "a trained method")
+    return rebuilt_method(header.method, header.settings, tensors, path)
+
+
+def rebuilt_method(name: str, settings: Mapping[str, Any], tensors: Mapping[str, Tensor], path: str | Path) -> LearnedMethod:
+    """Build a learned method from what a file says of it, in evaluation mode.
+
+    Raises
+    ------
+    CheckpointError
+        If there is no such method, or its tensors do not fit its settings.
+    """
+    method_class = METHODS.get(name)
     if method_class is None or not issubclass(method_class, LearnedMethod):
-        raise CheckpointError(f"{path}: holds method {metadata['method']!r}, which this sibyl does not know; update sibyl")
-    try:
-        # Initial weights are drawn and overwritten; the caller's random numbers stay untouched.
-        with torch.random.fork_rng(devices=[]):
-            method = method_class(**metadata["settings"])
-        method.load_state_dict(tensors)
-    except (TypeError, RuntimeError) as error:
-        reason = str(error).splitlines()[-1].strip()
-        raise CheckpointError(f"{path}: its tensors do not fit its settings ({reason}); the file is damaged or edited") from None
-    return method.eval()
+        raise CheckpointError(f"{path}: holds method {name[:80]!r}, which this sibyl does not know; update sibyl")
+    check_settings(method_class, settings, path, max((size for tensor in tensors.values() for size in tensor.shape), default=0))
+    method: LearnedMethod = filled(partial(method_class, **settings), tensors, path)
+    return method

@@ -58,11 +58,15 @@ def method_by_name(name: str, dim: int, n_way: int) -> Method:
         return build_method(name)
     if Path(name).suffix == ".safetensors" or Path(name).exists():
         method = load_method(name)
-        shape = {"dim": dim, "n_way": n_way}
-        for key, wanted in shape.items():
-            made_for = method.settings.get(key)
-            if made_for is not None and made_for != wanted:
-                what = "feature columns" if key == "dim" else "classes"
-                raise UserError(f"{name}: made for {made_for} {what}, the task has {wanted}; train one for that shape")
+        check_shape(method, dim, n_way, name)
         return method
     return build_method(name)
+
+
+def check_shape(method: Method, dim: int, n_way: int, name: str) -> None:
+    """Raise UserError if a learned method was made for other feature columns or another number of classes."""
+    settings = method.settings if isinstance(method, LearnedMethod) else {}
+    for key, wanted, what in (("dim", dim, "feature columns"), ("n_way", n_way, "classes")):
+        made_for = settings.get(key)
+        if made_for is not None and made_for != wanted:
+            raise UserError(f"{name}: made for {made_for} {what}, the task has {wanted}; train one for that shape")

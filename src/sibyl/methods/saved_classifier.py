@@ -9,16 +9,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from sibyl.door import filled
 from sibyl.errors import CheckpointError, UserError
 from sibyl.storage import Json
 from sibyl.tasks import Classifier
 
 _HOME = "sibyl.methods."
+_SMALL = 1 << 26  # numbers that two rows may make
 _LAYERS: dict[type[nn.Module], tuple[str, ...]] = {nn.Linear: ("in_features", "out_features"), nn.GELU: (), nn.ReLU: ()}
 
 
@@ -70,10 +73,11 @@ def put_together(tensors: Mapping[str, Tensor], description: Json, device: torch
     """
     try:
         classifier: Classifier = _rebuild(description["classifier"], tensors, torch.device(device))
-    except (KeyError, TypeError, AttributeError, ImportError, RuntimeError, ValueError) as error:
-        raise CheckpointError(
-            f"a saved classifier cannot be rebuilt ({type(error).__name__}: {error}); update sibyl, or save it again"
-        ) from None
+    except CheckpointError:
+        raise
+    except Exception as error:  # whatever a constructor says of parts that no version wrote
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise CheckpointError(f"a saved classifier cannot be rebuilt ({reason}); update sibyl, or save it again") from None
     if not callable(classifier):
         raise CheckpointError("a saved classifier cannot be rebuilt: it is no classifier; save it again")
     return classifier
@@ -90,17 +94,53 @@ def _rebuild(value: Any, tensors: Mapping[str, Tensor], device: torch.device) ->
         return _rebuild_layers(value, tensors, device)
     module, name = value["class"].split(":")
     if not module.startswith(_HOME):
-        raise ValueError(f"class {value['class']!r} is not one of sibyl's classifiers")
+        raise ValueError(f"class {value['class'][:80]!r} is not one of sibyl's classifiers")
     kind = getattr(import_module(module), name)
     if not (isinstance(kind, type) and is_dataclass(kind) and kind.__module__ == module):
-        raise ValueError(f"class {value['class']!r} is not one of sibyl's classifiers")
+        raise ValueError(f"class {value['class'][:80]!r} is not one of sibyl's classifiers")
     return kind(**{name: _rebuild(part, tensors, device) for name, part in value["fields"].items()})
 
 
 def _rebuild_layers(value: Json, tensors: Mapping[str, Tensor], device: torch.device) -> nn.Sequential:
     known = {kind.__name__: kind for kind in _LAYERS}
-    with torch.random.fork_rng(devices=[]):  # initial weights are drawn and overwritten
-        network = nn.Sequential(*(known[name](*sizes) for name, *sizes in value["layers"]))
     start = f"{value['place']}."
-    network.load_state_dict({name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)})
+    own = {name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)}
+    layers = value["layers"]
+    network: nn.Sequential = filled(
+        lambda: nn.Sequential(*(known[name](*sizes) for name, *sizes in layers)), own, "a saved classifier"
+    )
     return network.to(device).requires_grad_(False).eval()
+
+
+def try_out(
+    classifier: Classifier,
+    tensors: Mapping[str, Tensor],
+    n_features: int,
+    n_way: int,
+    path: str | Path,
+    device: torch.device | str = "cpu",
+) -> None:
+    """Ask a classifier from a file about two rows: its answer must be finite, and of the shape that the file says.
+
+    Raises
+    ------
+    CheckpointError
+        If it is not so.
+    """
+    shapes = [tuple(tensor.shape) for tensor in tensors.values()]
+    total = sum(tensor.numel() for tensor in tensors.values())
+    rows = max((shape[1] for shape in shapes if len(shape) == 3), default=1)
+    columns = max((shape[-1] for shape in shapes if shape), default=1)
+    if rows * max(columns, n_features, n_way) > max(_SMALL, 4 * total) or any(len(shape) > 3 for shape in shapes):
+        raise CheckpointError(f"{path}: its tensors are not those of one classifier; save it again")
+    x = torch.linspace(-1, 1, 2 * n_features, device=device).reshape(1, 2, n_features)
+    score = getattr(classifier, "outlier_score", None)
+    try:
+        with torch.no_grad():
+            answers = [(classifier(x), (1, 2, n_way)), *([(score(x), (1, 2))] if callable(score) else [])]
+        is_sound = all(tuple(found.shape) == shape and bool(torch.isfinite(found).all()) for found, shape in answers)
+    except Exception as error:  # parts of any type may stand in a file
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:160]
+        raise CheckpointError(f"{path}: its classifier does not work ({reason}); save it again") from None
+    if not is_sound:
+        raise CheckpointError(f"{path}: its classifier gives no {n_way} finite numbers for a row of {n_features}; save it again")

@@ -115,6 +115,7 @@ def open_pile(opening: Opening, progress: Progress) -> Pile:
         If it cannot be opened or read.
     """
     from sibyl.encoders.embed_source import embed_source
+    from sibyl.encoders.named import named_by_run
     from sibyl.labeling.examples import examples_from, gather_examples
     from sibyl.labeling.label import output_files
     from sibyl.labeling.run import encoder_for
@@ -129,11 +130,11 @@ def open_pile(opening: Opening, progress: Progress) -> Pile:
         opening = replace(
             opening,
             path=kept["root"],
-            encoder=opening.encoder or kept["encoder"],
+            encoder=opening.encoder or (kept["encoder"] and named_by_run(kept["encoder"], opening.path)),
             column=kept.get("column"),
             label_column=kept.get("label_column"),
             id_column=kept.get("id_column"),
-            method=opening.method or run.method.get("typed"),
+            method=opening.method or (run.method if isinstance(run.method, str) else None),
             balanced=opening.balanced or run.class_prior == "balanced",
         )
     leave_out: list[str | Path] = [*output_files(opening.out), *([opening.examples] if opening.examples else [])]

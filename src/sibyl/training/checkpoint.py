@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from sibyl.door import Header, Name, Scalar, check_finite, checked, is_alike
 from sibyl.errors import CheckpointError
 from sibyl.storage import Json, load_tensors, save_tensors
 
@@ -34,8 +35,17 @@ def save_run(
     save_tensors(path, tensors, metadata)
 
 
-def load_run(path: str | Path, modules: dict[str, nn.Module], optimizer: Optimizer, scheduler: LRScheduler | None) -> Json:
-    """Restore what `save_run` wrote into the given objects; return its `progress`.
+class _Header(Header):
+    format: Literal["sibyl-run"]
+    progress: Json
+    optimizer: dict[Name, Scalar]
+    scheduler: Json | None
+
+
+def load_run(
+    path: str | Path, modules: dict[str, nn.Module], optimizer: Optimizer, scheduler: LRScheduler | None, progress: Json
+) -> Json:
+    """Restore what `save_run` wrote into the given objects; return its progress, which has the entries of `progress`.
 
     Raises
     ------
@@ -43,26 +53,34 @@ def load_run(path: str | Path, modules: dict[str, nn.Module], optimizer: Optimiz
         If the file is damaged or was written by a run with other networks.
     """
     tensors, metadata = load_tensors(path)
-    if metadata.get("format") != "sibyl-run":
-        raise CheckpointError(f"{path}: expected the state of a training run, got {metadata.get('format')!r}")
+    header = checked(_Header, metadata, path, "the state of a training run")
+    check_finite(path, tensors)
+    parameters = [one for group in optimizer.param_groups for one in group["params"]]
+    states: dict[int, dict[str, Any]] = {}
+    entries: list[tuple[str, Any]] = [
+        (key.removeprefix("optimizer/"), t) for key, t in tensors.items() if key.startswith("optimizer/")
+    ]
+    for key, value in [*entries, *header.optimizer.items()]:
+        index, stroke, entry = key.partition("/")
+        fits = stroke and index.isdecimal() and len(index) < 10 and int(index) < len(parameters)
+        if not fits or (isinstance(value, Tensor) and value.ndim and value.shape != parameters[int(index)].shape):
+            raise CheckpointError(f"{path}: its optimiser state {key[:80]!r} does not fit; choose another --out")
+        states.setdefault(int(index), {})[entry] = value
+    wanted = scheduler.state_dict() if scheduler is not None else None
+    if not is_alike(header.scheduler, wanted) or not all(
+        is_alike(header.progress.get(name), one) for name, one in progress.items()
+    ):
+        raise CheckpointError(f"{path}: was written by a run with another schedule, or is damaged; choose another --out")
     for name, module in modules.items():
         own = {key.removeprefix(f"{name}/"): value for key, value in tensors.items() if key.startswith(f"{name}/")}
         try:
             module.load_state_dict(own)
         except RuntimeError as error:
-            reason = str(error).splitlines()[-1].strip()
+            reason = str(error).splitlines()[-1].strip()[:200]
             raise CheckpointError(f"{path}: was written by a run with another {name} ({reason}); choose another --out") from None
-    states: dict[int, dict[str, Any]] = {}
-    for key, value in tensors.items():
-        if key.startswith("optimizer/"):
-            _, index, entry = key.split("/")
-            states.setdefault(int(index), {})[entry] = value
-    for key, number in metadata["optimizer"].items():
-        index, entry = key.split("/")
-        states.setdefault(int(index), {})[entry] = number
     optimizer.load_state_dict({"state": states, "param_groups": optimizer.state_dict()["param_groups"]})
-    if scheduler is not None:
-        scheduler.load_state_dict(metadata["scheduler"])
+    if scheduler is not None and header.scheduler is not None:
+        scheduler.load_state_dict(header.scheduler)
         for group, rate in zip(optimizer.param_groups, scheduler.get_last_lr(), strict=True):
             group["lr"] = rate
-    return dict(metadata["progress"])
+    return dict(header.progress)

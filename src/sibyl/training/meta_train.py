@@ -146,7 +146,7 @@ def meta_train(
     progress: Json = {"key": content_key(arguments), "step": 0, "best": -1.0, "lines": [], "sums": {}}
     if state.exists():
         key = progress["key"]
-        progress = load_run(state, {"method": method}, optimizer, scheduler)
+        progress = load_run(state, {"method": method}, optimizer, scheduler, progress)
         if progress["key"] != key:
             raise DataError(f"{out}: holds a meta-training run with other arguments; choose another --out or delete it")
     report: Json = {"best": progress["best"]}

@@ -212,7 +212,7 @@ def pretrain(
     key = content_key(arguments)
     progress: Json = {"key": key, "step": 0, "best": -1.0, "loss_sum": 0.0}
     if state_path.exists():
-        progress = load_run(state_path, {"trainee": trainee}, optimizer, scheduler)
+        progress = load_run(state_path, {"trainee": trainee}, optimizer, scheduler, progress)
         if progress["key"] != key:
             raise DataError(f"{out}: holds a run with other arguments; choose another --out or delete it")
 
