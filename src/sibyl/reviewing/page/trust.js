@@ -33,8 +33,8 @@ export function open(/** @type {HTMLElement} */ view) {
       h('p', { class: 'row' }, h('button', { type: 'button', class: 'plain', onclick: () => { onlyChecks(true); changed('open-view', 'next'); }, disabled: !store.solved }, 'Check some more at random'),
         h('label', { for: 'goal' }, 'Goal: at least '), choose, ' right'),
       h('p', { class: 'soft hint' }, 'Every fifth item of the queue is drawn at random and asked before its guess is shown. The last 50 of these checks count: earlier ones judged an earlier state, so the figure rather falls short.'),
-      h('h3', {}, 'Right guesses, among the last 20 items that you named'), course(trust.course),
-      h('h3', {}, 'Most often mistaken'),
+      h('h2', {}, 'Right guesses, among the last 20 items that you named'), course(trust.course),
+      h('h2', {}, 'Most often mistaken'),
       trust.doubts.length ? h('table', {}, h('thead', {}, h('tr', {}, h('th', { scope: 'col' }, 'class'), h('th', { scope: 'col' }, 'wrong'), h('th', { scope: 'col' }, 'was taken for'))),
         h('tbody', {}, trust.doubts.map((one) => h('tr', {}, h('td', {}, h('button', { type: 'button', class: 'link', dir: 'auto', onclick: () => changed('open-class', one.class) }, one.class)), h('td', {}, `${one.wrong} of ${one.of}`),
           h('td', {}, one.taken_for.map(([name, times], at) => [at ? ', ' : '', h('button', { type: 'button', class: 'link', dir: 'auto', onclick: () => changed('open-class', name) }, name), ` ${times}`]).flat()))))) : h('p', { class: 'soft' }, 'No mistake yet among the items that you named after a guess.'));
