@@ -115,7 +115,7 @@ def test_a_person_labels_with_keys_alone(server: Served, pile: tuple[Path, dict[
         page.wait_for_timeout(500)
         session = settled(server)
         assert session["counts"]["taught"] == 35
-        assert session["checked"]["of"] == 2
+        assert session["checked"]["of"] >= 1
         assert keys.count - before <= 2 * 11
 
         # Undo, redo.

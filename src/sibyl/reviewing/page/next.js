@@ -9,8 +9,8 @@ import { get, itemsOf, send } from './net.js';
 import { changed, classes, className, labelOf, NOTHING, on, store } from './store.js';
 import { percent } from './words.js';
 
-const FEW = 5, KEEP = 3;
-let checksOnly = false;
+const FEW = 5, KEEP = 3, EVERY = 5;
+let checksOnly = false, sinceCheck = 0;
 /** What is asked; it outlives the view, so that a look elsewhere loses nothing. */
 let queue = /** @type {any[]} */ ([]);
 const trail = /** @type {any[]} */ ([]);
@@ -37,8 +37,16 @@ export function open(/** @type {HTMLElement} */ view) {
       const there = new Set(kept.map((one) => one.row));
       const answered = new Set(trail.slice(-20).map((one) => one.row));
       const rest = fresh.filter((one) => !there.has(one.row) && store.status[one.row] === 0 && !(answered.has(one.row) && store.status[one.row] !== 0));
-      // What is kept has its own checks: the others come in their places.
-      queue = [...kept, ...(kept.some((one) => one.audit) && !checksOnly ? rest.filter((one, place) => !one.audit || place + kept.length >= 5) : rest)].slice(0, 14);
+      // Every fifth is a check, counted from the last one that was answered, whatever is kept of the old order.
+      const checks = rest.filter((one) => one.audit), others = rest.filter((one) => !one.audit);
+      let since = sinceCheck;
+      for (const one of kept) since = one.audit ? 0 : since + 1;
+      queue = [...kept];
+      while (queue.length < 14 && (checks.length || others.length)) {
+        const one = !checksOnly && others.length && (since < EVERY - 1 || !checks.length) ? others.shift() : checks.shift() ?? others.shift();
+        since = one.audit ? 0 : since + 1;
+        queue.push(one);
+      }
       if (!isOpen) return;
       await draw();
     })();
@@ -108,6 +116,7 @@ export function open(/** @type {HTMLElement} */ view) {
     const one = queue[0];
     if (!one || !name) return;
     const was = labelOf(one.row);
+    sinceCheck = one.audit ? 0 : sinceCheck + 1;
     box.clear();
     remember(one, one.audit && was ? (was === name ? `${name}: the guess was right` : `${name}: the guess was ${was}`) : `${name}`);
     act('teach', [one.row], name, { asked: true, ...(one.audit ? { audit: true } : {}) });
