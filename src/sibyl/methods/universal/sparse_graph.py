@@ -95,11 +95,12 @@ def n_nodes_of(n_rows: int, n_columns: int) -> int:
 def prepared(
     x: Float[Tensor, "task row dim"], chosen: Int[Tensor, "task node"], exponent: Float[Tensor, "task 1 1"]
 ) -> Float[Tensor, "task node dim"]:
-    """Prepare the chosen rows, a few at a time: what is made on the way takes several times the room."""
-    unit = x.new_empty(*chosen.shape, x.shape[2])
+    """Prepare the chosen rows, a few at a time and in the order in which they lie: what is made on the way takes several times the room."""
+    unit, order = x.new_empty(*chosen.shape, x.shape[2]), chosen.argsort(1)
     for start in range(0, chosen.shape[1], BLOCK):
-        part = slice(start, start + BLOCK)
-        unit[:, part] = power_rows(gather_rows(x, chosen[:, part]), exponent)
+        part = order[:, start : start + BLOCK]
+        rows = power_rows(gather_rows(x, chosen.gather(1, part)), exponent)
+        unit.scatter_(1, part[..., None].expand_as(rows), rows)
     return unit
 
 
