@@ -136,6 +136,9 @@ def test_mistakes_end_with_one_sentence(splits: tuple[Path, Path], trained: Path
     broken.matrix[7, 3] = np.inf
     damaged = tmp_path / "damaged.safetensors"
     damaged.write_bytes((trained / "last.safetensors").read_bytes()[:100])
+    pile = tmp_path / "pile"
+    pile.mkdir()
+    Image.new("RGB", (8, 8)).save(pile / "one.png")
     cases: list[tuple[tuple[object, ...], str]] = [
         (("evaluate", tmp_path / "none"), "none"),
         (("evaluate", held_out, "--method", "class_meen"), "did you mean class_mean"),
@@ -149,8 +152,8 @@ def test_mistakes_end_with_one_sentence(splits: tuple[Path, Path], trained: Path
         (("meta-train", train, "--validation", train, "--out", tmp_path / "o"), "share 12 classes"),
         (("meta-train", train, "--validation", held_out, "--out", tmp_path / "o", "--method", "tim"), "no parameters to train"),
         (("meta-train", train, "--validation", held_out, "--out", tmp_path / "o", "--reduction", "median"), "did you mean mean?"),
-        (("embed", tmp_path, "--encoder", tmp_path / "no.safetensors", "--out", tmp_path / "o"), "no such file"),
-        (("embed", tmp_path, "--encoder", trained / "last.safetensors", "--out", tmp_path / "o"), "expected a trained backbone"),
+        (("embed", pile, "--encoder", tmp_path / "no.safetensors", "--out", tmp_path / "o"), "no such file"),
+        (("embed", pile, "--encoder", trained / "last.safetensors", "--out", tmp_path / "o"), "expected a trained backbone"),
         (("pretrain", "cifar-sf", "--out", tmp_path / "o"), "cifar-fs"),
     ]
     for words, sentence in cases:

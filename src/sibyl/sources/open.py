@@ -100,7 +100,9 @@ def open_source(
         raise UnknownName("kind", kind, MODALITIES)
     try:
         is_there, is_folder = path.exists(), path.is_dir()
-    except (OSError, ValueError):
+    except OSError as error:
+        raise DataError(f"{path}: cannot be opened ({error.strerror})") from None
+    except ValueError:  # a NUL in the name
         is_there = is_folder = False
     if not is_there:
         raise DataError(f"{path}: no such file or folder")
