@@ -23,13 +23,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from experiment import ROOT, commit
 
 from sibyl.storage import write_json, write_text
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("SIBYL_DATA", ROOT.parent / "shared" / "data"))
 FIRST = 24
 LOOK = """async () => {
@@ -243,12 +243,9 @@ def main() -> None:
             shutil.rmtree(Path(place) / "out", ignore_errors=True)
             runs[name] = session(folder, truth, options.items, encoder or None)
             runs[name]["random"] = random_order(folder, truth, encoder or None, [24, 48, 72, options.items])
-            commit = subprocess.run(
-                ["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
-            ).stdout.strip()
             write_json(
                 options.out / "review.json",
-                {"commit": commit, "version": version("sibyl-learn"), "items": options.items, "runs": runs},
+                {"commit": commit(), "version": version("sibyl-learn"), "items": options.items, "runs": runs},
             )
             write_text(options.out / "review.md", page_of(runs))
 
