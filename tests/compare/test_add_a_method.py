@@ -15,7 +15,7 @@ PAGE = (ROOT / "docs" / "add-a-method.md").read_text(encoding="utf-8")
 
 def test_one_file_and_one_line_add_a_method(tmp_path: Path) -> None:
     example, line = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-    place = re.search(r"This one is `(src/sibyl/methods/\w+\.py)`", PAGE)
+    place = re.search(r"This one is\s+`(src/sibyl/methods/\w+\.py)`", PAGE)
     assert place is not None
     assert line.count("\n") == 1
     shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))

@@ -50,8 +50,10 @@ def test_a_cell_s_table_by_hand() -> None:
     assert [line[0] for line in table.rows] == ["sib", "class_mean", "weak", "broken"]
     half = 100 * stdtrit(3, 0.975) * np.std([0.7, 0.8, 0.6, 0.71], ddof=1) / 2
     assert lines["sib"]["accuracy (%)"] == f"70.25 ± {half:.2f}"
-    assert lines["sib"]["against class_mean"] == "+20.25 ± 0.49 *"
-    assert lines["weak"]["against class_mean"] == "−2.50 ± 9.38"  # −10, 10, 0, −10: standard deviation √(275 / 3)
+    gain = 100 * stdtrit(3, 0.975) * np.std([0.2, 0.2, 0.2, 0.21], ddof=1) / 2
+    assert lines["sib"]["against class_mean"] == f"+20.25 ± {gain:.2f} *"
+    loss = stdtrit(3, 0.975) * (275 / 3) ** 0.5 / 2  # of −10, 10, 0, −10
+    assert lines["weak"]["against class_mean"] == f"−2.50 ± {loss:.2f}"
     assert lines["class_mean"]["against class_mean"] == "–"
     assert lines["sib"]["kind"] == "transductive"
     assert lines["sib"]["assumes balance"] == "yes"

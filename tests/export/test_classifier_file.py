@@ -125,7 +125,7 @@ def test_pixels_go_in_where_the_encoder_is_an_onnx_file(tmp_path: Path) -> None:
     label(tmp_path / "photos", examples, tmp_path / "encoder.onnx", tmp_path / "out", export=["onnx"])
     session, about = opened(tmp_path / "out")
     pixels = np.stack([encoder.prepare(Image.open(path).convert("RGB")) for path in sorted((tmp_path / "photos").iterdir())])
-    again = label_with(tmp_path / "out", tmp_path / "photos").table
+    again = label_with(tmp_path / "out", tmp_path / "photos", tmp_path / "encoder.onnx").table
     probabilities, _, labels = session.run(None, {"pixels": pixels})
     assert labels.tolist() == again["label"].tolist()
     assert np.abs(probabilities.max(1) - again["confidence"].astype(float)).max() < 1e-4

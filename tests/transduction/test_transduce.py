@@ -131,8 +131,8 @@ def test_an_answer_that_is_not_finite_is_refused_by_both_doors(tmp_path: Path) -
     with pytest.raises(UserError, match="'broken' gave no probabilities for 1 row, the first of them row 7;"):
         TransductiveClassifier(Broken()).fit(X, codes)
     np.save(tmp_path / "x.npy", X.astype(np.float32))
-    examples = {str(row + 1): str(codes[row]) for row in range(6)}
-    with pytest.raises(UserError, match=r"'broken' gave no probabilities for 1 row, the first of them row 7 \('8'\);"):
+    examples = {str(row): str(codes[row]) for row in range(6)}
+    with pytest.raises(UserError, match=r"'broken' gave no probabilities for 1 row, the first of them row 7 \('7'\);"):
         label(tmp_path / "x.npy", examples, method=Broken(), cache=tmp_path / "cache")
 
 
@@ -145,7 +145,7 @@ def test_label_and_the_estimator_say_the_same(name: str, n_unlabelled: int, tmp_
     np.save(tmp_path / "x.npy", X.astype(np.float32))
     from sibyl.labeling.run import label_items
 
-    examples = {str(row + 1): str(codes[row]) for row in range(6)}
+    examples = {str(row): str(codes[row]) for row in range(6)}
     found = label_items(tmp_path / "x.npy", examples, method=method, cache=tmp_path / "cache")
     assert found.summary.fell_back == fitted.fell_back_
     assert found.table["label"].tolist() == [str(one) for one in fitted.transduction_]

@@ -158,7 +158,7 @@ class Saved:
             "fell_back": bool(self.fell_back),
             **description,
         }
-        arrays: dict[str, Array] = {name: np.ascontiguousarray(tensor.numpy()) for name, tensor in tensors.items()}
+        arrays: dict[str, Array] = {name: np.asarray(tensor.numpy(), order="C") for name, tensor in tensors.items()}
         arrays["class_mix_"] = np.asarray(self.class_mix, np.float64)
         if self.answer is not None:
             parts = (self.answer.distributions, self.answer.outlier_score, self.answer.codes, self.answer.inductive)

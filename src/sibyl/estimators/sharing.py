@@ -17,6 +17,7 @@ from sibyl.estimators.saved import RowsAnswer, Saved, read_saved
 from sibyl.export.card import model_card
 from sibyl.export.onnx_model import classifier_model, write_model
 from sibyl.export.pixels import join_encoder
+from sibyl.methods.method import Method
 from sibyl.methods.saved_classifier import put_together, take_apart
 from sibyl.storage import Json, write_json
 from sibyl.tasks import Classifier
@@ -81,7 +82,7 @@ class Sharing(ModelHubMixin):
             answer = RowsAnswer(self.label_distributions_, self.outlier_score_, codes, inductive)
         return Saved(
             type(self).__name__,
-            self.method,
+            self.method if isinstance(self.method, Method) else str(self.method),
             self.class_prior,
             self.classes_,
             self.n_features_in_,

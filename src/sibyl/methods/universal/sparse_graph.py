@@ -45,7 +45,7 @@ class SparseGraph:
     scores : float [task, node, way]
         F_j / √d_j.
     radius : float [task, node]
-        ρ; infinite for padding, whose scores are zero.
+        ρ; 0 for padding, whose scores are zero.
     """
 
     middle: Float[Tensor, "task 1 dim"]
@@ -69,12 +69,12 @@ class SparseGraph:
         scores = torch.stack([
             spread(*one, task.support_one_hot[number]) for number, one in enumerate(zip(index, weight, strict=True))
         ])  # fmt: skip
-        return cls(middle, nodes, scores, radius.masked_fill(~mask, torch.inf))
+        return cls(middle, nodes, scores, radius * mask)
 
     def read(self, unit: Float[Tensor, "task row dim"]) -> Float[Tensor, "task way row"]:
         """Return class probabilities of prepared rows; even where the graph does not reach."""
         seen = normalize(unit - self.middle, dim=-1)
-        cosine = (seen @ self.nodes.mT).masked_fill(self.radius.isinf()[:, None], -torch.inf)
+        cosine = (seen @ self.nodes.mT).masked_fill((self.radius == 0)[:, None], -torch.inf)
         nearest, index = cosine.topk(min(NEIGHBOURS, cosine.shape[2]), dim=2)
         squared = (2 - 2 * nearest).clamp_min(0)
         theirs = self.radius.gather(1, index.flatten(1)).view_as(squared)
@@ -115,7 +115,7 @@ def kernel(
 ) -> Float[Tensor, "task row k"]:
     """Return the affinities w; 0 to a neighbour that is none."""
     scaled = SHARPNESS * squared / (own[..., None] * theirs)
-    return torch.where(squared.isfinite() & theirs.isfinite(), (-scaled).exp(), 0.0)
+    return torch.where(squared.isfinite() & (theirs > 0), (-scaled).exp(), 0.0)
 
 
 def spread(
