@@ -40,7 +40,9 @@ class Served:
         if not line.startswith("Open "):
             self.process.wait(30)
             assert self.process.stderr is not None
-            raise AssertionError(f"it did not start: {line}{self.process.stderr.read()}")
+            words = self.process.stderr.read()
+            self._close_pipes()
+            raise AssertionError(f"it did not start: {line}{words}")
         self.address = line.split()[1]
         self.host = self.address.removeprefix("http://").split("/")[0]
         self.token = self.address.split("#")[1]
@@ -119,12 +121,19 @@ class Served:
         """End it as a power cut would."""
         self.process.kill()
         self.process.wait()
+        self._close_pipes()
 
     def stop(self) -> None:
         """End it as Ctrl+C does."""
         if self.process.poll() is None:
             self.process.terminate()
             self.process.wait(60)
+        self._close_pipes()
+
+    def _close_pipes(self) -> None:
+        for pipe in (self.process.stdout, self.process.stderr):
+            if pipe is not None:
+                pipe.close()
 
 
 @contextmanager

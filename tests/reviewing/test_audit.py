@@ -94,7 +94,9 @@ def test_advice() -> None:
     good, few = state_with([("cat", "cat")] * 50), state_with([("cat", "cat")] * 5)
     assert advice(1, 90, few, [], None, 0.9)["view"] == "start"
     assert advice(2, 90, few, [], None, 0.9)["stop"] is False
-    assert advice(2, 90, good, [[1] * 9], None, 0.9)["view"] == "new"
+    # 140 items of two classes: a heap counts from a quarter of an average class, 17.5 items, on.
+    assert advice(2, 90, good, [[1] * 18], None, 0.9)["view"] == "new"
+    assert advice(2, 90, good, [[1] * 17], None, 0.9)["view"] == "finish"
     assert advice(2, 90, good, [[1]], None, 0.9)["stop"] is True
     assert advice(2, 90, good, [], 0.005, 0.99)["stop"] is True  # more would change little
     assert advice(2, 90, good, [], 0.2, 0.99)["stop"] is False

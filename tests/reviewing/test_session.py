@@ -13,6 +13,7 @@ import pytest
 
 import sibyl
 from sibyl.errors import DataError
+from sibyl.reviewing import notebook as _notebook  # noqa: F401 - imported lazily, deep in a test, the checks of shapes fail to compile
 from tests.reviewing.serving import Served, served, ten_clusters
 
 

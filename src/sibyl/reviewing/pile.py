@@ -302,6 +302,7 @@ def picture(content: bytes, side: int) -> bytes:
     with quiet_decoding():
         image = decode_image(content, min_side=side)
     image.thumbnail((side, side))
+    image.info = {}  # a comment in the file would be copied into the new one
     file = io.BytesIO()
     image.save(file, "JPEG", quality=78 if side <= SMALL else 88)
     return file.getvalue()

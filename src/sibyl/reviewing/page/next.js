@@ -36,7 +36,10 @@ export function open(/** @type {HTMLElement} */ view) {
       const kept = queue.filter((one) => store.status[one.row] === 0).slice(0, keep);
       const there = new Set(kept.map((one) => one.row));
       const answered = new Set(trail.slice(-20).map((one) => one.row));
-      const rest = fresh.filter((one) => !there.has(one.row) && store.status[one.row] === 0 && !(answered.has(one.row) && store.status[one.row] !== 0));
+      const left = fresh.filter((one) => !there.has(one.row) && store.status[one.row] === 0);
+      // A queue that was on its way, or columns that were, may not know the last answers yet: those items come again only if none is left.
+      const unanswered = left.filter((one) => !answered.has(one.row));
+      const rest = unanswered.length || kept.length ? unanswered : left;
       // Every fifth is a check, counted from the last one that was answered, whatever is kept of the old order.
       const checks = rest.filter((one) => one.audit), others = rest.filter((one) => !one.audit);
       let since = sinceCheck;
@@ -52,6 +55,9 @@ export function open(/** @type {HTMLElement} */ view) {
     })();
     return filling;
   }
+
+  /** The item that is asked, if the card shows it: a key pressed before it is drawn was meant for the one before. */
+  const shown = () => (queue[0] && card.dataset.row === String(queue[0].row) ? queue[0] : null);
 
   async function draw() {
     const one = queue[0];
@@ -113,7 +119,7 @@ export function open(/** @type {HTMLElement} */ view) {
   }
 
   function answer(/** @type {string} */ name) {
-    const one = queue[0];
+    const one = shown();
     if (!one || !name) return;
     const was = labelOf(one.row);
     sinceCheck = one.audit ? 0 : sinceCheck + 1;
@@ -125,7 +131,7 @@ export function open(/** @type {HTMLElement} */ view) {
   }
 
   function skip() {
-    const one = queue[0];
+    const one = shown();
     if (!one) return;
     send({ id: '', kind: 'skip', saw: store.revision, rows: [one.row] }).catch(() => {});
     remember(one, 'skipped for now');
@@ -133,7 +139,7 @@ export function open(/** @type {HTMLElement} */ view) {
   }
 
   function aside() {
-    const one = queue[0];
+    const one = shown();
     if (!one) return;
     act('aside', [one.row], null, { asked: true });
     remember(one, 'set aside');
