@@ -18,7 +18,7 @@ from sibyl.export.labelled_items import labelled_items
 from sibyl.labeling.classifier_file import write_classifier
 from sibyl.labeling.corrections import correction_files
 from sibyl.labeling.later import label_with
-from sibyl.labeling.outputs import OTHERS, TABLES, output_place, write_outputs
+from sibyl.labeling.outputs import OTHERS, TABLES, check_replaceable_outputs, output_place, write_outputs
 from sibyl.labeling.report import Summary
 from sibyl.labeling.report_page import ToShow, report_html
 from sibyl.labeling.run import Labelling, check_output, label_items
@@ -159,6 +159,7 @@ def label_and_write(
     if out is not None:
         check_output(output_place(out)[0])
         root = source.root if isinstance(source, Source) else Path(source)
+        check_replaceable_outputs(out, [root, *([examples] if isinstance(examples, str | Path) else [])])
         for name in export:
             if name != ONNX:
                 check_place(output_place(out)[0] / name, root)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
 import pandas as pd
 
+from sibyl.errors import DataError
 from sibyl.labeling.report import Summary
 from sibyl.labeling.table import write_labels_csv, write_labels_jsonl, write_labels_parquet
-from sibyl.storage import atomic_path, write_errors
+from sibyl.storage import atomic_path, read_json, write_errors
 
 TABLES = ("labels.csv", "labels.jsonl", "labels.parquet")
 _WRITERS = {".csv": write_labels_csv, ".jsonl": write_labels_jsonl, ".parquet": write_labels_parquet}
@@ -27,6 +29,50 @@ def output_place(out: str | Path) -> tuple[Path, str]:
     if not out.is_dir() and out.name in TABLES:
         return out.parent, out.name
     return out, TABLES[0]
+
+
+def check_replaceable_outputs(out: str | Path, inputs: Iterable[str | Path]) -> None:
+    """Check that a run would replace nothing but the output of an earlier one.
+
+    Parameters
+    ----------
+    out : path
+        As for `output_place`.
+    inputs : iterable of path
+        Files that the run reads.
+
+    Raises
+    ------
+    DataError
+        If a file of that name is read by the run, or no run of Sibyl wrote it.
+    """
+    folder, table_name = output_place(out)
+    there = [folder / name for name in (table_name, *OTHERS) if os.path.lexists(folder / name)]
+    read = [Path(one) for one in inputs]
+    lost = next((file for file in there if any(_is_same(file, one) for one in read)), None)
+    if lost is not None:
+        raise DataError(f"{lost}: is read by this run, which would write its output over it; choose another --out")
+    if there and not _is_output(folder):
+        raise DataError(
+            f"{there[0]}: was not written by sibyl label, and stays as it is; choose another --out, or move that file away"
+        )
+
+
+def _is_same(file: Path, other: Path) -> bool:
+    try:
+        return file.samefile(other)
+    except OSError:
+        return False
+
+
+def _is_output(folder: Path) -> bool:
+    """Whether the folder holds what a run says of itself; it is what a run puts in place first."""
+    if (folder / "run.safetensors").is_file() and (folder / "report.html").is_file():
+        return True
+    try:
+        return {"found", "labelled", "method"} <= set(read_json(folder / "summary.json"))
+    except DataError:
+        return False
 
 
 def write_outputs(

@@ -83,3 +83,22 @@ def test_an_export_never_takes_the_place_of_its_items(tmp_path: Path, photos: Pa
     with pytest.raises(DataError, match="lies in it"):
         label(tmp_path / "again", given, MeanColour(), tmp_path / "out", export=[name])
     assert snapshot(exported) == before
+
+
+def test_the_main_outputs_replace_an_earlier_run_alone(tmp_path: Path) -> None:
+    (tmp_path / "q").mkdir()
+    table = tmp_path / "q" / "labels.csv"
+    table.write_text(
+        "id,width,label\n" + "\n".join(f"r{i},{i % 3 + i / 100},{'abc'[i] if i < 3 else ''}" for i in range(30)) + "\n"
+    )
+    before = snapshot(tmp_path)
+    with pytest.raises(DataError, match="is read by this run"):
+        label(table, out=tmp_path / "q")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "report.html").write_text("MINE")
+    with pytest.raises(DataError, match="was not written by sibyl label"):
+        label(table, out=tmp_path / "mine")
+    assert (tmp_path / "mine" / "report.html").read_text() == "MINE"
+    assert {name: value for name, value in snapshot(tmp_path).items() if "mine" not in name} == before
+    for _ in range(2):
+        label(table, out=tmp_path / "out")

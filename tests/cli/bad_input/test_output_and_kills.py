@@ -30,6 +30,7 @@ def test_an_existing_output_keeps_what_is_not_ours(tmp_path: Path, photos: Path)
     out = tmp_path / "out"
     out.mkdir()
     (out / "diary.txt").write_text("mine")
+    label(photos, EXAMPLES, MeanColour(), out)
     (out / "labels.csv").write_text("old")
     label(photos, EXAMPLES, MeanColour(), out)
     assert (out / "diary.txt").read_text() == "mine"
