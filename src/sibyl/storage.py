@@ -204,8 +204,12 @@ def save_tensors(path: str | Path, tensors: Mapping[str, Tensor], metadata: Mapp
     sums = checksums(
         text, {name: (one["dtype"], one["shape"], [rows[slice(*one["data_offsets"])]]) for name, one in entries.items()}
     )
-    with atomic_path(path) as partial:
-        partial.write_bytes(safetensors_bytes(plain, metadata={"sibyl": text, "crc32": sums}))
+    # The header is written here: safetensors puts its metadata in another order each time, and equal runs have equal files.
+    head = json.dumps({"__metadata__": {"sibyl": text, "crc32": sums}, **entries}).encode()
+    head += b" " * (-len(head) % 8)
+    with atomic_path(path) as partial, partial.open("wb") as file:
+        file.write(len(head).to_bytes(8, "little") + head)
+        file.write(rows)
 
 
 def load_tensors(path: str | Path, leave: Collection[str] = (), *, check: bool = True) -> tuple[dict[str, Tensor], Json]:

@@ -163,11 +163,13 @@ def test_names_are_taken_from_the_same_column_and_a_folder_has_none(tmp_path: Pa
 
 
 def test_the_column_of_labels_need_not_be_named_again(tmp_path: Path) -> None:
-    frame = pd.DataFrame({"remark": LINES, "kind": ["fruit", *[""] * (len(LINES) - 2), "sky"]})
+    remarks = [f"{line} again" for line in LINES]  # three words, and so texts without --column
+    frame = pd.DataFrame({"remark": remarks, "kind": ["fruit", *[""] * (len(LINES) - 2), "sky"]})
     frame.to_csv(tmp_path / "t.csv", index=False)
     label(tmp_path / "t.csv", None, "tfidf", tmp_path / "out", label_column="kind")
     expected = pd.read_csv(tmp_path / "out" / "labels.csv")["label"]
-    for later in (frame, frame[["remark"]]):  # without that column nothing needs to be told apart
+    # Without the column of labels nothing needs to be told apart; beside another column, texts are where they were found before.
+    for later in (frame, frame[["remark"]], frame[["remark"]].assign(price=range(len(LINES)))):
         later.to_csv(tmp_path / "later.csv", index=False)
         table = label(tmp_path / "later.csv", earlier=tmp_path / "out")
         assert (table["label"] == expected).mean() > 0.95

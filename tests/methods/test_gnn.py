@@ -71,4 +71,5 @@ def test_training_looks_at_scored_queries_alone() -> None:
 
 
 def test_training_lowers_the_loss_on_new_episodes() -> None:
-    assert learns(GraphNetwork, n_steps=120)
+    # It begins to learn late: 120 steps gain 0.09 to 0.1, on either side of the bar by the processor's rounding; 200 gain 0.38.
+    assert learns(GraphNetwork, n_steps=200)

@@ -206,7 +206,7 @@ def _opened(
         label_column = _same_column(path, run.source.get("label_column"))
     return open_source(
         path,
-        column=column or run.source["column"],
+        column=column or run.source["column"] or _same_column(path, run.source.get("text_column")),
         label_column=label_column,
         id_column=id_column or run.source.get("id_column"),
         exclude=leave_out,

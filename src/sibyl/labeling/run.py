@@ -157,6 +157,7 @@ def label_items(
             "encoder": _typed(encoder, network),
             "encoder_key": embedded.key,
             "column": column,
+            "text_column": source.text_column,
             "label_column": label_column,
             "id_column": id_column,
             "kind": kind,

@@ -41,6 +41,7 @@ class _Source(Header):
     column: Name | None
     label_column: Name | None
     id_column: Name | None
+    text_column: Name | None = None
     kind: Name | None = None
     ignore: Annotated[list[Name], Field(default_factory=list)]
 

@@ -18,9 +18,12 @@ from sibyl.storage import Json, load_tensors, save_tensors
 FORMAT = "sibyl-method"
 
 
-class _Header(Header):
+class _Kind(Header):
     format: Literal["sibyl-method"]
     method: Name
+
+
+class _Header(_Kind):
     settings: Annotated[dict[str, Scalar | list[Scalar]], Field(max_length=100)]
     card: Json = Field(default_factory=dict)
 
@@ -50,6 +53,7 @@ def load_method(path: str | Path) -> LearnedMethod:
         If the file is missing, damaged, of another kind, or does not fit its own settings.
     """
     tensors, metadata = load_tensors(path)
+    _class_of(checked(_Kind, metadata, path, "a trained method").method, path)  # a newer method may be described in another way
     header = checked(_Header, metadata, path, "a trained method")
     return rebuilt_method(header.method, header.settings, tensors, path)
 
@@ -62,9 +66,14 @@ def rebuilt_method(name: str, settings: Mapping[str, Any], tensors: Mapping[str,
     CheckpointError
         If there is no such method, or its tensors do not fit its settings.
     """
-    method_class = METHODS.get(name)
-    if method_class is None or not issubclass(method_class, LearnedMethod):
-        raise CheckpointError(f"{path}: holds method {name[:80]!r}, which this sibyl does not know; update sibyl")
+    method_class = _class_of(name, path)
     check_settings(method_class, settings, path, max((size for tensor in tensors.values() for size in tensor.shape), default=0))
     method: LearnedMethod = filled(partial(method_class, **settings), tensors, path)
     return method
+
+
+def _class_of(name: str, path: str | Path) -> type[LearnedMethod]:
+    method_class = METHODS.get(name)
+    if method_class is None or not issubclass(method_class, LearnedMethod):
+        raise CheckpointError(f"{path}: holds method {name[:80]!r}, which this sibyl does not know; update sibyl")
+    return method_class

@@ -56,6 +56,8 @@ class Source:
         Names of all that was found, in the order of the file; empty where names tell the order.
     frame : DataFrame, optional
         A table as it was, each row that has a name under the name of its item.
+    text_column : str, optional
+        Column of a table that the texts are in, named by a person or found.
     """
 
     modality: str
@@ -72,6 +74,7 @@ class Source:
     understood: str = ""
     order: tuple[str, ...] = ()
     frame: pd.DataFrame | None = None
+    text_column: str | None = None
 
     @property
     def names(self) -> tuple[str, ...]:

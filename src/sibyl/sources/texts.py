@@ -122,7 +122,8 @@ def texts_of_table(table: RawTable, column: str, label_column: str | None, id_co
     unused = [str(name) for name in rows.frame.columns if name != column]
     if unused:
         understood += f", {counted(len(unused), 'column')} not used ({quoted(unused, 6)})"
-    return rows.source("text", table, tuple(items), skipped, understood, decode=decode_text, decoder=READER)
+    more = {"decode": decode_text, "decoder": READER, "text_column": column}
+    return rows.source("text", table, tuple(items), skipped, understood, **more)
 
 
 def is_text(path: str | Path) -> bool:
