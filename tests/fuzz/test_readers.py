@@ -36,6 +36,8 @@ FRAME = pd.DataFrame(
 )
 ROWS = DRAW.normal(size=(9, 4)).astype(np.float32)
 
+pytestmark = pytest.mark.filterwarnings("ignore:Reading `.npy`:UserWarning")
+
 
 def _parquet(frame: pd.DataFrame) -> bytes:
     file = io.BytesIO()
