@@ -96,7 +96,6 @@ def test_the_best_cifar_fs_figures_are_those_of_the_run() -> None:
         assert together == said["SIB, K=5"]  # not with the power transform, which the inductive methods were not given
 
 
-@pytest.mark.xfail(reason="figures.md holds rows of two runs since piles are blended: measure them again")
 def test_the_photographs_figures_are_those_of_the_run() -> None:
     result = json.loads((ROOT / "results" / "label_photos.json").read_text())
     told = re.search(r"SqueezeNet features, 20 draws \| ([\d.]+) ± ([\d.]+) % \| ([\d.]+) ± ([\d.]+) %", FIGURES)
@@ -106,7 +105,6 @@ def test_the_photographs_figures_are_those_of_the_run() -> None:
         assert f"{sum(values) / len(values):.2f}" == told[group]
 
 
-@pytest.mark.xfail(reason="figures.md holds rows of two runs since piles are blended: measure them again")
 def test_the_label_job_s_figures_are_those_of_the_run() -> None:
     text = (ROOT / "results" / "label.md").read_text(encoding="utf-8")
     lines = [line.split(" | ") for line in text.splitlines() if line.startswith("| ") and "±" in line]
@@ -147,7 +145,6 @@ def test_what_the_network_had_met_is_said_beside_the_label_job_s_figures() -> No
     assert "nothing" in {sets["spoken"]["met"]} & {sets["wine"]["met"]}
 
 
-@pytest.mark.xfail(reason="figures.md holds rows of two runs since piles are blended: measure them again")
 def test_claims_on_confidence_are_those_of_the_run() -> None:
     sets = json.loads((ROOT / "results" / "label.json").read_text())["sets"]
     claims = re.findall(r"(\d+) % claimed and (\d+) % right on ([^,;.]+)", " ".join(FIGURES.split()))
