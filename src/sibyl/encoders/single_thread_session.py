@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from sibyl.threads import sleeping
+
 Session = Any
 """``onnxruntime.InferenceSession``."""
 
@@ -23,9 +25,8 @@ def single_thread_session(model: bytes | Path) -> Session:
     """
     import onnxruntime
 
-    options = onnxruntime.SessionOptions()
+    options = sleeping(onnxruntime.SessionOptions())
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 4
     content = model if isinstance(model, bytes) else str(model)
     return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
