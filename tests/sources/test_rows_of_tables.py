@@ -101,9 +101,38 @@ def test_short_rows_are_filled_and_blank_rows_counted(tmp_path: Path) -> None:
     assert [(one.name, one.reason) for one in source.skipped] == [("3", "no values")]
     assert source.items[2].name == "4"
     assert "60 rows are shorter than the heading" in said(source)
-    source = opened(tmp_path / "t.csv", "a,b\n1,2,\n3,4,,\n5,7,8\n")
-    assert [item.name for item in source.items] == ["1", "2"]
-    assert [(one.name, one.reason) for one in source.skipped] == [("row 3", "3 cells, the heading has 2")]
+    source = opened(tmp_path / "t.csv", "a,b\n" + "1,2,\n3,4,\n" * 6 + "5,7,8,\n")
+    assert [item.name for item in source.items] == [str(number) for number in range(1, 13)]
+    reason = "4 cells, the heading has 2: put quotes around a text that holds a comma"
+    assert [(one.name, one.reason) for one in source.skipped] == [("row 13", reason)]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("end", ["", "X"])
+def test_a_comma_within_a_text_makes_no_label_of_its_rest(tmp_path: Path, delimiter: str, end: str) -> None:
+    lines = [line + delimiter * bool(end) for line in texts(40, delimiter)]  # with a blank column behind the last one, or without
+    for row in (5, 9, 30):
+        words = lines[row].split(" ")
+        lines[row] = words[0] + delimiter + " " + " ".join(words[1:])
+    lines.append(delimiter * 5)  # a blank row is no long one
+    source = opened(tmp_path / "t.csv", "\n".join(lines))
+    assert set(source.labels.values()) == {*KINDS}
+    assert len(source.labels) == 3
+    assert [one.name for one in source.skipped] == ["row 5", "row 9", "row 30", "41"]
+    assert "put quotes around a text that holds a" in source.skipped[0].reason
+    lines[1] = lines[1].replace(" ", delimiter, 1)  # the only example of its class
+    (tmp_path / "t.csv").write_text("\n".join(lines))
+    with pytest.raises(DataError, match="no example of class 'weather' can be used: 'row 1' is skipped"):
+        label_items(tmp_path / "t.csv")
+
+
+def test_a_blank_column_behind_every_row_is_no_column(tmp_path: Path) -> None:
+    lines = [line + "," for line in texts(40)[1:]]
+    lines[17] = lines[17].removesuffix(",").removesuffix(",")  # written by hand
+    for heading in ("text,label", "text,label,"):
+        source = opened(tmp_path / "t.csv", "\n".join([heading, *lines]))
+        assert len(source.items) == 40
+        assert set(source.labels.values()) == {*KINDS}
 
 
 def test_headings_of_other_programs(tmp_path: Path) -> None:

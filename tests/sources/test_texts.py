@@ -79,7 +79,7 @@ def test_bad_rows_are_named_and_the_rest_is_read(tmp_path: Path) -> None:
     said = reasons(source)
     assert said["b"].startswith("not valid UTF-8")
     assert said["c"] == "empty text"
-    assert said["row 4"] == "3 cells, the heading has 2"
+    assert said["row 4"].startswith("3 cells, the heading has 2")
     assert said["row 5"] == "no name in column 'id'"
     assert said["a (row 6)"] == "its name stands in row 1 already"
     assert "a quote that never closes is read as a letter (row 7)" in source.notes

@@ -1,7 +1,8 @@
 """Text with delimiters (csv, tsv) into rows of cells: what people, spreadsheets and other programs write, and nothing lost of it.
 
 Quotes are read as RFC 4180 says, unless they cannot have been meant so: one that never closes, and one that would swallow lines which
-are complete rows themselves, are letters. A row that is too short is filled with blank cells; one that is too long is named.
+are complete rows themselves, are letters. A row that is too short is filled with blank cells; one that is too long is named, and its
+cells are taken for no one's: a blank at its end may be a column that a comma within a text has moved.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -20,6 +22,8 @@ DELIMITERS = ",;\t|"
 _SEPARATOR_LINE = re.compile(r'\s*"?sep=(.)"?\s*', re.IGNORECASE)
 _SAMPLE = 200  # lines that decide between delimiters
 _MAX_OPEN = 50  # quotes that never close, before all quotes of a file are letters
+_NEARLY_ALL = 0.9  # share of the rows that end with the same blank cells, from which these say nothing
+_MARKS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 _KNOWN = frozenset((*LABEL_NAMES, *NAME_NAMES, *TEXT_NAMES, *MAYBE_TEXT_NAMES, *MATRIX_NAMES))
 
 
@@ -121,12 +125,12 @@ def parse_delimited(text: str, *, tabs: bool = False) -> Delimited:
         if sum(map(_is_open, escaped)) < sum(map(_is_open, records)):
             records = escaped
     heading = records[0].cells
-    longest = max((len(_without_blank_end(one.cells, 1)) for one in records[1:]), default=1)
-    heading = _without_blank_end(heading, longest)
+    longest = max((len(_without_blank_end(one.cells, 1)) for one in records[1:] if len(one.cells) <= len(heading)), default=1)
+    width, heading = len(heading), _without_blank_end(heading, longest)
     is_single = len(heading) == 1  # which nobody quotes
     records = [_alone(one, lines) for one in records] if is_single else _separate(records, lines, delimiter, len(heading))
     body = [one for one in records[1:] if any(map(str.strip, one.cells)) or delimiter in lines[one.first]]
-    return _rows(body, _Record(0, 0, heading), delimiter, start)
+    return _rows(body, _Record(0, 0, heading), delimiter, start, max(width, _padded(body, len(heading))))
 
 
 def _is_open(record: _Record) -> bool:
@@ -203,7 +207,15 @@ def _separate(records: list[_Record], lines: Sequence[str], delimiter: str, n_ce
     return separate
 
 
-def _rows(body: list[_Record], heading: _Record, delimiter: str, start: int) -> Delimited:
+def _padded(body: Sequence[_Record], n_cells: int) -> int:
+    """Return how many cells the rows have with the blank ones that nearly all end with, where the heading does not."""
+    lengths = Counter(len(one.cells) for one in body if len(one.cells) > n_cells)
+    length, number = max(lengths.items(), key=lambda pair: pair[1], default=(n_cells, 0))
+    is_blank = all(not any(map(str.strip, one.cells[n_cells:])) for one in body if len(one.cells) == length)
+    return length if is_blank and number >= _NEARLY_ALL * len(body) else n_cells
+
+
+def _rows(body: list[_Record], heading: _Record, delimiter: str, start: int, width: int) -> Delimited:
     named = [cell.strip() for cell in heading.cells]
     is_heading = not _is_data(named, body)
     numbered = [f"column {place}" for place in range(1, len(named) + 1)]
@@ -223,13 +235,16 @@ def _rows(body: list[_Record], heading: _Record, delimiter: str, start: int) -> 
     n_cells, n_short = len(read.names), 0
     letters: dict[str, list[int]] = {"open": [], "split": []}
     for number, one in enumerate(body, 1):
-        cells = _without_blank_end(one.cells, n_cells)
+        is_blank = not any(map(str.strip, one.cells))
+        cells = _without_blank_end(one.cells, n_cells) if is_blank or len(one.cells) <= max(width, n_cells) else one.cells
         if is_heading and len(named) > 1 and [cell.strip() for cell in cells] == named:
             read.lost.append(LostRow(number, "repeats the heading"))
         elif one.kind == "open" and len(cells) != n_cells:
             read.lost.append(LostRow(number, f"line {start + one.first + 1} opens a quote that never closes", tuple(cells)))
         elif len(cells) > n_cells:
-            read.lost.append(LostRow(number, f"{counted(len(cells), 'cell')}, the heading has {n_cells}", tuple(cells)))
+            mark = _MARKS.get(delimiter, repr(delimiter))
+            why = f"{counted(len(cells), 'cell')}, the heading has {n_cells}: put quotes around a text that holds a {mark}"
+            read.lost.append(LostRow(number, why, tuple(_without_blank_end(cells, len(cells) - max(width - n_cells, 0)))))
         else:
             n_short += len(cells) < n_cells
             if one.kind:
