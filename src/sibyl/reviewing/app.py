@@ -1,4 +1,4 @@
-"""The routes. Each is a line or two: what they do stands in `session`, who may ask in `guard`."""
+"""The routes. Each is a line or two: what they do stands in `actions` and `answers`, who may ask in `guard`."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ from starlette.responses import JSONResponse, RedirectResponse, Response, Stream
 from starlette.routing import Route
 
 from sibyl.errors import DataError, SibylError
+from sibyl.reviewing.actions import Actions, Conflict
+from sibyl.reviewing.answers import Answers
 from sibyl.reviewing.events import Events
 from sibyl.reviewing.guard import App, Guard
-from sibyl.reviewing.session import Conflict, NotReady, Session
+from sibyl.reviewing.session import NotReady, Session
 from sibyl.sources.item import Unreadable
 
 _KINDS = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".html": "text/html"}
@@ -41,6 +43,7 @@ def version() -> str:
 
 def review_app(session: Session, events: Events, token: str, port: int, framed_by: str = "") -> App:
     """Put the routes together, behind the guard."""
+    actions, answers = Actions(session), Answers(session)
 
     async def body(request: Request) -> dict[str, Any]:
         try:
@@ -76,37 +79,37 @@ def review_app(session: Session, events: Events, token: str, port: int, framed_b
         return Response(page_files()[name], media_type=kind, headers={"cache-control": "no-cache", "etag": f'"{version()}"'})
 
     async def state(request: Request) -> Response:
-        return told(session.session())
+        return told(answers.session())
 
     async def columns(request: Request) -> Response:
         since = request.query_params.get("since", "last")
-        return Response(session.columns(since), media_type="application/octet-stream", headers=_ANEW)
+        return Response(answers.columns(since), media_type="application/octet-stream", headers=_ANEW)
 
     async def places(request: Request) -> Response:
-        return Response(await session.places(), media_type="application/octet-stream", headers=_ANEW)
+        return Response(await answers.places(), media_type="application/octet-stream", headers=_ANEW)
 
     async def queue(request: Request) -> Response:
         asked = request.query_params
-        return told(session.queue(min(int(asked.get("n", "12")), 100), asked.get("checks") == "1"))
+        return told(answers.queue(min(int(asked.get("n", "12")), 100), asked.get("checks") == "1"))
 
     async def items(request: Request) -> Response:
-        return told(session.items(_numbers(request, "rows")))
+        return told(answers.items(_numbers(request, "rows")))
 
     async def similar(request: Request) -> Response:
-        return told(await session.similar(_numbers(request, "rows"), min(int(request.query_params.get("n", "200")), 5000)))
+        return told(await answers.similar(_numbers(request, "rows"), min(int(request.query_params.get("n", "200")), 5000)))
 
     async def search(request: Request) -> Response:
-        return told(session.search(request.query_params.get("q", "")[:1000]))
+        return told(answers.search(request.query_params.get("q", "")[:1000]))
 
     async def heaps(request: Request) -> Response:
-        return told(await session.heaps())
+        return told(await answers.heaps())
 
     async def trust(request: Request) -> Response:
-        return told(await session.trust(float(request.query_params.get("goal", "0.95"))))
+        return told(await answers.trust(float(request.query_params.get("goal", "0.95"))))
 
     async def history(request: Request) -> Response:
         before = request.query_params.get("before")
-        return told(session.history(int(before) if before else None))
+        return told(answers.history(int(before) if before else None))
 
     def picture(kind: str, media: str) -> Handler:
         async def answer(request: Request) -> Response:
@@ -121,26 +124,26 @@ def review_app(session: Session, events: Events, token: str, port: int, framed_b
 
         return answer
 
-    async def actions(request: Request) -> Response:
-        return told(await session.act(await body(request)))
+    async def act(request: Request) -> Response:
+        return told(await actions.act(await body(request)))
 
     async def undo(request: Request) -> Response:
-        return told(await session.undo(await body(request)))
+        return told(await actions.undo(await body(request)))
 
     async def redo(request: Request) -> Response:
-        return told(await session.undo(await body(request), redo=True))
+        return told(await actions.undo(await body(request), redo=True))
 
     async def classes(request: Request) -> Response:
-        return told(await session.change_classes(await body(request)))
+        return told(await actions.change_classes(await body(request)))
 
     async def offer(request: Request) -> Response:
-        return told(await session.take_offer())
+        return told(await actions.take_offer())
 
     async def finish(request: Request) -> Response:
         formats = (await body(request)).get("formats") or []
         if not isinstance(formats, list):
             raise DataError("expected a list of formats")
-        return told({"written": await session.finish([str(name) for name in formats])})
+        return told({"written": await actions.finish([str(name) for name in formats])})
 
     async def stream(request: Request) -> Response:
         return StreamingResponse(events.stream(), media_type="text/event-stream", headers=_ANEW)
@@ -164,7 +167,7 @@ def review_app(session: Session, events: Events, token: str, port: int, framed_b
         ("/api/sound/{row:int}", picture("sound", "audio/wav")),
     ]  # fmt: skip
     post = [
-        ("/enter", enter), ("/api/actions", actions), ("/api/undo", undo), ("/api/redo", redo), ("/api/classes", classes),
+        ("/enter", enter), ("/api/actions", act), ("/api/undo", undo), ("/api/redo", redo), ("/api/classes", classes),
         ("/api/offer", offer), ("/api/finish", finish),
     ]  # fmt: skip
     routes = [

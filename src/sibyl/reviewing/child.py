@@ -22,6 +22,7 @@ from sibyl.errors import SibylError
 from sibyl.reviewing import pile as piles
 from sibyl.reviewing.frames import Arrays, pack, read
 from sibyl.reviewing.pile import Opening, Pile
+from sibyl.reviewing.showing import shown
 
 CANDIDATES = 9  # likeliest classes of each item that are told
 _SUGGESTED = 60
@@ -116,7 +117,7 @@ class Child:
             "offered_by": pile.offered_by,
             "encoder": pile.encoder,
             "notes": list(pile.notes),
-            "shown": piles.shown(pile),
+            "shown": shown(pile),
         }
         first = first_items(pile.matrix, min(_FIRST, len(pile.names))) if len(pile.names) else np.zeros(0, np.int64)
         return message, {"first": first.astype("<u4")}

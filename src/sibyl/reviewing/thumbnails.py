@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from sibyl.reviewing import pile
+from sibyl.reviewing import showing
 from sibyl.sources.item import Item
 
 ROOM = 96 << 20  # bytes
@@ -31,15 +31,15 @@ class Thumbnails:
 
     async def small(self, row: int) -> bytes:
         """JPEG for a grid; raises `Unreadable`."""
-        return await self._made("small", row, lambda content: pile.picture(content, pile.SMALL))
+        return await self._made("small", row, lambda content: showing.picture(content, showing.SMALL))
 
     async def large(self, row: int) -> bytes:
         """JPEG for a look at one item; raises `Unreadable`."""
-        return await self._made("large", row, lambda content: pile.picture(content, pile.LARGE))
+        return await self._made("large", row, lambda content: showing.picture(content, showing.LARGE))
 
     async def sound(self, row: int) -> bytes:
         """WAV; raises `Unreadable`."""
-        return await self._made("sound", row, pile.sound)
+        return await self._made("sound", row, showing.sound)
 
     async def _made(self, kind: str, row: int, make: Callable[[bytes], bytes]) -> bytes:
         key = (kind, row)
