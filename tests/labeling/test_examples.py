@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sibyl.errors import DataError
-from sibyl.labeling.examples import check_items_exist, collect, examples_from, read_examples
+from sibyl.labeling.examples import Examples, check_items_exist, collect, examples_from, read_examples
 
 GOOD = {"a/1.jpg": "cat", "b 2.jpg": "dog"}
 
@@ -125,3 +125,11 @@ def test_labels_from_python_are_texts_or_numbers_and_none_is_no_label(tmp_path: 
     for formula in ("=1", "\t=1", "\uff1d1", "@x"):
         with pytest.raises(DataError, match="would run as a formula"):
             examples_from({"a": formula, "b": "dog"}, tmp_path)
+
+
+def test_a_missing_item_is_answered_with_what_items_are_called() -> None:
+    examples = Examples({"0": "a", "2": "b"}, ("a", "b"), "examples")
+    with pytest.raises(DataError, match="no item '0'; items are called by numbers, from 1 to 60"):
+        check_items_exist(examples, {str(number) for number in range(1, 61)}, {})
+    with pytest.raises(DataError, match=r"no item '0' \(2 such items\); items are called 'r0', 'r1' …"):
+        check_items_exist(examples, {"r0", "r1", "r3"}, {})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import heapq
 import os
 import unicodedata
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -218,8 +219,7 @@ def check_items_exist(examples: Examples, names: Collection[str], unusable: Mapp
     known = names if isinstance(names, set | frozenset | dict) else set(names)
     missing = [item for item in examples.labels if item not in known and item not in unusable]
     if missing:
-        near = _nearest(missing[0], known)
-        hint = f"did you mean {' or '.join(map(repr, near))}?" if near else "items are paths below the folder that is labelled"
+        hint = _hint(missing[0], known)
         more = f" ({len(missing)} such items)" if len(missing) > 1 else ""
         raise DataError(f"{examples.source}: no item {missing[0]!r}{more}; {hint}")
     for name in examples.class_names:
@@ -229,6 +229,17 @@ def check_items_exist(examples: Examples, names: Collection[str], unusable: Mapp
                 f"{examples.source}: no example of class {name!r} can be used: {items[0]!r} is skipped ({unusable[items[0]]}); "
                 "name another example"
             )
+
+
+def _hint(item: str, names: Collection[str]) -> str:
+    """Say what the items are called, for somebody who named one that is not there."""
+    numbers = [int(name) for name in names if name.isdecimal()]
+    if names and len(numbers) == len(names):
+        return f"items are called by numbers, from {min(numbers)} to {max(numbers)}"
+    near = [] if item.isdecimal() else _nearest(item, names)
+    if near:
+        return f"did you mean {' or '.join(map(repr, near))}?"
+    return f"items are called {', '.join(map(repr, heapq.nsmallest(2, names)))} …"
 
 
 def _nearest(item: str, names: Collection[str]) -> list[str]:
