@@ -71,6 +71,26 @@ def test_quotes_that_mean_themselves_swallow_no_rows(tmp_path: Path, delimiter: 
     assert source.items[8].read().startswith(b'"')
 
 
+@pytest.mark.parametrize("delimiter", ["\t", ";", ","])
+def test_quotes_that_mean_themselves_swallow_no_examples(tmp_path: Path, delimiter: str) -> None:
+    lines = texts(30, delimiter)  # the examples' own lines begin and end the quote, and no other row shares a cell with them
+    lines = [lines[0], *(f"t{i}{delimiter}{line}" for i, line in enumerate(lines[1:]))]
+    lines[0] = f"id{delimiter}{lines[0]}"
+    lines[1] = lines[1].replace(delimiter, delimiter + '"', 1)
+    lines[5] = lines[5].removesuffix(delimiter) + ' 5"' + delimiter
+    source = opened(tmp_path / ("t.tsv" if delimiter == "\t" else "t.csv"), "\n".join(lines))
+    assert len(source.items) == 30
+    assert source.labels == {"t0": "weather", "t1": "banking", "t2": "travel"}
+    assert "read as a letter (row 1, 2" in said(source)
+
+
+def test_a_text_of_two_lines_that_look_like_rows_stays_one(tmp_path: Path) -> None:
+    content = 'id,text,label\nt0,"Dear Sir, I\nsay, hello",x\nt1,"one, two and more",y\nt2,three words here,\n'
+    source = opened(tmp_path / "t.csv", content)
+    assert [item.read().decode() for item in source.items] == ["Dear Sir, I\nsay, hello", "one, two and more", "three words here"]
+    assert source.labels == {"t0": "x", "t1": "y"}
+
+
 def test_quotes_that_are_meant_are_quotes(tmp_path: Path) -> None:
     frame = pd.DataFrame(
         {"text": ['says "hi", twice\nand goes on, again', "two, three", 'tab\tand "quote"'] * 4, "label": ["a", "b", ""] * 4}

@@ -187,19 +187,29 @@ def _alone(record: _Record, lines: Sequence[str]) -> _Record:
 
 
 def _separate(records: list[_Record], lines: Sequence[str], delimiter: str, n_cells: int) -> list[_Record]:
-    """Undo records that a quote made of lines each of which is a whole row: as many cells, and one of them known from its column."""
+    """Undo records that a quote made of whole rows: lines that have as many cells each as the heading.
+
+    Where a quoted cell of another line holds a delimiter or a quote, the file's quotes have a meaning, and two lines of a text may look
+    like rows by chance: each must then share a cell with its column. A tab hardly stands in a text, so there the lengths are enough.
+    """
     if all(one.first == one.last for one in records):
         return records
     seen: list[set[str]] = [set() for _ in range(n_cells)]
+    is_meant = False
     for one in records:
-        if one.first == one.last and len(one.cells) == n_cells:
-            for known, cell in zip(seen, one.cells, strict=True):
-                known.add(cell.strip())
+        if one.first == one.last and not one.kind:
+            is_meant |= delimiter != "\t" and '"' in lines[one.first] and any(delimiter in cell for cell in one.cells)
+            is_meant |= delimiter != "\t" and '""' in lines[one.first] and any('"' in cell for cell in one.cells)
+            if len(one.cells) == n_cells:
+                for known, cell in zip(seen, one.cells, strict=True):
+                    known.add(cell.strip())
     separate: list[_Record] = []
     for one in records:
         parts = [_split(lines[number], delimiter) for number in range(one.first, one.last + 1)] if one.last > one.first else []
-        if parts and all(
-            len(part) == n_cells and any(cell.strip() in known for cell, known in zip(part, seen, strict=True)) for part in parts
+        if (
+            parts
+            and all(len(part) == n_cells for part in parts)
+            and (not is_meant or all(any(cell.strip() in known for cell, known in zip(part, seen, strict=True)) for part in parts))
         ):
             separate += [_Record(one.first + place, one.first + place, part, "split") for place, part in enumerate(parts)]
         else:
