@@ -52,6 +52,15 @@ def test_a_class_whose_only_example_cannot_be_read_stops_the_run(tmp_path: Path,
     assert any("1 of the examples cannot be used" in note for note in labelling.summary.notes)
 
 
+def test_a_table_in_another_encoding_is_told_how_to_convert_it(tmp_path: Path) -> None:
+    lines = [line if i == 0 else "f\xfcr " + line for i, line in enumerate(texts(12))]
+    with pytest.raises(DataError, match=r"no text of column 'text' can be used \(1: not valid UTF-8: save the table as UTF-8"):
+        opened(tmp_path / "t.csv", "\n".join(lines).encode("cp1252"))
+    named = ["id,text,label", *(f"gr\xfcn{i},{line}" if i == 7 else f"t{i},{line}" for i, line in enumerate(texts(12)[1:]))]
+    source = opened(tmp_path / "n.csv", "\n".join(named).encode("cp1252"))
+    assert [(one.name, one.reason) for one in source.skipped] == [("row 8", "its name is not valid UTF-8: save the table as UTF-8")]
+
+
 def test_a_class_in_a_json_line_that_cannot_be_read_stops_the_run(tmp_path: Path) -> None:
     lines = [f'{{"text": "sentence number {i} of a kind", "label": "{"ab"[i % 2] if i < 2 else ""}"}}' for i in range(9)]
     lines[1] = lines[1][:-1] + ","

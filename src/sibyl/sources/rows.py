@@ -118,7 +118,7 @@ def name_rows(table: RawTable, label_column: str | None, id_column: str | None) 
             continue
         known = name in seen
         shown = f"{name} (row {number})" if known else f"row {number}"
-        reason = f"no name in column {id_column!r}" if not name else "its name is not valid UTF-8"
+        reason = f"no name in column {id_column!r}" if not name else "its name is not valid UTF-8: save the table as UTF-8"
         places.append((int(number), shown))
         skipped.append(Skipped(shown, f"its name stands in row {seen[name]} already" if known else reason))
         if label:

@@ -21,6 +21,7 @@ ENDINGS = (".txt", ".text", ".md")
 MAX_BYTES = 1 << 24
 READER = "utf-8 stripped 1"  # part of every feature cache key: raise the number when texts change
 _SEEN, _LOOKED_AT, _MOSTLY = 2000, 2000, 0.5  # cells, letters of each, and the share that makes a column one of numbers
+_NOT_UTF8 = "not valid UTF-8: save the table as UTF-8 (in a spreadsheet: CSV UTF-8)"
 _FEW_WORDS = 2.0  # words in the mean, from which a column that may hold texts does
 
 
@@ -111,11 +112,13 @@ def texts_of_table(table: RawTable, column: str, label_column: str | None, id_co
     for name, cell in zip(rows.names, cells.loc[rows.frame.index], strict=True):
         text = cell_text(cell)
         if not is_utf8(text):
-            skipped.append(Skipped(name, "not valid UTF-8: save the table as UTF-8"))
+            skipped.append(Skipped(name, _NOT_UTF8))
         elif not text.strip():
             skipped.append(Skipped(name, "empty text"))
         else:
             items.append(Item(name, table.path, text.encode()))
+    if not items and any(one.reason == _NOT_UTF8 for one in skipped):
+        raise DataError(f"{table.path}: no text of column {column!r} can be used ({skipped[0].name}: {skipped[0].reason})")
     if not items:
         raise DataError(f"{table.path}: column {column!r} holds no texts; name another with --column")
     understood = f"texts in column {column!r}"
