@@ -155,3 +155,13 @@ def test_later_tables_in_other_marks_units_and_scales(tmp_path: Path) -> None:
     assert any("blank in every row" in note for note in blank.notes)
     with pytest.raises(DataError, match="was in 'kg' in the earlier run, but here are values in 'g'"):
         later(weight=[f"{1000 * one:.0f} g" for one in weight])
+
+
+def test_cells_with_a_unit_beside_bare_ones_of_another_scale_are_left_out(tmp_path: Path) -> None:
+    lines = [f"{i + 20}%,{i + 30}.5 kg,{i * i}.5" if i % 2 else f"0.{i + 20},{i + 30}.9,{i * i}.5" for i in range(40)]
+    lines[6] = "0,n/a,7"
+    (tmp_path / "t.csv").write_text("\n".join(["a,b,c", *lines]))
+    source = open_source(tmp_path / "t.csv")
+    assert source.matrix is not None
+    assert source.matrix.shape[1] == 2
+    assert any("'a' is left out: its units differ ('%', 'no unit')" in note for note in source.notes)

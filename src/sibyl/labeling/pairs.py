@@ -97,6 +97,6 @@ def read_pairs(path: str | Path) -> Pairs:
     pairs = []
     for number, row in table.rows.items():
         if not row["item"] or not row["label"] or (len(row["label"]) > 1 and is_missing(row["label"]) and row["label"].isalpha()):
-            raise DataError(f"{path}: row {number} needs an item and a label, it reads {','.join(row.values()).rstrip(',')!r}")
+            raise DataError(f"{path}: row {number} needs an item and a label, it reads {','.join(row.values()).rstrip(',')[:80]!r}")
         pairs.append((f"row {number}", row["item"], row["label"]))
     return pairs

@@ -197,9 +197,12 @@ def _separate(records: list[_Record], lines: Sequence[str], delimiter: str, n_ce
     seen: list[set[str]] = [set() for _ in range(n_cells)]
     is_meant = False
     for one in records:
-        if one.first == one.last and not one.kind:
-            is_meant |= delimiter != "\t" and '"' in lines[one.first] and any(delimiter in cell for cell in one.cells)
-            is_meant |= delimiter != "\t" and '""' in lines[one.first] and any('"' in cell for cell in one.cells)
+        if one.kind:
+            continue
+        text = "\n".join(lines[one.first : one.last + 1])
+        is_meant |= delimiter != "\t" and '""' in text and any('"' in cell for cell in one.cells)
+        if one.first == one.last:
+            is_meant |= delimiter != "\t" and '"' in text and any(delimiter in cell for cell in one.cells)
             if len(one.cells) == n_cells:
                 for known, cell in zip(seen, one.cells, strict=True):
                     known.add(cell.strip())

@@ -25,6 +25,8 @@ _CELL = re.compile(
 _READINGS = (
     (".", ""), (".", ","), (",", ""), (",", "."), (".", "'"), (",", "'"), (".", " "), (",", " "), (".", "_"),
 )  # fmt: skip
+NO_UNIT = "no unit"
+_FEW_BARE, _SHARE_BARE, _OTHER_SCALE = 3, 0.1, 10.0  # cells with and without a unit, and how far their medians lie apart
 _LONGEST = 60  # letters of a cell that may be a number
 _SIMPLE = re.compile(rf"(?P<sign>[+-])?(?P<core>[\d.,{_APOSTROPHES}{_SPACES}_]*\d)")
 _SHAPE = str.maketrans("123456789", "9" * 9)
@@ -150,7 +152,22 @@ def read_numbers(
             bounds += one.is_bound
     values[~np.isfinite(values)] = np.nan
     unit = next(iter(units), "") if len(units) == 1 else ""
+    if unit and _is_other_scale(values, [row for row, one in cells.items() if one.unit]):
+        unit, units = "", Counter((unit, NO_UNIT))
     return ReadNumbers(values, NumberFormat(decimal, group, unit), doubt, bounds, tuple(units) if len(units) > 1 else ())
+
+
+def _is_other_scale(values: Numbers, with_unit: Sequence[int]) -> bool:
+    """Tell whether cells without the unit are of another scale than those with it, as 0.64 beside 64%; a zero needs no unit."""
+    has_unit = np.zeros(len(values), bool)
+    has_unit[with_unit] = True
+    sizes = np.abs(values)
+    there = sizes > 0
+    groups = [sizes[there & has_unit], sizes[there & ~has_unit]]
+    if min(map(len, groups)) < max(_FEW_BARE, _SHARE_BARE * there.sum()):
+        return False
+    low, high = sorted(float(np.median(group)) for group in groups)
+    return high > _OTHER_SCALE * low
 
 
 def _taken_apart(text: str) -> _Cell | None:
