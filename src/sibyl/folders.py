@@ -13,12 +13,12 @@ import sys
 import uuid
 import zlib
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from sibyl.errors import DataError
-from sibyl.storage import Json, clear_debris, held, locked, read_json, temporary_name, write_json
+from sibyl.storage import Json, clear_debris, held, locked, read_json, temporary_name, waits_with, write_json
 
 MARK = ".sibyl.json"
 _FORMAT = 1
@@ -199,7 +199,7 @@ def atomic_folder(
     """Yield a new folder that takes its place at `path`, marked, when the block ends without an error.
 
     A reader sees the old folder or the new one; after an error, or a kill, `path` is as it was, and what a kill has left behind goes
-    the next time.
+    the next time. Within `sibyl.together.together` the folder takes its place when that block ends.
 
     Parameters
     ----------
@@ -221,10 +221,20 @@ def atomic_folder(
     clear_debris(path.parent, path.name)
     partial = temporary_name(path)
     partial.mkdir()
-    with held(partial):
+    with ExitStack() as lock:
+        lock.enter_context(held(partial))
         try:
             yield partial
             seal(partial, kind, about, checksums=checksums)
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
+        others = waits_with(path)
+        if others is not None:
+            others.moves.append((partial.name, path.name, kind))
+            others.locks.push(lock.pop_all())
+            return
+        try:
             put_in_place(partial, path, kind, ours)
         finally:
             shutil.rmtree(partial, ignore_errors=True)

@@ -14,7 +14,9 @@ import tempfile
 import uuid
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +35,39 @@ except ImportError:  # Windows
 Json = dict[str, Any]
 _BLOCK = 1 << 20
 _DEPTH = 64  # of JSON; nothing here is nested deeper than a dozen
+PLACES = ".sibyl-places.json"
+"""In a folder: what takes its place there, all together, where a kill has stopped that; see `sibyl.together`."""
+
+
+@dataclass(eq=False)
+class Waiting:
+    """Files and folders that are whole, and wait until they take their places together.
+
+    Parameters
+    ----------
+    folder : Path
+        Where their places are.
+    moves : list of (str, str, str)
+        Name of now, name to be, and the kind of a folder (see `sibyl.folders.seal`), empty for a file.
+    locks : ExitStack
+        Holds them against `clear_debris` of other processes.
+    """
+
+    folder: Path
+    moves: list[tuple[str, str, str]] = field(default_factory=list)
+    locks: ExitStack = field(default_factory=ExitStack)
+
+
+waiting: ContextVar[Waiting | None] = ContextVar("waiting", default=None)
+_locked: ContextVar[frozenset[tuple[int, int]]] = ContextVar("_locked", default=frozenset())
+
+
+def waits_with(path: Path) -> Waiting | None:
+    """Return what a new `path` waits with for its place; None where it takes it at once, as do parts of what waits itself."""
+    here = waiting.get()
+    if here is None or path.name.endswith(".partial"):
+        return None
+    return here if here.folder.samefile(path.parent) else None
 
 
 def temporary_name(path: Path) -> Path:
@@ -44,8 +79,10 @@ def temporary_name(path: Path) -> Path:
 def clear_debris(folder: Path, name: str | None = None) -> None:
     """Remove what a killed process has left of files and folders that were to become ``folder/name``, or any in `folder`.
 
-    What a living process works on is locked by it, and stays.
+    What a living process works on is locked by it, and stays; so does all that a killed one had finished, and that waits for its place.
     """
+    if (folder / PLACES).exists():
+        return
     kind = "*" if name is None else hashlib.sha256(os.fsencode(name)).hexdigest()[:8]
     for left in folder.glob(f".sibyl-{kind}-????????.partial"):
         with suppress(OSError), held(left, wait=False) as is_free:
@@ -79,12 +116,22 @@ def _lock(handle: int, wait: bool) -> bool:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Let one process at a time write to a folder."""
-    with held(folder):
+    """Let one process at a time write to a folder; whoever has locked it need not wait for itself."""
+    status = folder.stat()
+    here = (status.st_dev, status.st_ino)
+    if here in _locked.get():
         yield
+        return
+    with held(folder):
+        token = _locked.set(_locked.get() | {here})
+        try:
+            yield
+        finally:
+            _locked.reset(token)
 
 
-def _flush_to_disk(path: Path) -> None:
+def flush_to_disk(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -105,17 +152,28 @@ def write_errors(place: str | Path) -> Iterator[None]:
 def atomic_path(path: str | Path) -> Iterator[Path]:
     """Yield a temporary file path beside `path` that replaces it when the block ends without an error.
 
-    A reader sees the old file or the new one, never a part; after an error, or a kill, `path` is as it was.
+    A reader sees the old file or the new one, never a part; after an error, or a kill, `path` is as it was. Within
+    `sibyl.together.together` the file takes its place when that block ends.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     clear_debris(path.parent, path.name)
     partial = temporary_name(path)
     partial.touch(exist_ok=False)
-    with held(partial):
+    with ExitStack() as lock:
+        lock.enter_context(held(partial))
         try:
             yield partial
-            _flush_to_disk(partial)
+            flush_to_disk(partial)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
+        others = waits_with(path)
+        if others is not None:
+            others.moves.append((partial.name, path.name, ""))
+            others.locks.push(lock.pop_all())
+            return
+        try:
             os.replace(partial, path)
         finally:
             partial.unlink(missing_ok=True)

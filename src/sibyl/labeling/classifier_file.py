@@ -13,11 +13,10 @@ from sibyl.encoders.onnx import OnnxEncoder
 from sibyl.export.columns import join_columns
 from sibyl.export.onnx_model import classifier_model, write_model
 from sibyl.export.pixels import join_encoder
+from sibyl.labeling.outputs import CLASSIFIER
 from sibyl.labeling.run import Labelling
 from sibyl.sources.fitted_columns import FittedColumns
 from sibyl.storage import write_errors
-
-FILE = "classifier.onnx"
 
 
 def write_classifier(folder: Path, labelling: Labelling) -> Path:
@@ -45,9 +44,9 @@ def write_classifier(folder: Path, labelling: Labelling) -> Path:
         "input": takes,
     }
     model = join(classifier_model(classifier, labelling.matrix.shape[1], np.array(labelling.class_names), notes))
-    with write_errors(folder / FILE):
-        write_model(folder / FILE, model)
-    return folder / FILE
+    with write_errors(folder / CLASSIFIER):
+        write_model(folder / CLASSIFIER, model)
+    return folder / CLASSIFIER
 
 
 def _preparation(labelling: Labelling, folder: Path) -> tuple[Callable[[Any], Any], str]:

@@ -12,13 +12,13 @@ import pandas as pd
 from rich.console import Console
 
 from sibyl.encoders.encoder import Encoder
-from sibyl.errors import DataError
+from sibyl.errors import DataError, SibylError
 from sibyl.export.formats import check_format, check_place, export_items
 from sibyl.export.labelled_items import labelled_items
 from sibyl.labeling.classifier_file import write_classifier
 from sibyl.labeling.corrections import correction_files
 from sibyl.labeling.later import label_with
-from sibyl.labeling.outputs import OTHERS, TABLES, check_replaceable_outputs, output_place, write_outputs
+from sibyl.labeling.outputs import NAMES, OTHERS, TABLES, check_replaceable_outputs, finish_output, output_place, write_outputs
 from sibyl.labeling.report import Summary
 from sibyl.labeling.report_page import ToShow, report_html
 from sibyl.labeling.run import Labelling, check_output, label_items
@@ -28,8 +28,9 @@ from sibyl.mapped import trim
 from sibyl.methods import Method
 from sibyl.methods.named import DEFAULT_METHOD
 from sibyl.sources.source import Source
-from sibyl.storage import cache_folder
+from sibyl.storage import cache_folder, write_errors
 from sibyl.threads import torch_threads
+from sibyl.together import together
 
 ONNX = "onnx"
 
@@ -158,6 +159,7 @@ def label_and_write(
         raise DataError("an export is written into the output folder; give one with out")
     if out is not None:
         check_output(output_place(out)[0])
+        finish_output(output_place(out)[0])
         root = source.root if isinstance(source, Source) else Path(source)
         check_replaceable_outputs(out, [root, *([examples] if isinstance(examples, str | Path) else [])])
         for name in export:
@@ -217,9 +219,30 @@ def label_and_write(
         )
     if out is None:
         return labelling, labelling.summary
-    summary = write_labelling(out, labelling, cache)
-    written = [write_export(name, output_place(out)[0], labelling) for name in dict.fromkeys(export)]
-    return labelling, replace(summary, exports=tuple(map(str, written)))
+    return labelling, write_all(out, labelling, export, cache)
+
+
+def write_all(out: str | Path, labelling: Labelling, export: Sequence[str], cache: str | Path | None = None) -> Summary:
+    """Write the outputs and the exports of a run; all take their places together.
+
+    Raises
+    ------
+    UserError
+        If the folder cannot be written; or if an export cannot be made, when the outputs and the other exports are there all the same.
+    MissingExtra
+        If a library for an export is not installed; as before.
+    """
+    folder, written, failed = output_place(out)[0], [], None
+    with write_errors(folder), together(folder, NAMES):
+        summary = write_labelling(out, labelling, cache)
+        for name in dict.fromkeys(export):
+            try:
+                written.append(write_export(name, folder, labelling))
+            except SibylError as error:  # the labels must not be lost by it
+                failed = failed or error
+    if failed is not None:
+        raise failed
+    return replace(summary, exports=tuple(map(str, written)))
 
 
 def write_export(name: str, folder: Path, labelling: Labelling) -> Path:
@@ -278,9 +301,8 @@ def write_labelling(out: str | Path, labelling: Labelling, cache: str | Path | N
         others[RUN] = labelling.run.write
     seconds = labelling.summary.seconds + time.perf_counter() - started
     summary = replace(labelling.summary, output=str(folder / table_name), seconds=seconds)
-    write_outputs(folder, labelling.table, summary, others, table_name)
-    if labelling.run is None:  # an older run there is not what the table says
-        (folder / RUN).unlink(missing_ok=True)
+    gone = () if labelling.run is not None else (RUN,)  # an older run there is not what the table says
+    write_outputs(folder, labelling.table, summary, others, table_name, gone)
     return summary
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from sibyl.labeling.calibration import expected_accuracy
 from sibyl.labeling.corrections import Corrections, read_corrections, with_corrections
 from sibyl.labeling.examples import checked
+from sibyl.labeling.outputs import finish_output
 from sibyl.labeling.saved_run import FILE, SavedRun, prior_of
 from sibyl.labeling.solve import Solved, solve_items
 from sibyl.labeling.suggest import suggest, suggestion_words
@@ -67,6 +68,7 @@ class NextLabels:
 def holds_run(path: str | Path) -> bool:
     """Whether a folder is the output of an earlier run, and no pile."""
     path = Path(path)
+    finish_output(path)
     return (path / FILE).is_file() or not path.exists() or (path / "summary.json").is_file()
 
 

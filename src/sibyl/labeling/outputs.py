@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
 
 from sibyl.errors import DataError
+from sibyl.export.formats import FORMATS
 from sibyl.labeling.report import Summary
 from sibyl.labeling.table import write_labels_csv, write_labels_jsonl, write_labels_parquet
 from sibyl.storage import atomic_path, read_json, write_errors
+from sibyl.together import settle, together
 
 TABLES = ("labels.csv", "labels.jsonl", "labels.parquet")
 _WRITERS = {".csv": write_labels_csv, ".jsonl": write_labels_jsonl, ".parquet": write_labels_parquet}
 OTHERS = ("summary.json", "report.html", "run.safetensors")
+CLASSIFIER = "classifier.onnx"
+NAMES = frozenset((*TABLES, *OTHERS, CLASSIFIER, *FORMATS))
+"""All that a run may write into its output folder."""
 
 
 def output_place(out: str | Path) -> tuple[Path, str]:
@@ -29,6 +34,12 @@ def output_place(out: str | Path) -> tuple[Path, str]:
     if not out.is_dir() and out.name in TABLES:
         return out.parent, out.name
     return out, TABLES[0]
+
+
+def finish_output(out: str | Path) -> None:
+    """Put the files of an output in their places where the run that wrote them was killed; on a disk that cannot be written, do nothing."""
+    with suppress(OSError):
+        settle(out, NAMES)
 
 
 def check_replaceable_outputs(out: str | Path, inputs: Iterable[str | Path]) -> None:
@@ -81,8 +92,9 @@ def write_outputs(
     summary: Summary,
     others: Mapping[str, Callable[[Path], None]] | None = None,
     table_name: str = TABLES[0],
+    gone: Collection[str] = (),
 ) -> None:
-    """Write the table, ``summary.json`` and other files to a folder; what was there under these names is replaced.
+    """Write the table, ``summary.json`` and other files to a folder, together; what was there under these names is replaced.
 
     Parameters
     ----------
@@ -96,6 +108,8 @@ def write_outputs(
         Name of a further file → what writes it to a given path.
     table_name : str
         Its ending chooses the format.
+    gone : collection of str
+        Files of an earlier run that go, as this one writes none of that name.
 
     Raises
     ------
@@ -103,21 +117,15 @@ def write_outputs(
         If the folder cannot be written; then all files are as they were.
     """
     folder = Path(folder)
-    is_new = not folder.exists()
     writers: dict[str, Callable[[Path], None]] = {
         table_name: lambda path: _WRITERS[Path(table_name).suffix](path, table),
         **(others or {}),
         "summary.json": lambda path: _write_summary(path, summary),
     }
-    with write_errors(folder):
-        try:
-            with ExitStack() as stack:
-                for name, write in writers.items():
-                    write(stack.enter_context(atomic_path(folder / name)))
-        except OSError:
-            if is_new and folder.is_dir() and not any(folder.iterdir()):
-                folder.rmdir()
-            raise
+    with write_errors(folder), together(folder, NAMES, gone):
+        for name, write in writers.items():
+            with atomic_path(folder / name) as path:
+                write(path)
 
 
 def _write_summary(path: Path, summary: Summary) -> None:

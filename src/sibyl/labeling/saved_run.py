@@ -20,6 +20,7 @@ from sibyl.door import Header, Name, checked
 from sibyl.errors import CheckpointError, DataError, UserError
 from sibyl.estimators.saved import RowsAnswer, Saved, read_saved
 from sibyl.labeling.examples import Examples
+from sibyl.labeling.outputs import finish_output
 from sibyl.mapped import allocate, slices
 from sibyl.methods import METHODS, LearnedMethod, Method
 from sibyl.methods.named import check_shape, method_by_name
@@ -149,6 +150,7 @@ class SavedRun:
         CheckpointError
             If its file is damaged, of an older version, or holds no task.
         """
+        finish_output(out)
         path = run_file(out)
         saved = read_saved(path)
         if saved.task is None:

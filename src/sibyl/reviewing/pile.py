@@ -112,11 +112,13 @@ def open_pile(opening: Opening, progress: Progress) -> Pile:
     from sibyl.encoders.named import named_by_run
     from sibyl.labeling.examples import examples_from, gather_examples
     from sibyl.labeling.label import output_files
+    from sibyl.labeling.outputs import finish_output
     from sibyl.labeling.run import encoder_for
     from sibyl.labeling.saved_run import FILE, SavedRun
     from sibyl.sources.open import open_source
 
     given: Mapping[str, str] = {}
+    finish_output(opening.path)
     if (Path(opening.path) / FILE).is_file():
         run = SavedRun.read(opening.path)
         kept = run.source
@@ -237,11 +239,10 @@ def labelling_of(pile: Pile, labels: Mapping[str, str], confirmed: Mapping[str, 
 
 def finish(labelling: Labelling, pile: Pile, formats: Sequence[str]) -> list[str]:
     """Write the table, the report, the summary, the run, and exports; return the paths."""
-    from sibyl.labeling.label import write_export, write_labelling
+    from sibyl.labeling.label import write_all
 
-    out = Path(pile.opening.out)
-    summary = write_labelling(out, labelling, pile.opening.cache)
-    return [summary.output, *(str(write_export(name, out, labelling)) for name in formats)]
+    summary = write_all(pile.opening.out, labelling, formats, pile.opening.cache)
+    return [summary.output, *summary.exports]
 
 
 def check_path(path: str | Path) -> None:
