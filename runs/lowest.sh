@@ -13,7 +13,7 @@ rm -rf "$folder"
 keep=()
 [ -n "${LOWEST_TORCH:-}" ] || keep=(--constraint constraints.txt)
 export UV_FIND_LINKS=${UV_FIND_LINKS:-${PIP_FIND_LINKS:-}}
-"$folder/bin/uv" pip install --quiet --python "$folder/bin/python" --resolution lowest-direct "${keep[@]}" '.[audio,fast,onnx]'
+"$folder/bin/uv" pip install --quiet --python "$folder/bin/python" --resolution lowest-direct "${keep[@]}" '.[audio,encoders,fast,onnx,review]'
 # The tools of the tests may be new: only what a user installs is put to the test.
 "$folder/bin/uv" pip freeze --python "$folder/bin/python" > "$folder/lowest.txt"
 "$folder/bin/uv" pip install --quiet --python "$folder/bin/python" --constraint "$folder/lowest.txt" \

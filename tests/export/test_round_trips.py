@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sibyl.labeling.examples import gather_examples
 from sibyl.labeling.label import label
 from tests.encoders.tiny_onnx import write_tiny_encoder
 
@@ -77,3 +78,23 @@ def test_label_studio_takes_tasks_and_interface(out: Path) -> None:
         (region,) = (task.get("predictions") or task["annotations"])[0]["result"]
         assert shown.validate_region(region)
         assert region["value"]["choices"] == [truth_of(task["data"]["name"])]
+
+
+@pytest.mark.parametrize("form", ["json", "json_min", "csv"])
+def test_what_label_studio_exports_comes_back_as_examples(out: Path, tmp_path: Path, form: str) -> None:
+    converter = pytest.importorskip(
+        "label_studio_sdk.converter", reason="LABEL STUDIO'S SDK ABSENT: its exports are read as written by hand"
+    )
+    tasks = json.loads((out / "label-studio" / "tasks.json").read_text(encoding="utf-8"))
+    for number, task in enumerate(tasks, 1):  # a person says what each picture is
+        (region,) = (task.pop("predictions", None) or task["annotations"])[0]["result"]
+        region |= {"id": "r", "origin": "manual"}
+        task |= {"id": number, "annotations": [{"id": number, "completed_by": 1, "was_cancelled": False, "result": [region]}]}
+    (tmp_path / "tasks.json").write_text(json.dumps(tasks), encoding="utf-8")
+    tool = converter.Converter((out / "label-studio" / "interface.xml").read_text(encoding="utf-8"), project_dir=None)
+    more = {"sep": ",", "header": True} if form == "csv" else {}
+    getattr(tool, f"convert_to_{form}")(str(tmp_path / "tasks.json"), str(tmp_path / form), is_dir=False, **more)
+    (written,) = (tmp_path / form).iterdir()
+    photos = out.parent / "photos"
+    examples = gather_examples(written, [], photos, {path.name for path in photos.iterdir()}, {}, "folder")
+    assert examples.labels == {f"{number:02d}.png": CLASSES[number % 3] for number in range(75)}

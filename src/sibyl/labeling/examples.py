@@ -8,6 +8,7 @@ import os
 import unicodedata
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from numbers import Real
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from sibyl.errors import DataError
+from sibyl.labeling.label_studio import addressed
 from sibyl.labeling.pairs import Pairs, read_pairs
 
 _NEAR_AMONG = 20_000  # names compared when the nearest ones are sought
@@ -91,6 +93,7 @@ def gather_examples(
     names: Collection[str],
     own: Mapping[str, str],
     own_origin: str,
+    contents: Callable[[], Mapping[str, str]] | None = None,
 ) -> Examples:
     """Put together what a person gives; where that is nothing, take the labels that the source itself holds.
 
@@ -108,6 +111,8 @@ def gather_examples(
         Labels that the source holds: sub-folders, a label column.
     own_origin : str
         ``folder`` or ``column``.
+    contents : callable, optional
+        Returns what stands in each item → its name, for texts, which lists of other tools do not name.
 
     The answer may be of fewer than two classes; see `checked`.
     """
@@ -119,13 +124,19 @@ def gather_examples(
     pairs += [("--example", item, label) for item, label in named]
     source = str(given) if isinstance(given, str | Path) else "examples"
     if given is not None or named:
-        return collect(pairs, source, root, names)
+        return collect(pairs, source, root, names, contents)
     labels = {str(item): str(label) for item, label in own.items()}
     collected = collect([(own_origin, item, label) for item, label in labels.items()], str(root), root, names)
     return Examples(collected.labels, collected.class_names, collected.source, dict.fromkeys(collected.labels, own_origin))
 
 
-def collect(pairs: Pairs, source: str, root: str | Path, names: Collection[str] = ()) -> Examples:
+def collect(
+    pairs: Pairs,
+    source: str,
+    root: str | Path,
+    names: Collection[str] = (),
+    contents: Callable[[], Mapping[str, str]] | None = None,
+) -> Examples:
     """Bring items to their names below `root`, and check that none has two labels.
 
     Raises
@@ -135,7 +146,7 @@ def collect(pairs: Pairs, source: str, root: str | Path, names: Collection[str] 
     """
     labels: dict[str, str] = {}
     seen: dict[str, str] = {}
-    item_named = naming(root, names)
+    item_named = naming(root, names, contents)
     for where, written, label in pairs:
         item = item_named(written)
         if labels.get(item, label) != label:
@@ -151,14 +162,22 @@ def collect(pairs: Pairs, source: str, root: str | Path, names: Collection[str] 
     return Examples(labels, tuple(sorted(set(labels.values()))), source)
 
 
-def naming(root: str | Path, names: Collection[str]) -> Callable[[str], str]:
-    """Return what brings an item as written in a table to its name below `root`."""
+def naming(
+    root: str | Path, names: Collection[str], contents: Callable[[], Mapping[str, str]] | None = None
+) -> Callable[[str], str]:
+    """Return what brings an item as written in a table, be it an address of Label Studio, to its name below `root`."""
     # A table loses blanks around its cells: a name that has some is found by what is left of it.
     blank = {name.strip(): name for name in names if name[:1].isspace() or name[-1:].isspace()}
+    address_item, by_content = addressed(names), None if contents is None else cache(contents)
 
     def item_named(written: str) -> str:
         item = written if written in names else _item_name(written, Path(root))
-        return item if item in names else blank.get(item, item)
+        if item in names:
+            return item
+        known = blank.get(item) or address_item(written)
+        if known is None and by_content is not None:
+            known = by_content().get(written.strip())
+        return item if known is None else known
 
     return item_named
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sibyl.errors import DataError
+from sibyl.labeling.label_studio import pairs_of_export
 from sibyl.sources.naming import LABEL_NAMES, NAME_NAMES, is_missing, named
-from sibyl.sources.table_files import cell_text, is_utf8, read_table
+from sibyl.sources.table_files import RawTable, cell_text, is_utf8, read_table
 
 Pairs = list[tuple[str, str, str]]
 """Where a label is written, the item as written, the label."""
@@ -49,7 +50,10 @@ def read_pair_table(path: str | Path) -> PairTable:
     DataError
         If the file is missing, or is not such a table.
     """
-    path = Path(path)
+    return _pair_table(_opened(Path(path)))
+
+
+def _opened(path: Path) -> RawTable:
     if not os.path.exists(path):  # noqa: PTH110 - a closed folder is no error here
         raise DataError(f"{path}: no such file; expected a table of examples with the columns item,label")
     if not path.is_file() or not path.stat().st_size:
@@ -60,6 +64,11 @@ def read_pair_table(path: str | Path) -> PairTable:
         raise DataError(
             f"{path}: row {lost.number + 1} cannot be read ({lost.reason}); expected a table with the columns item,label"
         )
+    return table
+
+
+def _pair_table(table: RawTable) -> PairTable:
+    path = table.path
     names = {str(name): str(name).strip().lower() for name in table.frame.columns}
     item, label = named(names, ("item", *NAME_NAMES)), named(names, ("label", *LABEL_NAMES))
     if item is None or label is None:
@@ -79,14 +88,18 @@ def read_pair_table(path: str | Path) -> PairTable:
 
 
 def read_pairs(path: str | Path) -> Pairs:
-    """Read examples, one a row.
+    """Read examples, one a row, or what Label Studio exports (see `pairs_of_export`).
 
     Raises
     ------
     DataError
         If the file is missing, is not such a table, holds no row, lacks an item or a label, or is a table that ``sibyl label`` wrote.
     """
-    table = read_pair_table(path)
+    raw = _opened(Path(path))
+    exported = pairs_of_export(raw)
+    if exported is not None:
+        return exported
+    table = _pair_table(raw)
     if table.is_labels_table:
         raise DataError(
             f"{path}: is a table that sibyl label wrote (it has a column status), so most of its labels are not a person's; "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
@@ -237,7 +237,7 @@ def _labels_given(
 ) -> tuple[Examples, Corrections]:
     names = set(source.names)
     own_origin = "folder" if source.root.is_dir() and source.matrix is None else "column"
-    given = gather_examples(examples, named, source.root, names, {**source.labels, **source.lost}, own_origin)
+    given = gather_examples(examples, named, source.root, names, {**source.labels, **source.lost}, own_origin, _contents_of(source))
     mended = Corrections({}) if corrections is None else read_corrections(corrections, source.root, names)
     given = with_corrections(given, mended)
     if not given.labels:
@@ -254,6 +254,13 @@ def _labels_given(
             f"{source.root}: all {len(names):,} items {what}, so nothing is left to label; name the examples with --examples or --example"
         )
     return given, mended
+
+
+def _contents_of(source: Source) -> Callable[[], Mapping[str, str]] | None:
+    """Return what lists the texts of a source with their names; None for other items."""
+    if source.modality != "text":
+        return None
+    return lambda: {item.content.decode("utf-8", "replace").strip(): item.name for item in source.items if item.content is not None}
 
 
 def _notes(
