@@ -1,42 +1,51 @@
 """A scripted person labels a pile of photographs in ``sibyl review`` by keys alone: how right the whole pile is after how many labels.
 
-    python runs/review.py [--items 100] [--encoder NAME] [--out results]
+    python runs/review.py [--items 100] [--only NAME …] [--out results]
 
 A real server, a real Chromium, a real solver. The person knows the true class of each photograph (the name of its folder, which the page never
 sees: the files are copied under numbers) and types as few letters as it takes: Enter where the first guess is right, a digit where another
-candidate is, and otherwise the beginning of the name. The names of the classes are pasted before, as in most labelling jobs; naming new
-ones takes as many letters as they have. Beside it, the same number of labels in random order, solved alike.
-Data: $SIBYL_DATA, or ../shared/data beside the repository; test data, so nothing is chosen on it.
+candidate is, and otherwise the beginning of the name. Where the names of the classes are given before, as in most labelling jobs, two or three
+letters find one; where they are not, each class is typed out once. Beside it, the same number of labels in random order, solved alike.
+Data: $SIBYL_DATA, or ../shared/data beside the repository; test data, so nothing is chosen on it. What results/review.json has already is not
+measured again; features are kept by sibyl's own cache.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from experiment import ROOT, commit
+from experiment import ROOT, write_record
 
-from sibyl.storage import write_json, write_text
+from sibyl.storage import write_text
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 DATA = Path(os.environ.get("SIBYL_DATA", ROOT.parent / "shared" / "data"))
+SQUEEZENET = DATA / "encoders" / "squeezenet1_1_features.onnx"
+RUNS: dict[str, dict[str, Any]] = {
+    "EfficientNet-Lite2, names given": {"encoder": None, "names_given": True},
+    "EfficientNet-Lite2, names typed": {"encoder": None, "names_given": False},
+    "SqueezeNet 1.1, names given": {"encoder": SQUEEZENET, "names_given": True},
+}
 FIRST = 24
+GOAL, GOAL_AT = 0.92, 100  # the share of the pile that should be right, after so many labels
+FEW_KEYS = 2.0
 LOOK = """async () => {
   const answer = await fetch('api/columns'), session = await (await fetch('api/session')).json();
   const buffer = await answer.arrayBuffer(), n = new DataView(buffer).getUint32(8, true);
   return { label: [...new Uint16Array(buffer, 20, n)], classes: session.classes.map((one) => one.name), checked: session.checked,
-    solved: session.solved, revision: session.revision, counts: session.counts };
+    solved: session.solved, revision: session.revision, counts: session.counts, encoder: session.encoder };
 }"""
 
 
@@ -51,31 +60,33 @@ class Person:
         Class of each row.
     """
 
-    def __init__(self, page: Page, truth: list[str]) -> None:
+    def __init__(self, page: Page, truth: list[str], known: list[str]) -> None:
         self._page, self._truth, self.keys = page, truth, 0
-        self._classes = sorted(set(truth))
+        self._known = known  # in the order in which the page offers them
 
     def press(self, *keys: str) -> None:
         for key in keys:
             self._page.keyboard.press(key)
             self.keys += 1
 
-    def answer(self, row: int, candidates: list[str], *, is_check: bool) -> None:
-        """Say what an item is, with the fewest keys."""
+    def answer(self, row: int, digit_of: dict[str, str], *, enter: str = "") -> None:
+        """Say what an item is, with the fewest keys: `enter` is what Enter would say, `digit_of` what digits would."""
         name = self._truth[row]
-        if candidates[:1] == [name] and not is_check:
+        if name == enter:
             self.press("Enter")
-        elif name in candidates[:9]:
-            self.press(str(candidates.index(name) + 1))
+        elif name in digit_of:
+            self.press(digit_of[name])
         else:
             self.press(*self._beginning(name), "Enter")
+        if name not in self._known:
+            self._known.append(name)
 
     def _beginning(self, name: str) -> str:
-        """The shortest beginning whose first match is the class: the box shows a whole name first, then others in the order of the list."""
-        for length in range(1, len(name) + 1):
-            fits = [other for other in self._classes if other.lower().startswith(name[:length].lower())]
-            if fits[0] == name:
-                return name[:length]
+        """The shortest beginning whose first match is the class; the whole of a new name."""
+        if name in self._known:
+            for length in range(1, len(name)):
+                if next(other for other in self._known if other.startswith(name[:length])) == name:
+                    return name[:length]
         return name
 
     def look(self) -> dict[str, Any]:
@@ -107,71 +118,87 @@ def copied(folder: Path) -> list[str]:
     return [file.parent.name for file in files]
 
 
-def session(folder: Path, truth: list[str], n_items: int, encoder: str | None) -> dict[str, Any]:
+def session(folder: Path, truth: list[str], n_items: int, encoder: Path | None, *, names_given: bool) -> dict[str, Any]:
     """Let the person label until so many items were asked."""
     from playwright.sync_api import sync_playwright
 
-    out = folder.parent / "out"
-    command = [
-        sys.executable,
-        "-c",
-        "from sibyl.cli.app import main; main()",
-        "review",
-        str(folder),
-        "--out",
-        str(out),
-        "--no-browser",
-    ]
-    command += ["--classes", ",".join(sorted(set(truth)))] + ([] if encoder is None else ["--encoder", encoder])
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert server.stdout is not None
-    try:
-        address = server.stdout.readline().split()[1]
-        chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
-        with sync_playwright() as driver:
-            browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-            page = browser.new_page(viewport={"width": 1440, "height": 900})
-            page.goto(address)
-            page.wait_for_selector("body.ready", timeout=900_000)
-            page.wait_for_selector(".sheet .cell.at")
-            return _label(page, Person(page, truth), n_items)
-    finally:
-        server.terminate()
-        server.wait()
+    known = sorted(set(truth)) if names_given else []
+    with tempfile.TemporaryDirectory() as out:
+        command = [
+            sys.executable,
+            "-c",
+            "from sibyl.cli.app import main; main()",
+            "review",
+            str(folder),
+            "--out",
+            out,
+            "--no-browser",
+        ]
+        command += ["--classes", ",".join(known)] if known else []
+        command += [] if encoder is None else ["--encoder", str(encoder)]
+        server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert server.stdout is not None
+        try:
+            address = server.stdout.readline().split()[1]
+            chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
+            with sync_playwright() as driver:
+                browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+                page = browser.new_page(viewport={"width": 1440, "height": 900})
+                page.set_default_timeout(120_000)
+                page.goto(address)
+                page.wait_for_selector("body.ready", timeout=1_800_000)
+                page.wait_for_selector(".sheet .cell.at")
+                return _label(page, Person(page, truth, known), n_items)
+        finally:
+            server.terminate()
+            server.wait()
 
 
 def _label(page: Page, person: Person, n_items: int) -> dict[str, Any]:
-    curve = []
+    curve: list[dict[str, Any]] = []
+
+    def note(labels: int) -> dict[str, Any]:
+        seen = person.settled()
+        met = len({place for place in seen["label"] if place < len(seen["classes"])})
+        curve.append({"labels": labels, "right": person.right(seen), "keys": person.keys, "classes": met})
+        print(curve[-1], flush=True)
+        page.wait_for_timeout(500)  # the page takes the new guesses up
+        return seen
+
+    row = -1
     for asked in range(FIRST):
+        page.wait_for_selector(f'.sheet .cell.at:not([data-row="{row}"])')
         row = int(page.locator(".sheet .cell.at").first.get_attribute("data-row") or 0)
         guess = page.locator(f'.sheet .cell[data-row="{row}"] .cap.guess .name')
-        person.answer(row, [guess.inner_text()] if guess.count() else [], is_check=False)
-        page.wait_for_timeout(60)
+        person.answer(row, {}, enter=guess.inner_text() if guess.count() else "")
         if asked % 6 == 5:
             person.settled()
-            page.wait_for_timeout(300)
-    page.wait_for_selector('body[data-view="next"] .card[data-row]', timeout=60_000)
-    curve.append({"labels": FIRST, "right": person.right(person.settled()), "keys": person.keys})
-    print(curve[-1], flush=True)
+            page.wait_for_timeout(500)
+    page.wait_for_selector('body[data-view="next"] .card[data-row]')
+    note(FIRST)
+    row, checks = -1, 0
     for asked in range(FIRST, n_items):
-        page.wait_for_timeout(400)
+        page.wait_for_selector(f'.card[data-row]:not([data-row="{row}"])')
         card = page.locator(".card[data-row]")
         row = int(card.get_attribute("data-row") or 0)
-        is_check = card.get_attribute("data-audit") == "true"
-        person.answer(row, card.locator(".option .name").all_inner_texts(), is_check=is_check)
-        page.wait_for_timeout(100)
-        if (asked + 1) % 4 == 0:
-            seen = person.settled()
-            page.wait_for_timeout(600)
-            curve.append({"labels": asked + 1, "right": person.right(seen), "keys": person.keys})
-            print(curve[-1], flush=True)
-    seen = person.settled()
+        checks += card.get_attribute("data-audit") == "true"
+        names = card.locator(".option .name").all_inner_texts()
+        keys = dict(zip(names, card.locator(".option kbd").all_inner_texts(), strict=True))
+        first = card.locator(".option.first .name")
+        person.answer(
+            row, {name: key for name, key in keys.items() if key.isdigit()}, enter=first.inner_text() if first.count() else ""
+        )
+        if (asked + 1 - FIRST) % 4 == 0 or asked + 1 == n_items:
+            seen = note(asked + 1)
     left = seen["counts"]["left"]
     n_right = person.right(seen) * len(seen["label"]) - (len(seen["label"]) - left)
-    return {"curve": curve, "keys_per_item": person.keys / n_items, "checked": seen["checked"], "guesses_right": n_right / left}
+    return {
+        "curve": curve, "keys_per_item": person.keys / n_items, "checked": seen["checked"], "checks": checks,
+        "guesses_right": n_right / left, "encoder": seen["encoder"],
+    }  # fmt: skip
 
 
-def random_order(folder: Path, truth: list[str], encoder: str | None, at: list[int], draws: int = 3) -> list[dict[str, float]]:
+def random_order(folder: Path, truth: list[str], encoder: Path | None, at: list[int], draws: int = 3) -> list[dict[str, float]]:
     """Accuracy of the whole pile with labels of random items."""
     from sibyl.encoders.embed_source import embed_source
     from sibyl.labeling.examples import Examples
@@ -181,7 +208,7 @@ def random_order(folder: Path, truth: list[str], encoder: str | None, at: list[i
     from sibyl.sources.open import open_source
 
     source = open_source(folder)
-    embedded = embed_source(source, encoder_for(source, encoder)[0])
+    embedded = embed_source(source, encoder_for(source, None if encoder is None else str(encoder))[0])
     found = []
     for number in at:
         shares = []
@@ -199,54 +226,76 @@ def random_order(folder: Path, truth: list[str], encoder: str | None, at: list[i
 
 
 def page_of(runs: dict[str, dict[str, Any]]) -> str:
+    """Return the page for people."""
     lines = [
         "# A scripted person labels 1,424 photographs by keys",
         "",
-        "Written by `python runs/review.py`: part of Caltech-101, 24 classes, no example to begin with; both encoders have seen ImageNet. The person",
-        "answers what `sibyl review` asks: 24 items that stand for the pile, then the queue, in which each fifth item is a check drawn at random.",
-        "Accuracy is that of the whole pile, asked items among it; random order is the mean of three draws (lowest to highest).",
+        "Written by `python runs/review.py`: part of Caltech-101, 24 classes, no example to begin with; both encoders have seen",
+        "ImageNet, and EfficientNet-Lite2 is what `sibyl review` takes by default. The person answers what the page asks: 24 items",
+        "that stand for the pile, then the queue, in which each fifth item is a check drawn at random. Accuracy is that of the whole",
+        "pile, the asked items included; random order is the mean of three draws (lowest to highest), each solved alike.",
         "",
     ]
     for name, run in runs.items():
         checked = run["checked"]
-        lines += [f"## {name}", "", "| labels | asked by the page | random order |", "|---|---|---|"]
+        lines += [
+            f"## {name}",
+            "",
+            "| labels | asked by the page | classes met | keys an item | random order |",
+            "|---|---|---|---|---|",
+        ]
         by_number = {one["labels"]: one for one in run["random"]}
         for one in run["curve"]:
             if one["labels"] in by_number:
                 other = by_number[one["labels"]]
                 lines.append(
-                    f"| {one['labels']} | **{one['right']:.1%}** | {other['right']:.1%} ({other['low']:.1%} to {other['high']:.1%}) |"
+                    f"| {one['labels']} | **{one['right']:.1%}** | {one['classes']} | {one['keys'] / one['labels']:.2f} | "
+                    f"{other['right']:.1%} ({other['low']:.1%} to {other['high']:.1%}) |"
                 )
         holds = checked["low"] <= run["guesses_right"] <= checked["high"]
         lines += [
             "",
-            f"Keys an item, with the classes' names pasted before: {run['keys_per_item']:.2f}. Checks: {checked['right']} of {checked['of']} right, so "
-            f"{checked['low']:.0%} to {checked['high']:.0%} of the guesses; in truth {run['guesses_right']:.1%}, which the interval "
-            f"{'holds' if holds else 'does not hold'}.",
+            f"Checks: {checked['right']} of {checked['of']} right, so {checked['low']:.1%} to {checked['high']:.1%} of the guesses; in truth "
+            f"{run['guesses_right']:.1%} of those that are left, which the interval {'holds' if holds else 'does not hold'}.",
             "",
         ]
-    return "\n".join(lines)
+    lines += [
+        "## Against the goals",
+        "",
+        f"Goals: {GOAL:.0%} of the pile right after {GOAL_AT} labels, {FEW_KEYS:g} keys an item.",
+        "",
+    ]
+    for name, run in runs.items():
+        last = run["curve"][-1]
+        reached, few = last["right"] >= GOAL, run["keys_per_item"] <= FEW_KEYS
+        lines.append(
+            f"- {name}: {last['right']:.1%} ({'reached' if reached else 'not reached'}), "
+            f"{run['keys_per_item']:.2f} keys ({'reached' if few else 'not reached'})"
+        )
+    return "\n".join([*lines, ""])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--items", type=int, default=100)
-    parser.add_argument("--encoder", nargs="*", default=["", str(DATA / "encoders" / "squeezenet1_1_features.onnx")])
+    parser.add_argument("--items", type=int, default=GOAL_AT)
+    parser.add_argument("--only", nargs="*", default=list(RUNS), choices=list(RUNS))
     parser.add_argument("--out", type=Path, default=ROOT / "results")
     options = parser.parse_args()
-    runs: dict[str, dict[str, Any]] = {}
+    record = options.out / "review.json"
+    before = json.loads(record.read_text()) if record.is_file() else {}
+    runs: dict[str, dict[str, Any]] = before["runs"] if before.get("items") == options.items else {}
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "photos"
         truth = copied(folder)
-        for encoder in options.encoder:
-            name = Path(encoder).stem or "The default encoder"
-            shutil.rmtree(Path(place) / "out", ignore_errors=True)
-            runs[name] = session(folder, truth, options.items, encoder or None)
-            runs[name]["random"] = random_order(folder, truth, encoder or None, [24, 48, 72, options.items])
-            write_json(
-                options.out / "review.json",
-                {"commit": commit(), "version": version("sibyl-learn"), "items": options.items, "runs": runs},
-            )
+        for name in options.only:
+            if name in runs:
+                continue
+            encoder = RUNS[name]["encoder"]
+            run = session(folder, truth, options.items, encoder, names_given=RUNS[name]["names_given"])
+            alike = next((runs[other]["random"] for other in runs if RUNS[other]["encoder"] == encoder), None)
+            run["random"] = alike or random_order(folder, truth, encoder, [24, 48, 72, options.items])
+            runs = {one: {**runs, name: run}[one] for one in RUNS if one in {*runs, name}}
+            write_record(record, ("sibyl-learn", "torch", "numpy"), items=options.items, runs=runs)
             write_text(options.out / "review.md", page_of(runs))
 
 
