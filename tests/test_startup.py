@@ -30,6 +30,8 @@ def test_labelling_imports_nothing_slow_but_torch_and_pandas() -> None:
     assert imported("sibyl.labeling.label, sibyl.labeling.next_labels", SLOW) == []
 
 
-@pytest.mark.parametrize("module", ["sibyl", "sibyl.cli.app", "sibyl.storage", "sibyl.folders", "sibyl.errors", "sibyl.wording"])
+@pytest.mark.parametrize(
+    "module", ["sibyl", "sibyl.cli.app", "sibyl.storage", "sibyl.folders", "sibyl.errors", "sibyl.wording", "sibyl.reviewing.app"]
+)
 def test_paths_and_help_need_no_torch(module: str) -> None:
     assert imported(module, ("torch", "pandas", "scipy", *SLOW)) == []

@@ -113,6 +113,8 @@ def test_a_whole_session(tmp_path: Path) -> None:
         while not (out / "confirmed.csv").exists() and time.monotonic() < deadline:
             time.sleep(0.1)
         assert set(pd.read_csv(out / "confirmed.csv")["label"]) == {"cherry", "damson"}
+        maps = Path(f"/proc/{server.process.pid}/maps")  # what solves lives in the child: the server answers soon, and stays small
+        assert not maps.exists() or not {name for name in ("torch", "pandas", "scipy") if f"/{name}/" in maps.read_text()}
         (out / "corrections-mine.csv").write_text(f"item,label\n{'item 00009'},outside\n")
         server.until(lambda now: "outside" in {one["name"] for one in now["classes"]})
         (out / "corrections-mine.csv").write_text("no table")

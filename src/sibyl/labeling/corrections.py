@@ -14,11 +14,10 @@ from pathlib import Path
 
 from sibyl.errors import DataError
 from sibyl.labeling.examples import Examples, collect, naming
+from sibyl.labeling.files import correction_files
 from sibyl.labeling.pairs import PairTable, read_pair_table
 from sibyl.wording import counted
 
-FILE = "corrections.csv"
-_PATTERN = "corrections*.csv"
 _LABELS = "labels.csv"
 
 
@@ -43,11 +42,6 @@ class _Correction:
     when: datetime
     file: str
     label: str
-
-
-def correction_files(out: str | Path) -> list[Path]:
-    """Return the files of corrections in an output folder, in order of their names."""
-    return sorted(path for path in Path(out).glob(_PATTERN) if path.is_file())
 
 
 def read_corrections(out: str | Path, root: str | Path, names: Collection[str]) -> Corrections:

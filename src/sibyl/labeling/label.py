@@ -16,13 +16,12 @@ from sibyl.errors import DataError, SibylError
 from sibyl.export.formats import check_format, check_place, export_items
 from sibyl.export.labelled_items import labelled_items
 from sibyl.labeling.classifier_file import write_classifier
-from sibyl.labeling.corrections import correction_files
+from sibyl.labeling.files import RUN, correction_files
 from sibyl.labeling.later import label_with
 from sibyl.labeling.outputs import NAMES, OTHERS, TABLES, check_replaceable_outputs, finish_output, output_place, write_outputs
 from sibyl.labeling.report import Summary
 from sibyl.labeling.report_page import ToShow, report_html
 from sibyl.labeling.run import Labelling, check_output, label_items
-from sibyl.labeling.saved_run import FILE as RUN
 from sibyl.labeling.suggest import suggest, suggestion_words
 from sibyl.mapped import trim
 from sibyl.methods import Method

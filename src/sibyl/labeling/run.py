@@ -22,9 +22,9 @@ from sibyl.encoders.embed_source import embed_source
 from sibyl.encoders.encoder import Encoder
 from sibyl.encoders.named import encoder_by_name, is_known
 from sibyl.errors import DataError
-from sibyl.labeling.corrections import FILE as CORRECTIONS
 from sibyl.labeling.corrections import Corrections, read_corrections, with_corrections, without_lost
 from sibyl.labeling.examples import Examples, check_items_exist, checked, gather_examples
+from sibyl.labeling.files import CORRECTIONS
 from sibyl.labeling.report import Counts, Summary
 from sibyl.labeling.saved_run import SavedRun, answer_of, kept_classifier, kept_method, plain_prior
 from sibyl.labeling.solve import Solved, solve_items

@@ -20,6 +20,7 @@ from sibyl.door import Header, Name, checked
 from sibyl.errors import CheckpointError, DataError, UserError
 from sibyl.estimators.saved import RowsAnswer, Saved, read_saved
 from sibyl.labeling.examples import Examples
+from sibyl.labeling.files import RUN as FILE
 from sibyl.labeling.outputs import finish_output
 from sibyl.mapped import allocate, slices
 from sibyl.methods import METHODS, LearnedMethod, Method
@@ -29,7 +30,6 @@ from sibyl.sources.fitted import Fitted
 from sibyl.storage import Json
 from sibyl.tasks import Classifier, Solution
 
-FILE = "run.safetensors"
 KIND = "sibyl label"
 _FITTED = "fitted."  # in front of the names of its tensors
 

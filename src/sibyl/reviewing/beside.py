@@ -7,10 +7,10 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from sibyl.errors import DataError
-from sibyl.labeling.corrections import correction_files, read_corrections
+from sibyl.labeling.files import CORRECTIONS, correction_files
 from sibyl.reviewing.state import Mark
 
-TAUGHT_FILE, CONFIRMED_FILE = "corrections.csv", "confirmed.csv"
+TAUGHT_FILE, CONFIRMED_FILE = CORRECTIONS, "confirmed.csv"
 REVIEW_FILE = "corrections.review.csv"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 Stamp = tuple[tuple[str, int, int, int], ...]
@@ -52,6 +52,8 @@ class Beside:
         stamp = self._stamp_now()
         if stamp == self._stamp:
             return {}
+        from sibyl.labeling.corrections import read_corrections  # it brings pandas along, which most sessions never need
+
         self._stamp = stamp
         try:
             labels = read_corrections(self._out, self._root, self._names).labels

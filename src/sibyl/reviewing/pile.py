@@ -111,15 +111,16 @@ def open_pile(opening: Opening, progress: Progress) -> Pile:
     from sibyl.encoders.embed_source import embed_source
     from sibyl.encoders.named import named_by_run
     from sibyl.labeling.examples import examples_from, gather_examples
+    from sibyl.labeling.files import RUN
     from sibyl.labeling.label import output_files
     from sibyl.labeling.outputs import finish_output
     from sibyl.labeling.run import encoder_for
-    from sibyl.labeling.saved_run import FILE, SavedRun
+    from sibyl.labeling.saved_run import SavedRun
     from sibyl.sources.open import open_source
 
     given: Mapping[str, str] = {}
     finish_output(opening.path)
-    if (Path(opening.path) / FILE).is_file():
+    if (Path(opening.path) / RUN).is_file():
         run = SavedRun.read(opening.path)
         kept = run.source
         given = run.examples.labels

@@ -1,0 +1,280 @@
+"""How fast the page of ``sibyl review`` is, and how much memory its two processes take: real server, solver and browser.
+
+    python benchmarks/review.py [--sizes 1424x24,10000x50,100000x100] [--dim 64] [--out results]
+
+Writes ``results/review_speed.md`` and ``.json``. Piles are made: clusters of features with names. Seconds are those of the machine as it
+is; beside each stands a ratio to something that the same run measures, which says the same on any machine:
+
+- first screen, against a Python that only imports what the solver needs;
+- a label acknowledged, against an append with fsync to the same disk and an answer of the same server that does nothing;
+- all others solved anew as the page sees it, against the seconds that the solve itself took;
+- columns fetched and the view drawn anew, against the same at the size before.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sibyl.storage import write_json, write_text
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+ROOT = Path(__file__).resolve().parents[1]
+PRESSES = 30
+BUDGETS = {"first screen": 3.0, "key to next item": 0.05, "acknowledged": 0.1, "drawn anew": 0.15, "scrolled": 0.016}
+SOLVED = {(1424, 24): 1.0, (10000, 50): 1.5, (100000, 100): 30.0}
+RATIOS = {"first screen": 2.5, "acknowledged": 5.0, "solved anew": 2.0, "drawn anew": 10.0}
+MEMORY = {"server": 200, "solver": 700}  # MB
+WATCH = """() => {
+  window.waits = [];
+  let begun = 0;
+  const card = document.querySelector('.card');
+  window.addEventListener('keydown', (event) => { if (event.key === 'Enter') begun = performance.now(); }, true);
+  new MutationObserver(() => { if (begun) { window.waits.push((performance.now() - begun) / 1000); begun = 0; } })
+    .observe(card, { attributes: true, attributeFilter: ['data-row'] });
+}"""
+ACKNOWLEDGED = """() => performance.getEntriesByType('resource').filter((one) => one.name.endsWith('api/actions')).map((one) => one.duration / 1000)"""
+NOTHING = """async () => {
+  const times = [];
+  for (let turn = 0; turn < 20; turn++) { const from = performance.now(); await (await fetch('nowhere')).text(); times.push((performance.now() - from) / 1000); }
+  return times;
+}"""
+DRAWN = """async () => {
+  const { fetchColumns } = await import('/static/net.js');
+  const times = [];
+  for (let turn = 0; turn < 7; turn++) {
+    const from = performance.now();
+    await fetchColumns();
+    document.body.offsetHeight;
+    times.push((performance.now() - from) / 1000);
+  }
+  return times;
+}"""
+SCROLLED = """() => {
+  const grid = document.querySelector('.grid'), times = [];
+  for (let turn = 1; turn <= 40; turn++) {
+    const from = performance.now();
+    grid.scrollTop = turn * 700;
+    grid.dispatchEvent(new Event('scroll'));
+    document.body.offsetHeight;
+    times.push((performance.now() - from) / 1000);
+  }
+  return times;
+}"""
+
+
+def make(path: Path, n: int, k: int, dim: int) -> dict[str, str]:
+    """Write clusters of features with names; return item → class."""
+    draw = np.random.default_rng(0)
+    kinds = draw.integers(0, k, n)
+    centres = draw.standard_normal((k, dim)).astype(np.float32)
+    rows = centres[kinds] + draw.standard_normal((n, dim)).astype(np.float32)
+    names = [f"item {row:06}" for row in range(n)]
+    np.savez(path, features=rows, ids=np.array(names))
+    return {name: f"class {kind:03}" for name, kind in zip(names, kinds.tolist(), strict=True)}
+
+
+def memory(pid: int) -> dict[str, float]:
+    """Largest resident memory so far, and what is resident now, in MB."""
+    lines = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    found = {"most": "VmHWM", "now": "VmRSS", "anonymous": "RssAnon"}
+    return {name: int(lines[key].split()[0]) * 1024 / 1e6 for name, key in found.items()}
+
+
+def child_of(pid: int) -> int:
+    """The solver, which is the server's only child."""
+    return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
+
+
+def flushed(folder: Path, times: int = 30) -> float:
+    """Median seconds of an append with fsync."""
+    taken = []
+    with (folder / "flushed").open("ab", buffering=0) as file:
+        for _ in range(times):
+            started = time.perf_counter()
+            file.write(b"x" * 250)
+            os.fsync(file.fileno())
+            taken.append(time.perf_counter() - started)
+    return median(taken)
+
+
+def imported() -> float:
+    """Seconds of a Python that imports what the solver needs."""
+    code = "import sibyl.labeling.label, sibyl.encoders.embed_source"
+    started = time.perf_counter()
+    subprocess.run([sys.executable, "-c", code], check=True)
+    return time.perf_counter() - started
+
+
+def one_size(page: Page, folder: Path, n: int, k: int, dim: int) -> dict[str, Any]:
+    """Measure with one pile: open it, teach two items a class, work the queue, look at everything."""
+    truth = make(folder / "pile.npz", n, k, dim)
+    taught = list({name: item for item, name in truth.items()}.values()) + list(
+        {name: i for i, name in reversed(truth.items())}.values()
+    )
+    (folder / "examples.csv").write_text("item,label\n" + "".join(f"{item},{truth[item]}\n" for item in dict.fromkeys(taught)))
+    out = folder / "out"
+    found: dict[str, Any] = {"items": n, "classes": k, "columns": dim, "imports": imported(), "flushed": flushed(folder)}
+    started = time.perf_counter()
+    command = ["review", str(folder / "pile.npz"), "--out", str(out), "--examples", str(folder / "examples.csv"), "--no-browser"]
+    server = subprocess.Popen(
+        [sys.executable, "-c", "from sibyl.cli.app import main; main()", *command], stdout=subprocess.PIPE, text=True
+    )
+    assert server.stdout is not None
+    try:
+        page.goto(server.stdout.readline().split()[1])
+        page.wait_for_selector("#view h2, body.ready")
+        found["page there"] = time.perf_counter() - started
+        page.wait_for_selector("body.ready .card[data-row]")
+        found["first screen"] = time.perf_counter() - started
+        session = settled(page)
+        found["first solve"] = session["seconds"]
+        worked(page, found)
+        found["drawn anew"] = median(page.evaluate(DRAWN))
+        page.keyboard.press("Alt+7")  # every item, as one grid
+        page.wait_for_selector("body[data-view=search] .cell")
+        found["scrolled"] = median(page.evaluate(SCROLLED))
+        found["memory before the map"] = {"server": memory(server.pid), "solver": memory(child_of(server.pid))}
+        page.keyboard.press("Alt+6")
+        page.wait_for_selector("body[data-view=map] canvas")
+        page.evaluate("async () => { await (await fetch('api/places')).arrayBuffer(); }")
+        found["memory"] = {"server": memory(server.pid), "solver": memory(child_of(server.pid))}
+    finally:
+        server.terminate()
+        server.wait()
+    return found
+
+
+def settled(page: Page) -> dict[str, Any]:
+    """Wait until the guesses know of every label."""
+    while True:
+        session: dict[str, Any] = page.evaluate("async () => (await fetch('api/session')).json()")
+        if session["solved"] >= session["revision"] > 0:
+            return session
+        time.sleep(0.02)
+
+
+def worked(page: Page, found: dict[str, Any]) -> None:
+    """Press Enter through the queue; then label once more and wait for the solve that knows of it."""
+    page.keyboard.press("Alt+2")
+    page.wait_for_selector(".card[data-row]")
+    page.wait_for_timeout(500)
+    page.evaluate(WATCH)
+    row = ""
+    for _ in range(PRESSES):
+        page.wait_for_selector(f'.card[data-row]:not([data-row="{row}"])')
+        page.wait_for_timeout(150)
+        card = page.locator(".card[data-row]")
+        row = card.get_attribute("data-row") or ""
+        if card.get_attribute("data-audit") == "true":
+            page.keyboard.press("1")  # a check takes no Enter
+        else:
+            page.keyboard.press("Enter")
+    page.wait_for_timeout(300)
+    waits = page.evaluate("() => window.waits")
+    found["key to next item"], found["key to next item, longest"] = median(waits), max(waits)
+    taken = page.evaluate(ACKNOWLEDGED)
+    found["acknowledged"], found["acknowledged, longest"] = median(taken), max(taken)
+    found["answer of nothing"] = median(page.evaluate(NOTHING))
+    settled(page)
+    seen, alone = [], []
+    for _ in range(3):
+        row = page.locator(".card[data-row]").get_attribute("data-row") or ""
+        started = time.perf_counter()
+        page.keyboard.press("1" if page.locator(".card").get_attribute("data-audit") == "true" else "Enter")
+        page.wait_for_selector(f'.card[data-row]:not([data-row="{row}"])')
+        page.wait_for_timeout(20)
+        session = settled(page)
+        seen.append(time.perf_counter() - started)
+        alone.append(session["seconds"])
+        page.wait_for_timeout(300)
+    found["solved anew"], found["solve alone"] = median(seen), median(alone)
+
+
+def ratios(one: dict[str, Any], before: dict[str, Any] | None) -> dict[str, float]:
+    """Return what does not depend on the machine."""
+    found = {
+        "first screen": one["first screen"] / one["imports"],
+        "acknowledged": one["acknowledged"] / (one["flushed"] + one["answer of nothing"]),
+        "solved anew": one["solved anew"] / one["solve alone"],
+    }
+    return found | ({} if before is None else {"drawn anew": one["drawn anew"] / before["drawn anew"]})
+
+
+def page_of(record: dict[str, Any]) -> str:
+    """Return the page for people."""
+    lines = [
+        "# How fast the page is",
+        "",
+        "Written by `python benchmarks/review.py`: real server, solver and Chromium; piles of made features, two examples a class.",
+        f"{record['cores']} cores, load {record['load']:.1f} at the end. Medians; seconds in brackets are the budget of the design on a",
+        "quiet core. A ratio compares with what the same run measures (see the script), and has a bound that holds on any machine.",
+        "",
+        "| | " + " | ".join(f"{one['items']:,} × {one['classes']} × {one['columns']}" for one in record["sizes"]) + " |",
+        "|---|" + "---|" * len(record["sizes"]),
+    ]
+    for name, budget in {**BUDGETS, "solved anew": None}.items():
+        cells = []
+        for one in record["sizes"]:
+            bound = budget if budget is not None else SOLVED.get((one["items"], one["classes"]))
+            seconds = f"{one[name]:.3f} s" if one[name] < 1 else f"{one[name]:.1f} s"
+            ratio = one["ratios"].get(name)
+            words = [seconds + ("" if bound is None else f" ({bound:g}){'' if one[name] <= bound else ' over'}")]
+            if ratio is not None:
+                words.append(f"ratio {ratio:.1f} of at most {RATIOS[name]:g}{'' if ratio <= RATIOS[name] else ': over'}")
+            cells.append("; ".join(words))
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    for process, budget in MEMORY.items():
+        cells = [
+            f"{one['memory before the map'][process]['most']:.0f} MB ({budget})"
+            f"{'' if one['memory before the map'][process]['most'] <= budget else ' over'}; "
+            f"{one['memory'][process]['most']:.0f} with the map"
+            for one in record["sizes"]
+        ]
+        lines.append(f"| {process}, largest | " + " | ".join(cells) + " |")
+    return "\n".join([*lines, ""])
+
+
+def main() -> None:
+    from playwright.sync_api import sync_playwright
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sizes", default="1424x24,10000x50,100000x100")
+    parser.add_argument("--dim", type=int, default=64)
+    parser.add_argument("--out", type=Path, default=ROOT / "results")
+    options = parser.parse_args()
+    record: dict[str, Any] = {"cores": os.cpu_count(), "machine": platform.machine(), "sizes": []}
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-dev-shm-usage"])
+        for size in options.sizes.split(","):
+            n, k = map(int, size.split("x"))
+            with tempfile.TemporaryDirectory() as folder:
+                page = browser.new_page(viewport={"width": 1440, "height": 900})
+                page.set_default_timeout(600_000)
+                one = one_size(page, Path(folder), n, k, options.dim)
+                page.close()
+            one["ratios"] = ratios(one, record["sizes"][-1] if record["sizes"] else None)
+            record["sizes"].append(one)
+            print(json.dumps(one), flush=True)
+            record["load"] = os.getloadavg()[0]
+            write_json(options.out / "review_speed.json", record)
+            write_text(options.out / "review_speed.md", page_of(record))
+
+
+if __name__ == "__main__":
+    main()
