@@ -160,11 +160,11 @@ def test_a_person_labels_with_keys_alone(server: Served, pile: tuple[Path, dict[
     assert np.mean(table["label"] == table["item"].map(truth)) > 0.9
 
 
-def test_a_label_waits_for_a_server_that_was_killed(pile: tuple[Path, dict[str, str]], tmp_path: Path) -> None:
-    folder, _ = pile
+def test_a_label_waits_for_a_server_that_was_killed(tmp_path: Path) -> None:
+    ten_clusters(tmp_path / "pile.npz", n=60, k=2, dim=4)
     out = tmp_path / "out"
     with browser() as chromium:
-        with served(folder / "pile.npz", "--out", out) as server:
+        with served(tmp_path / "pile.npz", "--out", out) as server:
             server.ready()
             page, _ = opened(chromium, server)
             page.wait_for_selector(".sheet .cell.at", timeout=WAIT)
