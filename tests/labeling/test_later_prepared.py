@@ -13,10 +13,11 @@ from sklearn.datasets import load_wine
 
 from sibyl.encoders.tfidf import TfidfEncoder
 from sibyl.errors import CheckpointError, DataError
+from sibyl.labeling.files import RUN
 from sibyl.labeling.label import label
 from sibyl.labeling.later import label_with
 from sibyl.labeling.run import Labelling, label_items
-from sibyl.labeling.saved_run import FILE, SavedRun
+from sibyl.labeling.saved_run import SavedRun
 from sibyl.sources.open import open_source
 from tests.tampering import parts_of, write_parts
 
@@ -111,7 +112,7 @@ def test_what_is_damaged_or_was_not_kept_is_said(tmp_path: Path) -> None:
     (tmp_path / "texts.txt").write_text("\n".join(LINES))
     label(tmp_path / "texts.txt", TEXT_EXAMPLES, "tfidf", tmp_path / "texts")
     for out, new in ((tmp_path / "out", later), (tmp_path / "texts", tmp_path / "texts.txt")):
-        path = out / FILE
+        path = out / RUN
         tensors, header = parts_of(path)
         fitted = json.dumps(header["task"]["fitted"])
         changed = json.loads(fitted.replace('"median": ', '"median": 1').replace('"n_texts": ', '"n_texts": 1'))

@@ -8,8 +8,9 @@ from pathlib import Path
 from sibyl.labeling.calibration import expected_accuracy
 from sibyl.labeling.corrections import Corrections, read_corrections, with_corrections
 from sibyl.labeling.examples import checked
+from sibyl.labeling.files import RUN
 from sibyl.labeling.outputs import finish_output
-from sibyl.labeling.saved_run import FILE, SavedRun, prior_of
+from sibyl.labeling.saved_run import SavedRun, prior_of
 from sibyl.labeling.solve import Solved, solve_items
 from sibyl.labeling.suggest import suggest, suggestion_words
 from sibyl.threads import torch_threads
@@ -69,7 +70,7 @@ def holds_run(path: str | Path) -> bool:
     """Whether a folder is the output of an earlier run, and no pile."""
     path = Path(path)
     finish_output(path)
-    return (path / FILE).is_file() or not path.exists() or (path / "summary.json").is_file()
+    return (path / RUN).is_file() or not path.exists() or (path / "summary.json").is_file()
 
 
 @torch_threads()

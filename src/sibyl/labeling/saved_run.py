@@ -20,7 +20,7 @@ from sibyl.door import Header, Name, checked
 from sibyl.errors import CheckpointError, DataError, UserError
 from sibyl.estimators.saved import RowsAnswer, Saved, read_saved
 from sibyl.labeling.examples import Examples
-from sibyl.labeling.files import RUN as FILE
+from sibyl.labeling.files import RUN
 from sibyl.labeling.outputs import finish_output
 from sibyl.mapped import allocate, slices
 from sibyl.methods import METHODS, LearnedMethod, Method
@@ -207,9 +207,9 @@ def run_file(out: str | Path) -> Path:
     path = Path(out)
     if path.is_file() and path.suffix == ".safetensors":
         return path
-    if not (path / FILE).is_file():
-        raise DataError(f"{out}: holds no {FILE}; expected the --out folder of an earlier: sibyl label")
-    return path / FILE
+    if not (path / RUN).is_file():
+        raise DataError(f"{out}: holds no {RUN}; expected the --out folder of an earlier: sibyl label")
+    return path / RUN
 
 
 def _fitted(path: Path, arrays: Mapping[str, npt.NDArray[Any]], kept: _Fitted | None) -> Fitted | None:
