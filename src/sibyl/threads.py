@@ -8,8 +8,9 @@ processor gets parts of a batch side by side, each on one thread: waits between 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -18,6 +19,7 @@ import numpy.typing as npt
 import torch
 
 T = TypeVar("T")
+R = TypeVar("R")
 Rows = npt.NDArray[np.float32]
 
 
@@ -44,6 +46,44 @@ def side_by_side(run: Callable[[Sequence[T]], Rows], batch: Sequence[T]) -> Rows
     parts = [batch[start : start + size] for start in range(0, len(batch), size)]
     with torch_threads(), ThreadPoolExecutor(n_parts) as pool:
         return np.concatenate(list(pool.map(run, parts)))
+
+
+def in_order(call: Callable[[T], R], items: Iterable[T], n_threads: int | None = None) -> Iterator[R]:
+    """Call a function on each item, on a thread of one core each, and yield the results in the order of the items.
+
+    No more results wait than there are threads. Gradients are not recorded.
+
+    Parameters
+    ----------
+    call : callable
+        Item → result; it may run on any thread.
+    items : iterable
+        What to call it on.
+    n_threads : int, optional
+        As many as there are cores when left out.
+    """
+    n_threads = n_threads or n_cores()
+
+    def quietly(item: T) -> R:
+        with torch.no_grad():
+            return call(item)
+
+    with torch_threads():
+        if n_threads == 1:
+            yield from map(quietly, items)
+            return
+        waiting: deque[Future[R]] = deque()
+        with ThreadPoolExecutor(n_threads) as pool:
+            try:
+                for item in items:
+                    waiting.append(pool.submit(quietly, item))
+                    if len(waiting) > n_threads:
+                        yield waiting.popleft().result()
+                while waiting:
+                    yield waiting.popleft().result()
+            finally:
+                for one in waiting:
+                    one.cancel()
 
 
 def sleeping(options: Any) -> Any:

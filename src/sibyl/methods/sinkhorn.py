@@ -13,9 +13,13 @@ F's own change is lost in rounding.)
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
+
+Met = Callable[[Tensor, bool], tuple[Tensor, Tensor | None]]
 
 SINKHORN_STEPS = 2  # before Newton's is tried: they bring every sum above zero, at a fraction of its cost
 FLATTER = 0.9  # of the slope along Newton's step that may be left at its end, uphill
@@ -52,19 +56,43 @@ def column_potentials(
     float [task, 1, way]
         The potentials; ``(scores + v).softmax(-1)`` is the assignment of each row.
     """
-    smallest, precision = torch.finfo(scores.dtype).tiny, torch.finfo(scores.dtype).eps
-    close = max(1e-6, 100 * precision) if tolerance is None else tolerance
     by_class = scores.mT.contiguous()  # [task, way, row]: softmax is many times faster across the long axis than along the short
     weight = mask.to(scores.dtype)
     weight = (weight / weight.sum(1, keepdim=True).clamp_min(1))[..., None]
-    wanted = shares[..., None]
+
+    def met(potential: Tensor, curved: bool) -> tuple[Tensor, Tensor | None]:
+        plan = (by_class + potential).softmax(1)
+        return plan @ weight, (plan * weight.mT) @ plan.mT if curved else None
+
+    potential = scores.new_zeros(scores.shape[0], scores.shape[2], 1) if start is None else start.mT
+    return balanced(met, shares, potential, max_steps, tolerance).mT
+
+
+def balanced(
+    met: Met,
+    shares: Float[Tensor, "#task way"],
+    start: Float[Tensor, "task way 1"],
+    max_steps: int = 1000,
+    tolerance: float | None = None,
+) -> Float[Tensor, "task way 1"]:
+    """Find the potentials from sums over the rows alone, which may come from anywhere.
+
+    Parameters
+    ----------
+    met : callable
+        Potentials [task, way, 1] → the share of the rows that each class gets, [task, way, 1], and, where its second argument is true,
+        the mean over the rows of the products of their assignments to two classes, [task, way, way].
+    shares, start, max_steps, tolerance
+        As in `column_potentials`; `start` is [task, way, 1].
+    """
+    smallest, precision = torch.finfo(start.dtype).tiny, torch.finfo(start.dtype).eps
+    close = max(1e-6, 100 * precision) if tolerance is None else tolerance
+    wanted, potential = shares[..., None], start
     log_wanted = wanted.clamp_min(smallest).log()
     # F does not change along (1, …, 1) nor with the potential of an empty class: curvature is put there, so that it can be inverted.
-    present = (wanted > 0).to(scores.dtype)
+    present = (wanted > 0).to(start.dtype)
     flat = present @ present.mT + torch.diag_embed(1 - present[..., 0] + 100 * precision)
-    potential = scores.new_zeros(scores.shape[0], scores.shape[2], 1) if start is None else start.mT
-
-    plan, sums = _assign(by_class, potential, weight)
+    sums, products = met(potential, SINKHORN_STEPS == 0)
     for step in range(max_steps):
         excess = sums - wanted
         # A task stops by itself, so that its answer does not depend on which others are in the batch.
@@ -73,21 +101,15 @@ def column_potentials(
             break
         following = potential + moving * (log_wanted - sums.clamp_min(smallest).log())
         if step >= SINKHORN_STEPS:
-            curvature = torch.diag_embed(sums[..., 0]) - (plan * weight.mT) @ plan.mT
-            newton = -torch.linalg.solve(curvature + flat, excess)
+            assert products is not None
+            newton = -torch.linalg.solve(torch.diag_embed(sums[..., 0]) - products + flat, excess)
             newton = newton * (REACH / _largest(newton).clamp_min(smallest)).clamp_max(1)
-            after = _assign(by_class, potential + newton, weight)[1] - wanted
+            after = met(potential + newton, False)[0] - wanted
             flatter = newton.mT @ after < FLATTER * (newton.mT @ excess).abs()
             following = torch.where(flatter, potential + moving * newton, following)
         potential = following
-        plan, sums = _assign(by_class, potential, weight)
-    return potential.mT
-
-
-def _assign(scores: Tensor, potential: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the assignment [task, way, row] and the share of each class [task, way, 1]."""
-    plan = (scores + potential).softmax(1)
-    return plan, plan @ weight
+        sums, products = met(potential, step + 1 >= SINKHORN_STEPS)
+    return potential
 
 
 def _largest(x: Tensor) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import torch
@@ -10,9 +9,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from sibyl.methods.universal.balance import reach
+from sibyl.methods.universal.balance import Score, reach, remembered
 from sibyl.methods.universal.perceptron import perceptron
-from sibyl.methods.universal.rows import Slice
+from sibyl.methods.universal.rows import Rows, Slice, Totals
 from sibyl.methods.universal.sparse_graph import SparseGraph
 from sibyl.methods.universal.sums import MANY_WAYS, log_of
 from sibyl.methods.universal.viewpoint import Viewpoint
@@ -86,8 +85,7 @@ class Blend:
         means: LocalModel,
         alone: LocalModel,
         graph: SparseGraph,
-        rows: Iterable[Slice],
-        count: Float[Tensor, "task 1"],
+        rows: Rows,
         shares: Float[Tensor, "task way"] | None,
         network: BlendNetwork,
         fade: Float[Tensor, "task 1"],
@@ -96,14 +94,14 @@ class Blend:
 
         Where `fade` is 0 the adapted means answer as they are; 1 is the network's word.
         """
-        n_way = means.bias.shape[1]
-        trust, gamma = network(describe(means, alone, rows, count, n_way, told=shares is not None)).split([3, 1], 1)
+        n_way, count = means.bias.shape[1], rows.count
+        trust, gamma = network(describe(means, alone, rows, n_way, told=shares is not None)).split([3, 1], 1)
         trust = trust * fade + (1 - fade) * trust.new_tensor([1.0, 0.0, 0.0])
         blend = cls(means, alone, graph, trust, torch.zeros_like(means.bias))
         if shares is not None:
-            scores = [(part.weight, blend.logits(part)) for part in rows]
-            return replace(blend, bias=reach(scores, shares, blend.bias, count))
-        mass = sum((blend.logits(part).softmax(1) * part.weight).sum(2, keepdim=True) for part in rows)
+            score: Score = remembered(blend.logits, rows, n_way)
+            return replace(blend, bias=reach(rows, score, shares, blend.bias))
+        (mass,) = (one.to(count.dtype) for one in rows.total(_Mass(blend)))
         share = mass / count.clamp_min(1)[..., None] * n_way
         return replace(blend, bias=-(gamma.clamp_max(1.5) * fade)[..., None] * (share + SMOOTHING).log())
 
@@ -120,26 +118,47 @@ class Blend:
         return of_means * self.means(unit) + of_graph * floored(spread).log() + of_alone * self.alone(unit) + self.bias
 
 
+@dataclass(frozen=True, eq=False)
+class _Mass:
+    """How many rows of a slice each class gets."""
+
+    blend: Blend
+
+    def __call__(self, part: Slice) -> Totals:
+        """Go over one slice."""
+        return ((self.blend.logits(part).softmax(1) * part.weight).sum(2, keepdim=True),)
+
+
+@dataclass(frozen=True, eq=False)
+class _Described:
+    """How sure each answer is about a slice, how often two agree, how many rows two of them give each class."""
+
+    means: LocalModel
+    alone: LocalModel
+
+    def __call__(self, part: Slice) -> Totals:
+        """Go over one slice."""
+        answers = [self.means(part.unit).exp(), floored(part.graph), self.alone(part.unit).exp()]
+        best = [answer.max(1) for answer in answers]
+        said = [one.indices for one in best]
+        pairs = ((said[0] == said[1]), (said[0] == said[2]), (said[1] == said[2]))
+        return (
+            (torch.stack([one.values for one in best], 1) * part.weight).sum(2),
+            (torch.stack(pairs, 1) * part.weight).sum(2),
+            torch.stack([(answer * part.weight).sum(2) for answer in answers[:2]], 2),
+        )
+
+
 def floored(probability: Float[Tensor, "task way row"]) -> Float[Tensor, "task way row"]:
     """Blend with an even answer."""
     return (1 - FLOOR) * probability + FLOOR / probability.shape[1]
 
 
 @torch.no_grad()
-def describe(
-    means: LocalModel, alone: LocalModel, rows: Iterable[Slice], count: Float[Tensor, "task 1"], n_way: int, *, told: bool
-) -> Float[Tensor, "task descriptor"]:
+def describe(means: LocalModel, alone: LocalModel, rows: Rows, n_way: int, *, told: bool) -> Float[Tensor, "task descriptor"]:
     """Say how sure each answer is, how often two agree, how even their class mixes are: nothing that takes a label."""
-    agreement, sureness = count.new_zeros(len(count), 3), count.new_zeros(len(count), 3)
-    mixes = count.new_zeros(len(count), n_way, 2)
-    for part in rows:
-        answers = [means(part.unit).exp(), floored(part.graph), alone(part.unit).exp()]
-        best = [answer.max(1) for answer in answers]
-        sureness = sureness + (torch.stack([one.values for one in best], 1) * part.weight).sum(2)
-        said = [one.indices for one in best]
-        pairs = ((said[0] == said[1]), (said[0] == said[2]), (said[1] == said[2]))
-        agreement = agreement + (torch.stack(pairs, 1) * part.weight).sum(2)
-        mixes = mixes + torch.stack([(answer * part.weight).sum(2) for answer in answers[:2]], 2)
+    count = rows.count
+    sureness, agreement, mixes = (one.to(count.dtype) for one in rows.total(_Described(means, alone)))
     total = count.clamp_min(1)
     mixes = mixes / total[..., None]
     evenness = -torch.special.xlogy(mixes, mixes).sum(1) / torch.log(count.new_tensor(max(2, n_way)))

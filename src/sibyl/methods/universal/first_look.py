@@ -2,31 +2,51 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from sibyl.methods.universal.passing import Setting
-from sibyl.methods.universal.sums import MANY_WAYS, Sums, log_of
+from sibyl.methods.universal.rows import Rows, Slice, Totals
+from sibyl.methods.universal.sums import MANY_WAYS, Sums, log_of, slice_sums
 
 FIRST_SCALE = 15.0  # inverse temperature of the first look at the queries, before any step
 N_DESCRIPTORS = 21
 
 
-def first_look(setting: Setting, shape: Float[Tensor, "task number"]) -> tuple[Setting, Float[Tensor, "task descriptor"], Sums]:
+@dataclass(frozen=True, eq=False)
+class _FirstSums:
+    """What the first look adds up of a slice: the fields of `Sums`, how far the best class is ahead, and the rows themselves."""
+
+    setting: Setting
+
+    def __call__(self, part: Slice) -> Totals:
+        """Go over one slice."""
+        cosine = self.setting.first.cosines(part.unit)
+        probability = (FIRST_SCALE * cosine).softmax(1)
+        best = cosine.topk(2, dim=1).values
+        assigned = probability * part.weight
+        return (
+            *slice_sums(assigned, probability, cosine, part, self.setting.nodes.collect(assigned, part.first)),
+            ((best[:, :1] - best[:, 1:]) * part.weight).sum(2),
+            part.weight @ part.unit,
+        )
+
+
+def first_look(
+    setting: Setting, rows: Rows, shape: Float[Tensor, "task number"]
+) -> tuple[Setting, Float[Tensor, "task descriptor"], Sums]:
     """Go over the queries once: their mean, what describes the task, and the sums that the first step starts from."""
     n_way = setting.shots.shape[1]
-    sums, total, gap = Sums(setting.count, n_way), torch.zeros_like(setting.middle), torch.zeros_like(setting.count)
-    for part in setting.rows:
-        cosine = setting.first.cosines(part.unit)
-        probability = (FIRST_SCALE * cosine).softmax(1)
-        sums.add(probability * part.weight, probability, cosine, part.weight)
-        best = cosine.topk(2, dim=1).values
-        gap = gap + ((best[:, :1] - best[:, 1:]) * part.weight).sum(2)
-        total = total + part.weight @ part.unit
-        sums.nodes = sums.nodes + setting.nodes.collect(probability * part.weight, part.first)
+    totals = rows.total(_FirstSums(setting))
+    sums = Sums.of(setting.count, n_way, totals)
+    gap, total = (
+        (one.to(shape.dtype) for one in totals[4:])
+        if totals
+        else (torch.zeros_like(setting.count), torch.zeros_like(setting.middle))
+    )
     count, shots = setting.count.clamp_min(1), setting.shots[..., 0]
     mean = torch.where((setting.count > 0)[..., None], total / count[..., None], setting.middle)
     entropy, top, _ = sums.typical.split(1, 1)

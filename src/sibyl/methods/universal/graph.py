@@ -11,6 +11,7 @@ from sibyl.methods.label_spreading import LabelSpreading
 from sibyl.methods.universal.rows import power_rows
 from sibyl.methods.universal.sparse_graph import SparseGraph
 from sibyl.tasks import Task
+from sibyl.threads import in_order
 
 FEW = 1024  # queries up to which every pair of rows is an edge, as in training; more are a pile
 ENTRIES = 1 << 16  # pairs of a row and a node, or of a row's neighbour and a class, that a slice holds
@@ -34,9 +35,13 @@ def spread_labels(
     graph = SparseGraph.of(task, exponent)
     answer = allocate_beside(task.query_x, (task.n_tasks, task.query_x.shape[1], task.n_way))
     n_rows = max(16, 16 * ENTRIES // (graph.nodes.shape[1] + 16 * task.n_way) // task.n_tasks)
-    for start in range(0, task.query_x.shape[1], n_rows):
-        part = slice(start, start + n_rows)
-        answer[:, part] = graph.read(power_rows(task.query_x[:, part], exponent)).mT
+    starts = range(0, task.query_x.shape[1], n_rows)
+
+    def read(start: int) -> Tensor:
+        return graph.read(power_rows(task.query_x[:, start : start + n_rows], exponent)).mT
+
+    for start, of_part in zip(starts, in_order(read, starts), strict=True):
+        answer[:, start : start + n_rows] = of_part
         release(task.query_x, answer)
     if is_mapped(task.query_x):
         trim()

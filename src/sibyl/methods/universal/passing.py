@@ -1,9 +1,8 @@
-"""One pass over the query rows: angles, posterior, inferred gradients, and what they add up to for the class means."""
+"""One step: sums over slices of the query rows (posterior, inferred gradients), and from the sums to the next class means."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
@@ -11,9 +10,9 @@ from torch import Tensor, nn
 
 from sibyl.methods.universal.gradient_network import GradientNetwork, entry_features
 from sibyl.methods.universal.neighbours import Nodes, density_feature
-from sibyl.methods.universal.rows import Slice
+from sibyl.methods.universal.rows import Slice, Totals
 from sibyl.methods.universal.step import Step
-from sibyl.methods.universal.sums import MANY_WAYS, TINY, Sums, log_of
+from sibyl.methods.universal.sums import MANY_WAYS, TINY, Sums, log_of, slice_sums
 from sibyl.methods.universal.viewpoint import Viewpoint
 
 
@@ -31,8 +30,6 @@ class Setting:
         Labelled rows of each class.
     anchor, middle : float [task, way, dim], float [task, 1, dim]
         Means of the labelled rows of each class, and the mean of those.
-    rows : iterable of Slice
-        The query rows; none for the inductive answer.
     nodes : Nodes
         The rows that messages come from.
     count : float [task, 1]
@@ -50,7 +47,6 @@ class Setting:
     shots: Float[Tensor, "task way 1"]
     anchor: Float[Tensor, "task way dim"]
     middle: Float[Tensor, "task 1 dim"]
-    rows: Iterable[Slice]
     nodes: Nodes
     count: Float[Tensor, "task 1"]
     mean: Float[Tensor, "task 1 dim"]
@@ -68,105 +64,124 @@ class Setting:
 
 
 @dataclass(frozen=True, eq=False)
-class Pass:
-    """One step of adaptation; its three methods are what `sibyl.methods.sib.adaptation.adapt` asks for.
+class State:
+    """Where the steps stand.
 
-    Outputs travel as slices that are made when they are gone over, so that a step holds one slice at a time.
+    Parameters
+    ----------
+    centre : float [task, way, dim]
+        Class means.
+    evidence : float [task, way, 1]
+        Rows that speak for each class, the prior counted as some.
+    sums : Sums
+        Of the last pass.
+    potential : float [task, way, 1]
+        Bias of the logits in the last step.
+    """
+
+    centre: Float[Tensor, "task way dim"]
+    evidence: Float[Tensor, "task way 1"]
+    sums: Sums
+    potential: Float[Tensor, "task way 1"]
+
+
+@dataclass(frozen=True, eq=False)
+class StepSums:
+    """What one step adds up of a slice: posterior, inferred gradients, and how they pull on the class means.
+
+    The answer holds the fields of `Sums`, then ``Σ_i ξ_ic u_i`` and ``Σ_i ξ_ic`` with ``ξ = λ ω p − r``, not yet in units of the classes'
+    evidence.
 
     Parameters
     ----------
     setting : Setting
     step : Step
         What steers it.
-    place : float
-        0 for the first step, towards 1 for the last.
+    view : Viewpoint
+        On the present class means.
     bias : float [task, way, 1]
         Of the logits.
     before : Sums
         Of the pass before.
-    gradient_network, class_network : module
-        ξ, and anchors and rates of single classes.
-    sums : Sums
-        Filled by this pass.
-    logits : list
-        Filled with the logits of each slice where `traced`.
+    place : float
+        0 for the first step, towards 1 for the last.
+    network : GradientNetwork
+        ξ.
     """
 
     setting: Setting
     step: Step
-    place: float
+    view: Viewpoint
     bias: Float[Tensor, "task way 1"]
     before: Sums
-    gradient_network: GradientNetwork
-    class_network: nn.Module
-    traced: bool = False
-    sums: Sums = field(init=False)
-    logits: list[Tensor] = field(default_factory=list)
+    place: float
+    network: GradientNetwork
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "sums", Sums(self.setting.count, self.before.n_way))
+    def logits(self, part: Slice) -> Float[Tensor, "task way row"]:
+        """Return the logits of a slice under the present class means."""
+        return self.step.scale * self.view.cosines(part.unit) + self.bias
 
-    def predict(self, centre: Tensor) -> Iterator[tuple[Slice, Viewpoint, Tensor]]:
-        """Yield each slice with the viewpoint and its cosines."""
-        view = self.setting.view(centre, self.step)
-        for part in self.setting.rows:
-            yield part, view, view.cosines(part.unit)
-
-    def gradient(self, outputs: Iterator[tuple[Slice, Viewpoint, Tensor]]) -> Iterator[tuple[Slice, Tensor]]:
-        """Yield each slice with its inferred gradients ``λ ω p − r``, not yet in units of the classes' evidence."""
+    def __call__(self, part: Slice) -> Totals:
+        """Go over one slice."""
         setting, step = self.setting, self.step
         told = setting.shares is not None
         share = self.before.share if setting.shares is None else setting.shares[..., None]
-        for part, view, cosine in outputs:
-            logits = step.scale * cosine + self.bias
-            if self.traced:
-                self.logits.append(logits)
-            first = setting.first.cosines(part.unit)
-            length = torch.linalg.vector_norm(part.unit - setting.middle, dim=-1)[:, None]
-            message, density = setting.nodes.messages(part, view, step.sharpness, self.before.nodes)
-            features, probability = entry_features(
-                cosine, logits, first, part.graph, length, share, self.before.compactness, setting.shots, message,
-                density_feature(density, step.sharpness), told, self.place,
-            )  # fmt: skip
-            offset, counts = self.gradient_network(features)
-            counts = counts * part.weight
-            assigned = (logits + offset).softmax(1) * counts
-            self.sums.nodes = self.sums.nodes + setting.nodes.collect(assigned, part.first)
-            self.sums.add(assigned, probability, cosine, part.weight)
-            yield part, step.query_share * probability * counts - assigned
+        cosine = self.view.cosines(part.unit)
+        logits = step.scale * cosine + self.bias
+        first = setting.first.cosines(part.unit)
+        length = torch.linalg.vector_norm(part.unit - setting.middle, dim=-1)[:, None]
+        message, density = setting.nodes.messages(part, self.view, step.sharpness, self.before.nodes)
+        features, probability = entry_features(
+            cosine, logits, first, part.graph, length, share, self.before.compactness, setting.shots, message,
+            density_feature(density, step.sharpness), told, self.place,
+        )  # fmt: skip
+        offset, counts = self.network(features)
+        counts = counts * part.weight
+        assigned = (logits + offset).softmax(1) * counts
+        gradient = step.query_share * probability * counts - assigned
+        sums = slice_sums(assigned, probability, cosine, part, setting.nodes.collect(assigned, part.first))
+        return (*sums, gradient @ part.unit, gradient.sum(2, keepdim=True))
 
-    def pull(self, centre: Tensor, gradients: Iterator[tuple[Slice, Tensor]]) -> Float[Tensor, "task way dim"]:
-        """Add up ``Σ_i ξ_ic (u_i − w_c)`` over unlabelled and labelled rows and the prior, each class in units of its evidence.
 
-        ``u − w`` is the Jacobian of a Gaussian local model, ``−½ ‖u − w‖²``: rows draw their class's mean towards themselves.
-        """
-        setting, step, sums = self.setting, self.step, self.sums
-        for part, of_part in gradients:
-            sums.pull = sums.pull + of_part @ part.unit
-            sums.push = sums.push + of_part.sum(2, keepdim=True)
-        anchor, rate = self._of_classes()
-        seen = Viewpoint.of(centre, setting.middle, step.shift * (setting.count > 0)[..., None])
-        guess = (step.scale * seen.cosines(setting.support)).softmax(1) * setting.y.sum(1, keepdim=True)
-        labelled = anchor * (step.support_share * guess - setting.y)
-        pull = sums.pull + labelled @ setting.support
-        push = sums.push + labelled.sum(2, keepdim=True)
-        prior = step.shrinkage * (centre - centre.mean(1, keepdim=True))
-        evidence = anchor * setting.shots + sums.mass + step.shrinkage
-        gradient: Tensor = rate / evidence * (pull - push * centre + prior)
-        return gradient
+def moved(call: StepSums, totals: Totals, centre: Float[Tensor, "task way dim"], class_network: nn.Module) -> State:
+    """Take one step from the sums of a pass.
 
-    @property
-    def evidence(self) -> Float[Tensor, "task way 1"]:
-        """Rows that speak for each class, the prior counted as some."""
-        return self.step.anchor * self.setting.shots + self.sums.mass + self.step.shrinkage
+    Class means move along ``Σ_i ξ_ic (u_i − w_c)`` over unlabelled and labelled rows and the prior, each class in units of its evidence.
+    ``u − w`` is the Jacobian of a Gaussian local model, ``−½ ‖u − w‖²``: rows draw their class's mean towards themselves.
 
-    def _of_classes(self) -> tuple[Float[Tensor, "task way 1"], Float[Tensor, "task way 1"]]:
-        """Return κ and η of each class."""
-        mass, n_way = self.sums.mass, self.sums.n_way
-        relative = mass / self.setting.count.clamp_min(1)[..., None] * n_way
-        told, place, ways = (
-            torch.full_like(mass, value) for value in (float(self.setting.shares is not None), self.place, min(n_way, MANY_WAYS))
-        )
-        columns = [log_of(relative + 0.01), log_of(self.setting.shots), mass.log1p(), told, place, ways.log()]
-        more_anchor, more_rate = self.class_network(torch.cat(columns, -1)).split(1, -1)
-        return self.step.anchor * more_anchor.exp(), self.step.rate * more_rate.exp()
+    Parameters
+    ----------
+    call : StepSums
+        What was added up.
+    totals : tuple of tensor
+        The sums; empty where there are no query rows.
+    centre : float [task, way, dim]
+        Class means before the step.
+    class_network : module
+        Anchors and rates of single classes.
+    """
+    setting, step = call.setting, call.step
+    sums = Sums.of(setting.count, call.before.n_way, totals)
+    of_rows, of_means = (one.to(centre.dtype) for one in totals[4:]) if totals else (0.0, 0.0)
+    anchor, rate = _of_classes(call, sums, class_network)
+    seen = Viewpoint.of(centre, setting.middle, step.shift * (setting.count > 0)[..., None])
+    guess = (step.scale * seen.cosines(setting.support)).softmax(1) * setting.y.sum(1, keepdim=True)
+    labelled = anchor * (step.support_share * guess - setting.y)
+    pull = of_rows + labelled @ setting.support
+    push = of_means + labelled.sum(2, keepdim=True)
+    prior = step.shrinkage * (centre - centre.mean(1, keepdim=True))
+    evidence = anchor * setting.shots + sums.mass + step.shrinkage
+    gradient = rate / evidence * (pull - push * centre + prior)
+    return State(centre - gradient, step.anchor * setting.shots + sums.mass + step.shrinkage, sums, call.bias)
+
+
+def _of_classes(call: StepSums, sums: Sums, network: nn.Module) -> tuple[Float[Tensor, "task way 1"], Float[Tensor, "task way 1"]]:
+    """Return κ and η of each class."""
+    setting, mass, n_way = call.setting, sums.mass, sums.n_way
+    relative = mass / setting.count.clamp_min(1)[..., None] * n_way
+    told, place, ways = (
+        torch.full_like(mass, value) for value in (float(setting.shares is not None), call.place, min(n_way, MANY_WAYS))
+    )
+    columns = [log_of(relative + 0.01), log_of(setting.shots), mass.log1p(), told, place, ways.log()]
+    more_anchor, more_rate = network(torch.cat(columns, -1)).split(1, -1)
+    return call.step.anchor * more_anchor.exp(), call.step.rate * more_rate.exp()

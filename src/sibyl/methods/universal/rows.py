@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float
@@ -14,11 +14,14 @@ from torch.nn.functional import normalize
 from sibyl.mapped import allocate_beside, is_mapped, release
 from sibyl.methods.universal.perceptron import perceptron
 from sibyl.tasks import Task
+from sibyl.threads import in_order
 
 if TYPE_CHECKING:
     from sibyl.methods.universal.neighbours import Nodes
 
 SMALL = 1e-6
+T = TypeVar("T")
+Totals = tuple[Tensor, ...]
 
 
 def power_rows(x: Float[Tensor, "task row dim"], exponent: Float[Tensor, "task 1 1"]) -> Float[Tensor, "task row dim"]:
@@ -79,11 +82,43 @@ class Slice:
     unheard: Bool[Tensor, "task row node"] | None
 
 
+@runtime_checkable
+class Rows(Protocol):
+    """Query rows that are gone over in slices, wherever they lie."""
+
+    @property
+    def count(self) -> Float[Tensor, "task 1"]:
+        """Real rows of each task."""
+
+    def total(self, call: Callable[[Slice], Totals]) -> Totals:
+        """Add up what `call` says of each slice, in float64 and in a fixed order; empty where there are no slices."""
+
+
+def add_up(results: Iterable[Totals]) -> Totals:
+    """Add in float64, one after the other: the sum does not depend on who computed the parts, or when."""
+    total: Totals = ()
+    for one in results:
+        total = tuple(a + b.double() for a, b in zip(total, one, strict=True)) if total else tuple(each.double() for each in one)
+    return total
+
+
+@dataclass(frozen=True, eq=False)
+class NoRows:
+    """No query rows: the inductive answer."""
+
+    count: Float[Tensor, "task 1"]
+
+    def total(self, call: Callable[[Slice], Totals]) -> Totals:
+        """Return nothing."""
+        return ()
+
+
 @dataclass(frozen=True, eq=False)
 class QueryRows:
     """The query rows of a batch of tasks, prepared slice by slice each time they are gone over, or once if they are few.
 
-    Where the rows lie in a file, so does all that is kept of them, and a slice leaves the memory when the next is asked for.
+    Where the rows lie in a file, so does all that is kept of them, and a slice leaves the memory when it has been looked at. Slices are
+    looked at side by side, each on a thread of one core.
 
     Parameters
     ----------
@@ -99,6 +134,10 @@ class QueryRows:
         Rows of each task in a slice.
     keep, keep_products : bool
         Keep the prepared rows; and what `Slice` holds of each row and node.
+    first : int
+        Where the rows stand among all rows, where they are one shard of several.
+    n_threads : int, optional
+        Threads that look at slices; as many as there are cores when left out.
     """
 
     task: Task
@@ -108,16 +147,46 @@ class QueryRows:
     n_rows: int
     keep: bool
     keep_products: bool
+    first: int = 0
+    n_threads: int | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_kept", tuple(self._stored()) if self.keep else None)
 
     def __iter__(self) -> Iterator[Slice]:
         """Yield the slices in order."""
-        kept: tuple[Slice, ...] | None = self._kept  # type: ignore[attr-defined]
-        for part in self._prepared() if kept is None else kept:
+        for number in range(self.n_slices):
+            part = self.part(number)
             yield part
             self._release(part)
+
+    @property
+    def n_slices(self) -> int:
+        """Number of slices."""
+        return -(-self.task.query_x.shape[1] // self.n_rows)
+
+    def part(self, number: int) -> Slice:
+        """Return one slice."""
+        kept: tuple[Slice, ...] | None = self._kept  # type: ignore[attr-defined]
+        return self._prepare(number) if kept is None else kept[number]
+
+    def map(self, call: Callable[[Slice], T]) -> Iterator[T]:
+        """Yield what `call` says of each slice, in order."""
+        if torch.is_grad_enabled() or self.n_slices == 1:
+            yield from map(call, self)
+            return
+
+        def of_slice(number: int) -> T:
+            part = self.part(number)
+            result = call(part)
+            self._release(part)
+            return result
+
+        yield from in_order(of_slice, range(self.n_slices), self.n_threads)
+
+    def total(self, call: Callable[[Slice], Totals]) -> Totals:
+        """Add up what `call` says of each slice, in float64 and in order."""
+        return add_up(self.map(call))
 
     def _release(self, part: Slice) -> None:
         release(self.task.query_x, self.graph, *(one for one in (part.unit, part.products, part.unheard) if one is not None))
@@ -125,14 +194,14 @@ class QueryRows:
     def _stored(self) -> Iterator[Slice]:
         x = self.task.query_x
         if not is_mapped(x):
-            yield from self._prepared()
+            yield from self._all_prepared()
             return
         each = (*x.shape[:2], self.nodes.unit.shape[1])
         unit = allocate_beside(x, tuple(x.shape))
         products = allocate_beside(x, each) if self.keep_products else None
         unheard = allocate_beside(x, each, torch.bool) if self.keep_products else None
-        for part in self._prepared():
-            here = slice(part.first, part.first + part.unit.shape[1])
+        for part in self._all_prepared():
+            here = slice(part.first - self.first, part.first - self.first + part.unit.shape[1])
             unit[:, here] = part.unit
             if products is not None and unheard is not None and part.products is not None and part.unheard is not None:
                 products[:, here], unheard[:, here] = part.products, part.unheard
@@ -141,14 +210,20 @@ class QueryRows:
             self._release(stored)
             yield stored
 
-    def _prepared(self) -> Iterator[Slice]:
-        weight = self.task.query_weight.mT
-        for start in range(0, self.task.query_x.shape[1], self.n_rows):
-            part = slice(start, start + self.n_rows)
-            unit = power_rows(self.task.query_x[:, part], self.exponent)
-            products = self.nodes.products(unit) if self.keep_products else None
-            unheard = self.nodes.unheard(start, unit.shape[1]) if self.keep_products else None
-            yield Slice(unit, weight[..., part], self.graph[..., part].to(unit.dtype), start, products, unheard)
+    def _all_prepared(self) -> Iterator[Slice]:
+        numbers = range(self.n_slices)
+        if torch.is_grad_enabled() or self.n_slices == 1:
+            return map(self._prepare, numbers)
+        return in_order(self._prepare, numbers, self.n_threads)
+
+    def _prepare(self, number: int) -> Slice:
+        start = number * self.n_rows
+        part = slice(start, start + self.n_rows)
+        unit = power_rows(self.task.query_x[:, part], self.exponent)
+        products = self.nodes.products(unit) if self.keep_products else None
+        unheard = self.nodes.unheard(self.first + start, unit.shape[1]) if self.keep_products else None
+        weight = self.task.query_mask[:, None, part].to(unit.dtype)
+        return Slice(unit, weight, self.graph[..., part].to(unit.dtype), self.first + start, products, unheard)
 
     @property
     def count(self) -> Float[Tensor, "task 1"]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from sibyl.methods.universal.neighbours import Nodes
-from sibyl.methods.universal.rows import Slice
+from sibyl.methods.universal.rows import Rows, Slice, Totals
 from sibyl.methods.universal.viewpoint import Viewpoint
 
 if TYPE_CHECKING:
@@ -21,6 +20,26 @@ if TYPE_CHECKING:
 SHARPNESS = (6.0, 15.0)  # inverse temperatures of the angles between neighbours: a wide circle and a narrow one
 ITSELF = 1 - 1e-5  # a node closer than that, as a cosine, is the row itself or a copy of it, and tells it nothing
 N_SECOND_FEATURES = 8  # beside those of the first look
+
+
+@dataclass(frozen=True, eq=False)
+class _SecondSums:
+    """What the first look's scores add up to over a slice."""
+
+    first: UniversalClassifier
+    nodes: Nodes
+
+    def __call__(self, part: Slice) -> Totals:
+        """Go over one slice."""
+        suspicion = self.first.first_outlier_logits(part.unit)[1][:, None]
+        sure = torch.sigmoid(-suspicion) * part.weight
+        assigned = self.first.logits(part.unit).softmax(1) * sure
+        return (
+            assigned @ part.unit,
+            assigned.sum(2, keepdim=True),
+            sure.sum(2),
+            self.nodes.collect(suspicion, part.first),
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,22 +78,18 @@ class SecondLook:
         first: UniversalClassifier,
         support: Float[Tensor, "task support dim"],
         y: Float[Tensor, "task support way"],
-        rows: Iterable[Slice],
+        rows: Rows,
         nodes: Nodes,
-        count: Float[Tensor, "task 1"],
         network: nn.Module,
     ) -> SecondLook:
         """Go over the rows once more with the first look's scores; without rows nothing is heard."""
-        pull, mass = y.mT @ support, y.sum(1)[..., None]
+        pull, mass, count = y.mT @ support, y.sum(1)[..., None], rows.count
         inliers, n_chosen = torch.zeros_like(count), nodes.place.shape[1] - support.shape[1]
         odds = support.new_zeros(len(support), 1, n_chosen)
-        for part in rows:
-            suspicion = first.first_outlier_logits(part.unit)[1][:, None]
-            sure = torch.sigmoid(-suspicion) * part.weight
-            assigned = first.logits(part.unit).softmax(1) * sure
-            pull, mass = pull + assigned @ part.unit, mass + assigned.sum(2, keepdim=True)
-            inliers = inliers + sure.sum(2)
-            odds = odds + nodes.collect(suspicion, part.first)
+        totals = rows.total(_SecondSums(first, nodes))
+        if totals:
+            of_rows, of_classes, inliers, odds = (one.to(pull.dtype) for one in totals)
+            pull, mass = pull + of_rows, mass + of_classes
         inliers = torch.where(count > 0, inliers / count.clamp_min(1), 1.0)
         origin = first.around.origin
         return cls(

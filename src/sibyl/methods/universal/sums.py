@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+from sibyl.methods.universal.rows import Slice, Totals
 
 TINY = 1e-9
 MANY_WAYS = 200  # the most classes that the networks have been shown: more look the same to them
@@ -23,7 +25,24 @@ def row_entropy(probability: Float[Tensor, "task way row"]) -> Float[Tensor, "ta
     return entropy / torch.log(probability.new_tensor(probability.shape[1]))
 
 
-@dataclass(eq=False)
+def slice_sums(
+    assigned: Float[Tensor, "task way row"],
+    probability: Float[Tensor, "task way row"],
+    cosine: Float[Tensor, "task way row"],
+    part: Slice,
+    nodes: Float[Tensor, "task way chosen"],
+) -> Totals:
+    """Return what a slice adds to the first four fields of `Sums`: rows assigned to classes, probabilities, cosines."""
+    of_rows = torch.cat([row_entropy(probability), cosine.amax(1, keepdim=True), cosine.square().mean(1, keepdim=True)], 1)
+    return (
+        assigned.sum(2, keepdim=True),
+        (assigned * cosine).sum(2, keepdim=True),
+        (of_rows * part.weight).sum(2),
+        nodes,
+    )
+
+
+@dataclass(frozen=True, eq=False)
 class Sums:
     """Sums over the queries; slices add up to the whole.
 
@@ -38,37 +57,22 @@ class Sums:
         Row entropy, largest cosine, mean of the squared cosines.
     nodes : float [task, way, chosen]
         What the queries that messages come from were assigned to.
-    pull : float [task, way, dim]
-        Σ_i ξ_ic u_i, where a pass computes gradients.
-    push : float [task, way, 1]
-        Σ_i ξ_ic.
     """
 
     count: Float[Tensor, "task 1"]
     n_way: int
-    mass: Tensor = field(init=False)
-    cosine: Tensor = field(init=False)
-    rows: Tensor = field(init=False)
-    nodes: Tensor = field(init=False)
-    pull: Tensor | float = 0.0
-    push: Tensor | float = 0.0
+    mass: Tensor
+    cosine: Tensor
+    rows: Tensor
+    nodes: Tensor
 
-    def __post_init__(self) -> None:
-        self.mass = self.cosine = self.nodes = self.count.new_zeros(len(self.count), self.n_way, 1)
-        self.rows = self.count.new_zeros(len(self.count), 3)
-
-    def add(
-        self,
-        assigned: Float[Tensor, "task way row"],
-        probability: Float[Tensor, "task way row"],
-        cosine: Float[Tensor, "task way row"],
-        weight: Float[Tensor, "task 1 row"],
-    ) -> None:
-        """Add a slice: rows assigned to classes, class probabilities, cosines, and which rows are real."""
-        self.mass = self.mass + assigned.sum(2, keepdim=True)
-        self.cosine = self.cosine + (assigned * cosine).sum(2, keepdim=True)
-        of_rows = torch.cat([row_entropy(probability), cosine.amax(1, keepdim=True), cosine.square().mean(1, keepdim=True)], 1)
-        self.rows = self.rows + (of_rows * weight).sum(2)
+    @classmethod
+    def of(cls, count: Float[Tensor, "task 1"], n_way: int, totals: Totals) -> Sums:
+        """Take the first of the totals of a pass, or zeros where no rows were gone over."""
+        if totals:
+            return cls(count, n_way, *(one.to(count.dtype) for one in totals[:4]))
+        empty = count.new_zeros(len(count), n_way, 1)
+        return cls(count, n_way, empty, empty, count.new_zeros(len(count), 3), empty)
 
     @property
     def share(self) -> Float[Tensor, "task way 1"]:

@@ -2,35 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from sibyl.mapped import allocate_beside, has_room, is_mapped, release
 from sibyl.methods.classifiers import class_means
 from sibyl.methods.method import LearnedMethod, Objective, Traits
-from sibyl.methods.sib.adaptation import adapt
 from sibyl.methods.universal.answer import N_OUTLIER_FEATURES, UniversalClassifier
-from sibyl.methods.universal.balance import Scores, approach, log_share, reach
+from sibyl.methods.universal.balance import approach, log_share, reach, remembered
 from sibyl.methods.universal.blend import Blend, BlendNetwork, LocalModel
 from sibyl.methods.universal.first_look import N_DESCRIPTORS, first_look
 from sibyl.methods.universal.gradient_network import GradientNetwork
 from sibyl.methods.universal.graph import FEW, spread_labels
 from sibyl.methods.universal.neighbours import Nodes
 from sibyl.methods.universal.objective import bound, told_shares
-from sibyl.methods.universal.passing import Pass, Setting
+from sibyl.methods.universal.passing import Setting, State, StepSums, moved
 from sibyl.methods.universal.perceptron import perceptron
 from sibyl.methods.universal.posterior import Posterior
-from sibyl.methods.universal.rows import PowerNetwork, QueryRows, Slice, power_rows
+from sibyl.methods.universal.rows import NoRows, PowerNetwork, QueryRows, Rows, Slice, power_rows
 from sibyl.methods.universal.second_look import N_SECOND_FEATURES, SecondLook
+from sibyl.methods.universal.sparse_graph import SparseGraph
 from sibyl.methods.universal.step import ControlNetwork, Step
-from sibyl.methods.universal.sums import Sums
-from sibyl.methods.universal.viewpoint import Viewpoint
+from sibyl.methods.universal.viewpoint import ScaledCosines, Viewpoint
 from sibyl.tasks import ClassPrior, Episode, Solution, Task, class_shares
 
 ENTRIES = 1 << 16  # pairs of a row and a class, over all tasks, that a slice holds: bounds the memory of the network
@@ -40,14 +38,30 @@ KEPT = 1 << 26  # numbers of prepared rows that are kept in memory between passe
 
 
 @dataclass(frozen=True, eq=False)
-class _Adapted:
-    """Where the steps end."""
+class Fitted:
+    """What the passes over the rows end in: all that is said of a row of them follows from this and the row.
 
-    centre: Float[Tensor, "task way dim"]
-    evidence: Float[Tensor, "task way 1"]
-    last: Step
-    sums: Sums
-    potential: Float[Tensor, "task way 1"]
+    Parameters
+    ----------
+    answer : UniversalClassifier
+        The adapted one, with the blend of a pile.
+    alone : UniversalClassifier
+        The inductive answer.
+    fell_back : bool [task]
+        The first is the second.
+    """
+
+    answer: UniversalClassifier
+    alone: UniversalClassifier
+    fell_back: Bool[Tensor, " task"]
+
+    def __call__(
+        self, part: Slice
+    ) -> tuple[Float[Tensor, "task way row"], Float[Tensor, "task way row"], Float[Tensor, "task row"], Float[Tensor, "task way"]]:
+        """Return of a slice: logits, inductive logits, outlier scores, and the sum of the class probabilities."""
+        logits = self.answer.logits(part.unit) if self.answer.blend is None else self.answer.blend.logits(part)
+        score = torch.sigmoid(self.answer.outlier_logits(part.unit))
+        return logits, self.alone.logits(part.unit), score, (logits.softmax(1) * part.weight).sum(2)
 
 
 class UniversalSIB(LearnedMethod):
@@ -143,64 +157,75 @@ class UniversalSIB(LearnedMethod):
         Of very many rows the labels spread over the graph are held, and the inductive logits come, in half precision, which leaves room
         for the rest. Where the queries lie in a file (`sibyl.mapped`), so does what is kept of them, and the memory does not grow.
         """
-        exponent, shape = self.power(task)
+        exponent, _ = self.power(task)
         graph, sparse = spread_labels(task, exponent)
         graph = graph if graph.numel() <= KEPT or is_mapped(graph) else graph.half()
         nodes = Nodes.of(task, exponent, power_rows(task.support_x, exponent))
         rows = self._query_rows(task, exponent, graph, nodes)
-        given = class_shares(class_prior, task)
-        shares = None if given is None else given.expand(task.n_tasks, -1)
-        transductive, _ = self._solve(task, exponent, shape, nodes, rows, rows.count, shares)
-        no_rows = torch.zeros_like(rows.count)
-        inductive, _ = self._solve(task, exponent, shape, nodes, (), no_rows, None)
+        fitted = self.fit_rows(task, rows, nodes, sparse, class_shares(class_prior, task))
+
+        n_query, kept = task.query_x.shape[1], rows.graph.dtype
+        shape_of_logits = (task.n_tasks, n_query, task.n_way)
+        logits, alone = (allocate_beside(task.query_x, shape_of_logits, one) for one in (task.query_x.dtype, kept))
+        score, mix, start = task.query_x.new_empty(task.n_tasks, n_query), torch.zeros_like(task.n_shots).double(), 0
+        for of_part, of_alone, of_scores, of_mix in rows.map(fitted):  # filled in place: at a million rows every copy counts
+            here = slice(start, start := start + of_part.shape[2])
+            logits[:, here], alone[:, here], score[:, here] = of_part.mT, of_alone.mT, of_scores
+            mix += of_mix
+            release(logits, alone)
+        mix = mix.to(task.query_x.dtype) / rows.count.clamp_min(1)
+        mix = torch.where(rows.count > 0, mix, torch.full_like(mix, 1 / task.n_way))
+        return Solution(logits, alone, fitted.answer, mix, score, fitted.fell_back)
+
+    @torch.no_grad()
+    def fit_rows(
+        self, task: Task, rows: Rows, nodes: Nodes, sparse: SparseGraph | None, shares: Float[Tensor, "#task way"] | None
+    ) -> Fitted:
+        """Run all passes over the rows but the last, in which each is answered.
+
+        Parameters
+        ----------
+        task : Task
+            Only its labelled rows are looked at.
+        rows : Rows
+            The queries.
+        nodes : Nodes
+            The rows that messages come from.
+        sparse : SparseGraph, optional
+            The graph of a pile.
+        shares : float [task or 1, way], optional
+            The class mix, where it is known.
+        """
+        exponent, shape = self.power(task)
+        shares = None if shares is None else shares.expand(task.n_tasks, -1)
+        none = NoRows(torch.zeros_like(rows.count))
+        transductive, _ = self._solve(task, exponent, shape, nodes, rows, shares)
+        inductive, _ = self._solve(task, exponent, shape, nodes, none, None)
         transductive, inductive = (
-            self._look_again(one, task, own, nodes, n)
-            for one, own, n in ((transductive, rows, rows.count), (inductive, (), no_rows))
+            self._look_again(one, task, own, nodes) for one, own in ((transductive, rows), (inductive, none))
         )
         fell_back = rows.count[:, 0] < max(1.0, self.min_queries_per_class * task.n_way)
         answer = inductive.where(fell_back, transductive)
         if sparse is not None:
             fade = torch.where(fell_back[:, None], 0.0, (rows.count / FEW - 1).clamp(0, 1))
             by_means, by_labels = (LocalModel(one.view, one.scale, one.bias) for one in (answer, inductive))
-            thin = sparse.thinned(READ_LATER)
-            blend = Blend.of(by_means, by_labels, thin, rows, rows.count, shares, self.blend, fade)
+            blend = Blend.of(by_means, by_labels, sparse.thinned(READ_LATER), rows, shares, self.blend, fade)
             answer = replace(answer, blend=blend)
+        return Fitted(answer, inductive, fell_back)
 
-        n_query, kept = task.query_x.shape[1], rows.graph.dtype
-        shape_of_logits = (task.n_tasks, n_query, task.n_way)
-        logits, alone = (allocate_beside(task.query_x, shape_of_logits, one) for one in (task.query_x.dtype, kept))
-        score, mix = task.query_x.new_empty(task.n_tasks, n_query), torch.zeros_like(task.n_shots)
-        start = 0
-        for part in rows:  # filled in place: at a million rows every copy counts
-            here = slice(start, start := start + part.unit.shape[1])
-            of_part = answer.logits(part.unit) if answer.blend is None else answer.blend.logits(part)
-            mix = mix + (of_part.softmax(1) * part.weight).sum(2)
-            logits[:, here] = of_part.mT
-            alone[:, here] = inductive.logits(part.unit).mT
-            score[:, here] = torch.sigmoid(answer.outlier_logits(part.unit))
-            release(logits, alone)
-        mix = mix / rows.count.clamp_min(1)
-        mix = torch.where(rows.count > 0, mix, torch.full_like(mix, 1 / task.n_way))
-        return Solution(logits, alone, answer, mix, score, fell_back)
-
-    def _look_again(
-        self, answer: UniversalClassifier, task: Task, rows: Iterable[Slice], nodes: Nodes, count: Float[Tensor, "task 1"]
-    ) -> UniversalClassifier:
+    def _look_again(self, answer: UniversalClassifier, task: Task, rows: Rows, nodes: Nodes) -> UniversalClassifier:
         support = power_rows(task.support_x, answer.exponent)
-        second = SecondLook.of(answer, support, task.support_one_hot, rows, nodes, count, self.second_outlier)
+        second = SecondLook.of(answer, support, task.support_one_hot, rows, nodes, self.second_outlier)
         return replace(answer, second=second)
 
     def _query_rows(
         self, task: Task, exponent: Float[Tensor, "task 1 1"], graph: Float[Tensor, "task way query"], nodes: Nodes
     ) -> QueryRows:
         """Cut the queries into slices that bound the memory, and keep of them what is small or finds room on the disk."""
-        n_nodes = nodes.unit.shape[1]
-        per_row = task.n_tasks * max(task.n_way, n_nodes // NODES_PER_ENTRY)
-        on_disk = is_mapped(task.query_x)
-        entries = ENTRIES // 4 if on_disk else ENTRIES
+        n_nodes, on_disk = nodes.unit.shape[1], is_mapped(task.query_x)
         keep = task.query_x.numel() <= KEPT or (on_disk and has_room(task.query_x.nbytes))
         return QueryRows(
-            task, exponent, graph, nodes, self.slice_rows or max(1, entries // per_row),
+            task, exponent, graph, nodes, self.slice_rows or rows_of_slice(task, n_nodes, on_disk),
             keep=keep, keep_products=task.query_mask.numel() * n_nodes <= KEPT // 4,
         )  # fmt: skip
 
@@ -214,15 +239,15 @@ class UniversalSIB(LearnedMethod):
             task, exponent, spread_labels(task, exponent)[0], nodes, max(1, task.query_x.shape[1]), keep=True, keep_products=True
         )
         trace: list[Tensor] = []
-        answer, adapted = self._solve(task, exponent, shape, nodes, rows, rows.count, shares, trace, draw=True)
-        inductive, _ = self._solve(task, exponent, shape, nodes, (), torch.zeros_like(rows.count), None)
+        answer, state = self._solve(task, exponent, shape, nodes, rows, shares, trace, draw=True)
+        inductive, _ = self._solve(task, exponent, shape, nodes, NoRows(torch.zeros_like(rows.count)), None)
         (whole,) = rows
         return bound(
             episode,
             logits=answer.logits(whole.unit),
             inductive=inductive.logits(whole.unit),
             on_the_way=trace,
-            divergence=self.posterior.divergence(adapted.centre, adapted.evidence),
+            divergence=self.posterior.divergence(state.centre, state.evidence),
             kl_weight=self.kl_weight,
             told=shares is not None,
             outlier_logits=partial(answer.outlier_logits, whole.unit),
@@ -234,13 +259,12 @@ class UniversalSIB(LearnedMethod):
         exponent: Float[Tensor, "task 1 1"],
         shape: Float[Tensor, "task number"],
         nodes: Nodes,
-        rows: Iterable[Slice],
-        count: Float[Tensor, "task 1"],
+        rows: Rows,
         shares: Float[Tensor, "task way"] | None,
         trace: list[Tensor] | None = None,
         *,
         draw: bool = False,
-    ) -> tuple[UniversalClassifier, _Adapted]:
+    ) -> tuple[UniversalClassifier, State]:
         """Adapt to `rows`; with `draw` the answer is made of class means drawn from the posterior."""
         y = task.support_one_hot
         support, shots = power_rows(task.support_x, exponent), task.n_shots[..., None]
@@ -248,53 +272,66 @@ class UniversalSIB(LearnedMethod):
         present = (shots > 0).to(shots.dtype)
         middle = (anchor * present).sum(1, keepdim=True) / present.sum(1, keepdim=True).clamp_min(1)
         first = Viewpoint.of(anchor, middle, torch.zeros_like(exponent))
-        setting = Setting(support, y.mT.contiguous(), shots, anchor, middle, rows, nodes, count, middle, shares, first)
-        setting, descriptors, sums = first_look(setting, shape)
-        adapted = self._adapt(setting, descriptors, sums, trace)
-        centre = self.posterior.sample(adapted.centre, adapted.evidence) if draw else adapted.centre
-        return self._answer(setting, adapted, centre, exponent), adapted
-
-    def _adapt(
-        self, setting: Setting, descriptors: Float[Tensor, "task descriptor"], sums: Sums, trace: list[Tensor] | None
-    ) -> _Adapted:
-        centre, evidence = setting.anchor, setting.shots
-        bias = torch.zeros_like(setting.shots) if setting.shares is None else log_share(setting.shares)
+        setting = Setting(support, y.mT.contiguous(), shots, anchor, middle, nodes, rows.count, middle, shares, first)
+        setting, descriptors, sums = first_look(setting, rows, shape)
+        bias = torch.zeros_like(shots) if shares is None else log_share(shares)
+        state = State(anchor, shots, sums, bias)
         for number in range(self.n_steps):
-            step = self.control(number, torch.cat([descriptors, sums.state], 1))
-            if setting.shares is None:
-                bias = setting.bias(step, sums)
-            else:
-                bias = approach(self._scores(setting, centre, step), setting.shares, bias, setting.count, self.n_rounds)
-            here = Pass(setting, step, number / self.n_steps, bias, sums, self.gradient, self.of_class, traced=trace is not None)
-            centre = adapt(centre, here.predict, here.gradient, n_steps=1, step_size=1.0, transposed_jacobian=here.pull)[-1]
-            if trace is not None:
-                trace += here.logits
-            evidence, sums = here.evidence, here.sums
-        last = self.control(self.n_steps, torch.cat([descriptors, sums.state], 1))
-        return _Adapted(centre, evidence, last, sums, bias)
+            state = self._step(number, setting, rows, descriptors, state, trace)
+        last = self.control(self.n_steps, torch.cat([descriptors, state.sums.state], 1))
+        centre = self.posterior.sample(state.centre, state.evidence) if draw else state.centre
+        return self._answer(setting, rows, state, last, centre, exponent), state
+
+    def _step(
+        self,
+        number: int,
+        setting: Setting,
+        rows: Rows,
+        descriptors: Float[Tensor, "task descriptor"],
+        state: State,
+        trace: list[Tensor] | None,
+    ) -> State:
+        """Decide how to step, go over the rows, and move."""
+        step = self.control(number, torch.cat([descriptors, state.sums.state], 1))
+        view = setting.view(state.centre, step)
+        if setting.shares is None:
+            bias = setting.bias(step, state.sums)
+        else:
+            score = remembered(ScaledCosines(view, step.scale), rows, state.sums.n_way)
+            bias = approach(rows, score, setting.shares, state.potential, self.n_rounds)
+        call = StepSums(setting, step, view, bias, state.sums, number / self.n_steps, self.gradient)
+        if trace is not None and isinstance(rows, QueryRows):
+            trace += rows.map(call.logits)
+        return moved(call, rows.total(call), state.centre, self.of_class)
 
     def _answer(
-        self, setting: Setting, adapted: _Adapted, centre: Float[Tensor, "task way dim"], exponent: Float[Tensor, "task 1 1"]
+        self,
+        setting: Setting,
+        rows: Rows,
+        state: State,
+        last: Step,
+        centre: Float[Tensor, "task way dim"],
+        exponent: Float[Tensor, "task 1 1"],
     ) -> UniversalClassifier:
         """Turn adapted class means into a classifier."""
-        last, view = adapted.last, setting.view(centre, adapted.last)
+        view, n_way = setting.view(centre, last), setting.shots.shape[1]
         if setting.shares is None:
-            bias = setting.bias(last, adapted.sums)
+            bias = setting.bias(last, state.sums)
         else:
-            bias = reach(self._scores(setting, centre, last), setting.shares, adapted.potential, setting.count)
+            bias = reach(rows, remembered(ScaledCosines(view, last.scale), rows, n_way), setting.shares, state.potential)
         closest = view.cosines(setting.support).amax(1) * setting.y.sum(1)
         own = closest.sum(1, keepdim=True) / setting.shots.sum(1).clamp_min(1)
-        typical = torch.where(setting.count > 0, adapted.sums.typical[:, 1:2], own)[..., None]
+        typical = torch.where(setting.count > 0, state.sums.typical[:, 1:2], own)[..., None]
         around, first_around = (Viewpoint.around(means, setting.mean) for means in (centre, setting.anchor))
-        n_way = setting.shots.shape[1]
-        evenness = adapted.sums.state[:, :1]
+        evenness = state.sums.state[:, :1]
         labelled, unlabelled = setting.shots.mean(1).log1p(), (setting.count / n_way).log1p() / 3
         context = torch.cat([labelled, unlabelled, evenness, last.shift[..., 0]], 1)
         return UniversalClassifier(
             exponent, view, setting.first, last.scale, bias, typical, around, first_around, context, self.outlier
         )
 
-    @staticmethod
-    def _scores(setting: Setting, centre: Float[Tensor, "task way dim"], step: Step) -> Scores:
-        view = setting.view(centre, step)
-        return [(part.weight, step.scale * view.cosines(part.unit)) for part in setting.rows]
+
+def rows_of_slice(task: Task, n_nodes: int, on_disk: bool) -> int:
+    """Return how many rows of each task a slice holds."""
+    entries = ENTRIES // 4 if on_disk else ENTRIES
+    return max(1, entries // (task.n_tasks * max(task.n_way, n_nodes // NODES_PER_ENTRY)))

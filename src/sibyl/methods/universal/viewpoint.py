@@ -9,6 +9,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from sibyl.methods.universal.rows import Slice
+
 
 @dataclass(frozen=True, eq=False)
 class Viewpoint:
@@ -51,3 +53,15 @@ class Viewpoint:
         length = (1 - 2 * along + self.origin.square().sum(-1, keepdim=True)).clamp_min(1e-4).sqrt()
         cosine: Tensor = (self.direction @ unit.mT - self.direction @ self.origin.mT) / length.mT
         return cosine
+
+
+@dataclass(frozen=True, eq=False)
+class ScaledCosines:
+    """Scores of the rows of a slice: their cosines, scaled."""
+
+    view: Viewpoint
+    scale: Float[Tensor, "task 1 1"]
+
+    def __call__(self, part: Slice) -> Float[Tensor, "task way row"]:
+        """Return the scores."""
+        return self.scale * self.view.cosines(part.unit)
