@@ -77,6 +77,13 @@ def label_command(
             show_default=False,
         ),
     ] = None,
+    classes: Annotated[
+        str | None,
+        typer.Option(
+            help="Names of the classes (travel,billing), or a table class,description; for encoders that read names, and without examples too.",
+            show_default=False,
+        ),
+    ] = None,
     batch: Annotated[int, typer.Option(help="Items encoded at once.", min=1)] = 32,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.")] = False,
 ) -> None:
@@ -110,6 +117,7 @@ def label_command(
         keep_columns=keep_columns,
         method=method,
         class_prior=_known_mix(balanced, mix),
+        classes=classes,
         cache=None,
         batch_size=batch,
         console=None if as_json else Console(stderr=True),

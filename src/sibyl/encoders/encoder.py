@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from sibyl.errors import CheckpointError
+from sibyl.errors import CheckpointError, DataError
 from sibyl.sources.fitted import Fitted
 
 Raw = TypeVar("Raw")
@@ -91,6 +91,23 @@ class Encoder(ABC, Generic[Raw, Prepared]):
             If `fitted` is another encoder's, or damaged.
         """
         raise CheckpointError(f"encoder {self.name} is frozen, so it cannot take over what {fitted.kind} was fitted to")
+
+    def encode_names(self, names: Sequence[str]) -> Rows:
+        """Turn names of classes into rows of the space that items lie in, float32 [name, dim].
+
+        A frozen encoder of texts reads a name as it reads any text. An encoder of another modality needs a text half of its own.
+
+        Raises
+        ------
+        DataError
+            If names and items share no space.
+        """
+        if self.modality != "text" or type(self).fitted_to is not Encoder.fitted_to:
+            raise DataError(
+                f"encoder {self.name} has no space that items and names of classes share; leave --classes out and give examples, or "
+                "choose a sentence encoder, see: sibyl encoders"
+            )
+        return self.encode([self.prepare(name) for name in names])  # type: ignore[arg-type]
 
     @abstractmethod
     def prepare(self, item: Raw) -> Prepared:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any
@@ -46,11 +47,12 @@ class Labels:
         return np.flatnonzero(self.codes < 0)
 
 
-def read_labels(y: Any) -> Labels:
+def read_labels(y: Any, named: Sequence[Any] = ()) -> Labels:
     """Read labels of a list, array, Series or tensor.
 
     Whole numbers: −1 is unlabelled. Floats: −1 and NaN are, the rest must be whole. Objects and strings: the number −1, None, NaN and
-    pandas' NA are. So is what a masked array masks. A category that no row carries is no class.
+    pandas' NA are. So is what a masked array masks. A category that no row carries is no class; `named` are classes with or
+    without a labelled row.
 
     Raises
     ------
@@ -74,7 +76,7 @@ def read_labels(y: Any) -> Labels:
     if values.dtype.kind != "b":
         missing[~missing] = np.asarray(values[~missing] == UNLABELLED, bool)
     given = _one_type(values, missing) if values.dtype.kind == "O" else values[~missing]
-    if not len(given):
+    if not len(given) and not named:
         raise InputError(
             f"y labels none of the {counted(len(values), 'row')}; give at least one labelled row of each class (−1 is unlabelled)"
         )
@@ -82,14 +84,31 @@ def read_labels(y: Any) -> Labels:
         _check_whole(values, missing)
     elif given.dtype.kind == "O":
         raise InputError(f"y holds a whole number of more than 64 bits, {max(given, key=abs)}; give such labels as strings")
+    if named:
+        given = _with_named(given, named)
     classes, found = np.unique(given, return_inverse=True)
+    found = found[: int((~missing).sum())]
     if len(classes) < 2:
         raise InputError(
             f"y has labelled rows of one class only, {_shown(classes[0])}; at least two classes are needed, each with a labelled row"
+            + (" or a vector" if named else "")
         )
     codes = np.full(len(values), UNLABELLED, np.int64)
     codes[~missing] = found
     return Labels(classes, codes)
+
+
+def _with_named(given: npt.NDArray[Any], named: Sequence[Any]) -> npt.NDArray[Any]:
+    """Put classes that are named behind the labels of the rows, which must be of the same kind."""
+    values = np.empty(len(named), object)
+    values[:] = [one.item() if isinstance(one, np.generic) else one for one in named]
+    extra = _one_type(values, np.zeros(len(named), bool))
+    if not len(given):
+        return extra
+    if (given.dtype.kind in "UT") != (extra.dtype.kind == "U"):
+        raise InputError(f"class_vectors names {values[0]!r}, but y holds labels of another kind, such as {_shown(given[0])}")
+    joined = np.concatenate([given, extra])
+    return joined if given.dtype.kind in "UT" else joined.astype(given.dtype)
 
 
 def _check_whole(values: npt.NDArray[Any], missing: npt.NDArray[np.bool_]) -> None:

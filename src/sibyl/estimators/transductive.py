@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from sibyl.methods import LearnedMethod, Method
 from sibyl.methods.classifiers import outlier_score
 from sibyl.methods.named import DEFAULT_METHOD, method_by_name
 from sibyl.threads import torch_threads
+from sibyl.transduction.class_names import read_class_vectors
 from sibyl.transduction.class_prior import read_class_prior
 from sibyl.transduction.feature_rows import Checked, checked_rows, dense
 from sibyl.transduction.transduce import Transduction, transduce
@@ -52,7 +53,7 @@ class TransductiveClassifier(Sharing, ClassifierMixin, BaseEstimator):  # type: 
     Attributes
     ----------
     classes_ : array [class]
-        The classes that have a labelled row, sorted.
+        The classes that have a labelled row or a vector, sorted.
     transduction_ : array [row]
         The label of every row of `fit`; a labelled row keeps its own.
     label_distributions_ : float32 array [row, class]
@@ -62,6 +63,8 @@ class TransductiveClassifier(Sharing, ClassifierMixin, BaseEstimator):  # type: 
         has none.
     outlier_score_ : float32 array [row]
         Higher means more likely none of the classes: the method's own score, or one minus the largest probability; 0 for labelled rows.
+    class_names_ : mapping of class to str
+        For each class whether its name was used, and how like its labelled rows it is; empty without `class_vectors`.
     class_mix_ : float array [class]
         Estimated share of each class among the unlabelled rows (among the labelled ones, where all are labelled).
     fell_back_ : bool
@@ -105,7 +108,7 @@ class TransductiveClassifier(Sharing, ClassifierMixin, BaseEstimator):  # type: 
         self.device = device
         self.batch_rows = batch_rows
 
-    def fit(self, X: Any, y: Any) -> TransductiveClassifier:
+    def fit(self, X: Any, y: Any, class_vectors: Mapping[Any, Any] | None = None) -> TransductiveClassifier:
         """Learn from labelled and unlabelled rows together.
 
         Parameters
@@ -114,6 +117,10 @@ class TransductiveClassifier(Sharing, ClassifierMixin, BaseEstimator):  # type: 
             numpy (also memory-mapped), pandas, polars or torch; dense.
         y : array-like [row]
             The class of each row; −1 where it is unknown.
+        class_vectors : mapping of class to array [feature], optional
+            The name of each class as a row of the same space: the output of the same sentence encoder, or of CLIP's text half. Each is
+            one more labelled row, if the names agree with the labelled rows; `class_names_` says which were used. It may
+            name classes that no row of `y` has, and with such names `y` may be all −1.
 
         Returns
         -------
@@ -131,17 +138,19 @@ class TransductiveClassifier(Sharing, ClassifierMixin, BaseEstimator):  # type: 
         if y is None:
             raise InputError(f"This {type(self).__name__} estimator requires y to be passed, but the target y is None.")
         X = validate_data(self, dense(X), dtype=(np.float64, np.float32), ensure_all_finite=False)
-        labels = read_labels(y)
+        labels = read_labels(y, list(class_vectors or ()))
         if len(labels.codes) != len(X):
             raise InputError(
                 f"Found input variables with inconsistent numbers of samples: X has {len(X)} rows, y {len(labels.codes)} labels"
             )
         prior = read_class_prior(self.class_prior, labels.classes.tolist())
         method = self._method(X.shape[1], len(labels.classes), device)
-        found = transduce(X, labels.codes, len(labels.classes), method, prior, device=device, in_place=True)
+        vectors = read_class_vectors(class_vectors, labels.classes.tolist(), X.shape[1]) if class_vectors else None
+        found = transduce(X, labels.codes, len(labels.classes), method, prior, device=device, in_place=True, class_vectors=vectors)
         for note in found.notes():
             warnings.warn(note, UserWarning, stacklevel=2)
         self._keep(found, labels.classes)
+        self.class_names_ = {} if found.names is None else found.names.words(labels.classes.tolist())
         self.device_ = str(device)
         return self
 

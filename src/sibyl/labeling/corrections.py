@@ -138,12 +138,12 @@ def _is_a_persons(row: Mapping[str, str], beside: Mapping[str, str]) -> bool:
 
 
 def with_corrections(examples: Examples, corrections: Corrections) -> Examples:
-    """Return the examples with the corrections among them; classes without an item go."""
+    """Return the examples with the corrections among them; classes without an item or a name go."""
     if not corrections.labels:
         return examples
     labels = {**examples.labels, **corrections.labels}
     origins = {**examples.origins, **dict.fromkeys(corrections.labels, "correction")}
-    return Examples(labels, tuple(sorted(set(labels.values()))), examples.source, origins)
+    return examples.relabelled(labels, origins)
 
 
 def without_lost(examples: Examples, unusable: Mapping[str, str]) -> tuple[Examples, tuple[str, ...]]:
@@ -166,4 +166,4 @@ def without_lost(examples: Examples, unusable: Mapping[str, str]) -> tuple[Examp
         return examples, ()
     labels = {item: label for item, label in examples.labels.items() if item not in lost}
     note = f"{len(lost)} of the corrections cannot be used: {lost[0]!r} is skipped ({unusable[lost[0]]})"
-    return Examples(labels, tuple(sorted(set(labels.values()))), examples.source, examples.origins), (note,)
+    return examples.relabelled(labels), (note,)

@@ -7,13 +7,14 @@ import heapq
 import os
 import unicodedata
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from numbers import Real
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from sibyl.errors import DataError
 from sibyl.labeling.label_studio import addressed
@@ -36,12 +37,20 @@ class Examples:
         Where the list comes from, for messages.
     origins : mapping of str to str
         Item → where its label comes from, ``folder``, ``column`` or ``correction``; those left out are ``example``.
+    vectors : mapping of str to float32 array [dim]
+        Class → its name in the space of the items. Such a class needs no item.
     """
 
     labels: Mapping[str, str]
     class_names: tuple[str, ...]
     source: str = "examples"
     origins: Mapping[str, str] = field(default_factory=dict)
+    vectors: Mapping[str, npt.NDArray[np.float32]] = field(default_factory=dict)
+
+    def relabelled(self, labels: Mapping[str, str], origins: Mapping[str, str] | None = None) -> Examples:
+        """Return the same with other labels; classes that have neither item nor name go."""
+        class_names = tuple(sorted({*labels.values(), *self.vectors}))
+        return replace(self, labels=labels, class_names=class_names, origins=self.origins if origins is None else origins)
 
     def origin(self, item: str) -> str:
         """Where the label of an item comes from."""
@@ -154,12 +163,17 @@ def collect(
                 f"{source}: {item!r} has two labels, {labels[item]!r} ({seen[item]}) and {label!r} ({where}); keep the right one"
             )
         label = label.strip()
-        plain = unicodedata.normalize("NFKC", label)  # a full-width sign is a sign to some spreadsheets
-        if plain[:1] in ("=", "@") or (plain[:1] in ("+", "-") and set(plain) & set("(|!")):
+        if runs_as_formula(label):
             raise DataError(f"{source}: {where}: the label {label!r} would run as a formula in spreadsheets; rename the class")
         labels[item] = label
         seen.setdefault(item, where)
     return Examples(labels, tuple(sorted(set(labels.values()))), source)
+
+
+def runs_as_formula(label: str) -> bool:
+    """Whether a spreadsheet would take the name of a class for a formula."""
+    plain = unicodedata.normalize("NFKC", label)  # a full-width sign is a sign to some spreadsheets
+    return plain[:1] in ("=", "@") or (plain[:1] in ("+", "-") and bool(set(plain) & set("(|!")))
 
 
 def naming(
@@ -243,7 +257,7 @@ def check_items_exist(examples: Examples, names: Collection[str], unusable: Mapp
         raise DataError(f"{examples.source}: no item {missing[0]!r}{more}; {hint}")
     for name in examples.class_names:
         items = [item for item, label in examples.labels.items() if label == name]
-        if not any(item in known for item in items):
+        if items and not any(item in known for item in items):
             raise DataError(
                 f"{examples.source}: no example of class {name!r} can be used: {items[0]!r} is skipped ({unusable[items[0]]}); "
                 "name another example"

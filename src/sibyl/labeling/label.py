@@ -50,6 +50,7 @@ def label(
     keep_columns: bool = False,
     method: str | Method | None = None,
     class_prior: Any = None,
+    classes: str | Path | Sequence[str] | Mapping[str, str] | None = None,
     cache: str | Path | None = None,
     batch_size: int = 32,
     console: Console | None = None,
@@ -85,6 +86,10 @@ def label(
     class_prior : None, "balanced", shares or mapping of class to share, count or word
         What is known of the class mix of the unlabelled items; nothing by default. Shares sum to 1 and count as exact; counts of a random
         sample (``{"cat": 9, "dog": 6}``) and words (``{"fraud": "rare"}``) are enforced softly.
+    classes : str, path, sequence or mapping, optional
+        Names of the classes as evidence, for encoders that read names too (sentence encoders, CLIP): ``"travel,billing"``, a table
+        ``class,description``, a list, or name → description. Classes without an example, or none with one, are allowed then. Names that
+        disagree with the examples are not used.
     cache : path, optional
         Folder of the feature cache; ``$SIBYL_CACHE`` or the platform's own when left out.
     batch_size : int
@@ -121,6 +126,7 @@ def label(
         keep_columns=keep_columns,
         method=method,
         class_prior=class_prior,
+        classes=classes,
         cache=cache,
         batch_size=batch_size,
         console=console,
@@ -145,6 +151,7 @@ def label_and_write(
     keep_columns: bool,
     method: str | Method | None,
     class_prior: Any,
+    classes: str | Path | Sequence[str] | Mapping[str, str] | None = None,
     cache: str | Path | None,
     batch_size: int,
     console: Console | None,
@@ -160,7 +167,7 @@ def label_and_write(
         check_output(output_place(out)[0])
         finish_output(output_place(out)[0])
         root = source.root if isinstance(source, Source) else Path(source)
-        check_replaceable_outputs(out, [root, *([examples] if isinstance(examples, str | Path) else [])])
+        check_replaceable_outputs(out, [root, *(one for one in (examples, classes) if isinstance(one, str | Path))])
         for name in export:
             if name != ONNX:
                 check_place(output_place(out)[0] / name, root)
@@ -182,15 +189,16 @@ def label_and_write(
             keep_columns=keep_columns,
             method=DEFAULT_METHOD if method is None else method,
             class_prior=class_prior,
+            classes=classes,
             cache=cache,
             batch_size=batch_size,
             console=console,
             command=command,
         )
     else:
-        if examples is not None or named:
+        if examples is not None or named or classes is not None:
             raise DataError(
-                f"the examples are those of the run in {earlier}; leave them out, and correct labels with corrections.csv"
+                f"the examples and classes are those of the run in {earlier}; leave them out, and correct labels with corrections.csv"
             )
         if method is not None or class_prior is not None:
             raise DataError(

@@ -154,7 +154,9 @@ def _taught(run: SavedRun, earlier: str | Path, mended: Corrections, rows: npt.N
     if not run.names:
         raise DataError(f"{earlier}: holds a classifier without its items, so corrections cannot teach it; label together instead")
     old = run.examples
-    known_before = Examples({_OLD + item: label for item, label in old.labels.items()}, old.class_names, str(earlier))
+    known_before = Examples(
+        {_OLD + item: label for item, label in old.labels.items()}, old.class_names, str(earlier), vectors=old.vectors
+    )
     examples = with_corrections(known_before, mended)
     names = [*(_OLD + name for name in run.names), *mended.labels]
     matrix = np.concatenate([run.matrix, rows]) if mended.labels else run.matrix

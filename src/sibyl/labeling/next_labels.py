@@ -125,9 +125,7 @@ def _churn(run: SavedRun, mended: Corrections, now: Solved) -> float:
     last = set(list(mended.labels)[-BATCH:])
     examples = run.examples
     kept = {item: label for item, label in examples.labels.items() if not (item in last and examples.origin(item) == "correction")}
-    used = set(kept.values())
-    # Without the examples of a class that the last corrections brought, that class is gone.
-    before = replace(examples, labels=kept, class_names=tuple(name for name in examples.class_names if name in used))
+    before = examples.relabelled(kept)  # without the examples of a class that the last corrections brought, that class is gone
     fewer = Corrections({item: label for item, label in mended.labels.items() if item not in last})
     then = _solved(replace(run, examples=before), fewer).table.set_index("item")["label"]
     after = now.table[now.table["status"] == "labelled"].set_index("item")["label"]

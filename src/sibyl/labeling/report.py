@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +131,8 @@ class Summary:
     method_name, source, modality, examples_from, class_prior, command, version, made : str
         How the run was made: what solved it, what was labelled, where the examples came from, what was known of the class mix, the
         command, the version of sibyl, and when.
+    names : mapping of str to str
+        Class → whether its name was used; empty where no class has a name.
     """
 
     counts: Counts
@@ -151,12 +153,15 @@ class Summary:
     command: str = ""
     version: str = ""
     made: str = ""
+    names: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> Json:
         """Return the fields as JSON can hold them, the counts among the others."""
         fields = asdict(self) | {"exports": list(self.exports), "notes": list(self.notes)}
         if not self.exports:  # summary.json is written before them
             del fields["exports"]
+        if not self.names:
+            del fields["names"]
         counts: Json = fields.pop("counts")
         return counts | fields
 

@@ -93,6 +93,7 @@ class _Class:
     borderline: list[_Card]
     certain: list[_Card]
     on_map: bool
+    by_name: str
 
 
 @dataclass(frozen=True)
@@ -194,7 +195,10 @@ def _page(shown: ToShow, limits: PageLimits, cache: Path | None) -> _Page:
     cards = _Cards(table, small)
     points, n_points = _points(shown, limits, cache)
     on_map = {point.group for point in points}
-    classes = [_class(index, len(choices), choice, cards, index in on_map) for index, choice in enumerate(choices)]
+    classes = [
+        _class(index, len(choices), choice, cards, index in on_map, summary.names.get(choice.name, ""))
+        for index, choice in enumerate(choices)
+    ]
     sections = [("map", "Map"), ("classes", "Classes"), ("mix", "Mix"), ("trust", "Trust"), ("run", "Run")]
     if outliers:
         sections.insert(1, ("outliers", "Outliers"))
@@ -265,7 +269,7 @@ def _before(label: str) -> Markup:
     return Markup("was <s>{}</s>").format(label)
 
 
-def _class(index: int, n_classes: int, choice: ClassChoice, cards: _Cards, on_map: bool) -> _Class:
+def _class(index: int, n_classes: int, choice: ClassChoice, cards: _Cards, on_map: bool, by_name: str) -> _Class:
     return _Class(
         choice.name,
         _hue(index, n_classes),
@@ -276,6 +280,7 @@ def _class(index: int, n_classes: int, choice: ClassChoice, cards: _Cards, on_ma
         [cards.of(row, Markup.escape(f"or {cards.of(row).runner_up}")) for row in choice.borderline],
         [cards.of(row) for row in choice.certain],
         on_map,
+        by_name,
     )
 
 

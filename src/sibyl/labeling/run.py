@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -22,6 +22,7 @@ from sibyl.encoders.embed_source import embed_source
 from sibyl.encoders.encoder import Encoder
 from sibyl.encoders.named import encoder_by_name, is_known
 from sibyl.errors import DataError
+from sibyl.labeling.class_list import read_classes, with_names
 from sibyl.labeling.corrections import Corrections, read_corrections, with_corrections, without_lost
 from sibyl.labeling.examples import Examples, check_items_exist, checked, gather_examples
 from sibyl.labeling.files import CORRECTIONS
@@ -91,6 +92,7 @@ def label_items(
     keep_columns: bool = False,
     method: str | Method = DEFAULT_METHOD,
     class_prior: Any = None,
+    classes: str | Path | Sequence[str] | Mapping[str, str] | None = None,
     cache: str | Path | None = None,
     batch_size: int = 32,
     console: Console | None = None,
@@ -103,16 +105,17 @@ def label_items(
     """
     started = time.perf_counter()
     if not isinstance(source, Source):
-        given_paths = [examples] if isinstance(examples, str | Path) else []
-        exclude = [*leave_out, *given_paths]
+        exclude = [*leave_out, *(one for one in (examples, classes) if isinstance(one, str | Path))]
         source = open_source(
             source, column=column, label_column=label_column, id_column=id_column, exclude=exclude, kind=kind, ignore=ignore
         )
         source, encoder_given = _as_encoder_reads(source, encoder, kind, exclude)
     else:
         encoder_given = encoder
-    given, mended = _labels_given(source, examples, named, corrections)
+    listed = {} if classes is None else read_classes(classes)
+    given, mended = _labels_given(source, examples, named, corrections, listed)
     network, choice = encoder_for(source, encoder_given)
+    given = with_names(given, listed, network, source.root)
     if isinstance(method, str) and network is not None and not is_fitted(network):
         method_by_name(method, network.dim, len(given.class_names))  # a wrong name is told before hours of encoding
 
@@ -122,6 +125,8 @@ def label_items(
     reasons = {one.name: one.reason for one in skipped}
     given, lost = without_lost(given, reasons)
     check_items_exist(checked(given), set(embedded.names), reasons)
+    if listed and not len(embedded.names):
+        raise DataError(f"{source.root}: none of its items can be read, so there is nothing to label")
     solver = method_by_name(method, embedded.matrix.shape[1], len(given.class_names)) if isinstance(method, str) else method
     solved = solve_items(embedded.names, embedded.matrix, given, solver, class_prior, skipped)
     table = with_columns(in_source_order(solved.table, source.order), source.frame if keep_columns else None)
@@ -144,6 +149,7 @@ def label_items(
         modality=source.modality,
         examples_from=_examples_from(given),
         understood=f"{source.understood or source.modality}; examples from {_examples_from(given)}",
+        names=dict(solved.names),
         class_prior="balanced" if isinstance(class_prior, str) else "nothing" if class_prior is None else "given",
         command=command,
         version=version("sibyl-learn"),
@@ -164,7 +170,7 @@ def label_items(
             "ignore": list(ignore),
         }
         usable = {item: label for item, label in given.labels.items() if item not in reasons}
-        kept_examples = Examples(usable, given.class_names, given.source, given.origins)
+        kept_examples = replace(given, labels=usable)
         solution, number = solved.solution, {name: index for index, name in enumerate(given.class_names)}
         codes = np.array([number[usable[name]] if name in usable else -1 for name in embedded.names], np.int64)
         run = SavedRun(
@@ -234,19 +240,20 @@ def _labels_given(
     examples: str | Path | Mapping[Any, Any] | None,
     named: Sequence[tuple[str, str]],
     corrections: str | Path | None,
+    listed: Mapping[str, str],
 ) -> tuple[Examples, Corrections]:
     names = set(source.names)
     own_origin = "folder" if source.root.is_dir() and source.matrix is None else "column"
     given = gather_examples(examples, named, source.root, names, {**source.labels, **source.lost}, own_origin, _contents_of(source))
     mended = Corrections({}) if corrections is None else read_corrections(corrections, source.root, names)
     given = with_corrections(given, mended)
-    if not given.labels:
+    if not given.labels and not listed:
         column = " or, where a column holds labels, --label-column NAME" if source.root.is_file() else ""
         raise DataError(
             f"{source.root}: no item is labelled; give at least one example of each class with --examples TABLE or --example CLASS=ITEM"
             f"{column}"
         )
-    checked(given)
+    checked(replace(given, class_names=tuple(sorted({*given.class_names, *listed}))))
     check_items_exist(given, names, {one.name: one.reason for one in source.skipped})
     if examples is None and not named and names <= given.labels.keys():
         what = "lie in sub-folders, which count as their classes" if own_origin == "folder" else "have a label in their column"
@@ -279,6 +286,8 @@ def _notes(
 
 
 def _examples_from(examples: Examples) -> str:
+    if not examples.labels:
+        return "the names of the classes alone"
     words = {"folder": "sub-folders", "column": "a column of labels", "correction": CORRECTIONS, "example": examples.source}
     counts = {origin: sum(examples.origin(item) == origin for item in examples.labels) for origin in words}
     return ", ".join(f"{words[origin]} ({number:,})" for origin, number in counts.items() if number)

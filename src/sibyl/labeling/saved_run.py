@@ -6,7 +6,7 @@ its parts cannot be of two runs, and none of it needs the data.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -29,9 +29,11 @@ from sibyl.methods.saved_classifier import take_apart
 from sibyl.sources.fitted import Fitted
 from sibyl.storage import Json
 from sibyl.tasks import Classifier, Solution
+from sibyl.transduction.class_names import read_class_vectors
 
 KIND = "sibyl label"
 _FITTED = "fitted."  # in front of the names of its tensors
+_NAMES = "class_vectors"  # a row a class, zeros where it has no name
 
 
 class _Source(Header):
@@ -117,6 +119,8 @@ class SavedRun:
         if self.fitted is not None:
             task["fitted"] = {"kind": self.fitted.kind, "settings": self.fitted.settings, "key": self.fitted.key}
             arrays |= {_FITTED + name: np.ascontiguousarray(array) for name, array in self.fitted.arrays.items()}
+        if self.examples.vectors:
+            arrays[_NAMES] = read_class_vectors(self.examples.vectors, self.examples.class_names, self.matrix.shape[1])
         mix = np.full(n_way, 1 / max(n_way, 1)) if self.class_mix is None else self.class_mix
         Saved(
             KIND,
@@ -163,11 +167,12 @@ class SavedRun:
         task = checked(_Task, saved.task, path, "a run of sibyl label")
         classes = saved.classes.tolist()
         known = set(task.names)
+        vectors = _vectors(saved.arrays.get(_NAMES), classes, saved.n_features)
         is_sound = (
             len(known) == len(task.names) == len(saved.arrays["features"])
             and all(isinstance(name, str) for name in classes)
             and task.labels.keys() <= known
-            and set(task.labels.values()) == set(classes)
+            and {*task.labels.values(), *vectors} == set(classes)
             and (saved.answer is None or len(saved.answer.codes) == len(task.names))
             and (not isinstance(saved.class_prior, list) or len(saved.class_prior) == len(classes))
         )
@@ -176,7 +181,7 @@ class SavedRun:
         return cls(
             tuple(task.names),
             saved.arrays["features"],
-            Examples(task.labels, tuple(classes), str(path), dict(task.origins)),
+            Examples(task.labels, tuple(classes), str(path), dict(task.origins), vectors),
             saved.method,
             saved.class_prior,
             task.source.model_dump(),
@@ -194,6 +199,13 @@ class SavedRun:
             return method_by_name(self.method, *shape)
         check_shape(self.method, *shape, self.method.name)
         return self.method
+
+
+def _vectors(rows: npt.NDArray[Any] | None, classes: Sequence[str], n_features: int) -> dict[str, npt.NDArray[np.float32]]:
+    """Return the names that a file holds as rows; none where they do not fit, so that the classes are found wrong."""
+    if rows is None or rows.dtype != np.float32 or rows.shape != (len(classes), n_features):
+        return {}
+    return {name: row for name, row in zip(classes, rows, strict=True) if row.any()}
 
 
 def run_file(out: str | Path) -> Path:

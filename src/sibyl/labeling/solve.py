@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from sibyl.labeling.table import labels_table
 from sibyl.methods import Method
 from sibyl.sources.item import Skipped
 from sibyl.tasks import Solution, Task
+from sibyl.transduction.class_names import read_class_vectors
 from sibyl.transduction.class_prior import read_class_prior
 from sibyl.transduction.transduce import transduce
 from sibyl.wording import counted
@@ -33,12 +34,15 @@ class Solved:
         A batch of one; its queries are the items that are no examples, in the order of the features.
     notes : tuple of str
         What a person should know of the rows.
+    names : mapping of str to str
+        Class → whether its name was used; empty where no class has one.
     """
 
     table: pd.DataFrame
     task: Task
     solution: Solution
     notes: tuple[str, ...] = ()
+    names: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def fell_back(self) -> bool:
@@ -83,6 +87,11 @@ def solve_items(
     if isinstance(class_prior, Mapping):  # classes are texts here, whatever they were given as
         class_prior = {str(name): value for name, value in class_prior.items()}
     prior = read_class_prior(class_prior, examples.class_names)
-    found = transduce(matrix, codes, len(number), method, prior, names=names)
+    vectors = read_class_vectors(examples.vectors, examples.class_names, matrix.shape[1]) if examples.vectors else None
+    found = transduce(matrix, codes, len(number), method, prior, names=names, class_vectors=vectors)
     table = labels_table(names, examples, found.solution, skipped, method.name)
-    return Solved(table, found.task, found.solution, tuple(found.notes(names)))
+    notes, of_names = found.notes(names), {}
+    if found.names is not None:
+        of_names = found.names.words(examples.class_names)
+        notes.append(found.names.note(examples.class_names))
+    return Solved(table, found.task, found.solution, tuple(notes), of_names)

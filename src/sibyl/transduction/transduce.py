@@ -20,12 +20,14 @@ from sibyl.methods.class_mean import ClassMean
 from sibyl.methods.classifiers import Centred, CosineClassifier
 from sibyl.tasks import ClassPrior, Solution, Task
 from sibyl.threads import torch_threads
+from sibyl.transduction.class_names import NameEvidence, among_rows, weigh_names
 from sibyl.transduction.class_prior import RoughMix
 from sibyl.transduction.conflicts import Conflicts, find_conflicts
 from sibyl.transduction.feature_rows import Checked, Matrix, checked_rows
 from sibyl.wording import counted
 
 MEAN_NUMBERS = 1 << 24  # of rows that are added up at once
+MIDDLE_ROWS = 4096  # evenly spaced, whose middle stands for that of all
 LEAST = 1e-9  # probability of a class that no row equal to this one is labelled as
 
 
@@ -47,6 +49,8 @@ class Transduction:
         Labelled rows that are equal and have different labels.
     centred : bool
         The mean of all rows was taken off each, because they were of nearly one direction.
+    names : NameEvidence, optional
+        Which names of classes were believed; None where there were none.
     """
 
     codes: npt.NDArray[np.int64]
@@ -55,6 +59,7 @@ class Transduction:
     solution: Solution
     conflicts: Conflicts
     centred: bool
+    names: NameEvidence | None = None
 
     @property
     def fell_back(self) -> bool:
@@ -104,6 +109,7 @@ def transduce(
     names: Sequence[str] | None = None,
     device: torch.device | str = "cpu",
     in_place: bool = False,
+    class_vectors: npt.NDArray[np.float32] | None = None,
 ) -> Transduction:
     """Solve the task that labelled and unlabelled rows make.
 
@@ -117,7 +123,7 @@ def transduce(
     codes : int64 array [row]
         Class of each row, 0 … n_way − 1; −1 where it is unlabelled.
     n_way : int
-        Number of classes; each has a labelled row.
+        Number of classes; each has a labelled row or a name.
     method : Method
         What solves the task.
     class_prior : None, "balanced", shares [class] or RoughMix
@@ -130,6 +136,9 @@ def transduce(
     in_place : bool
         Give a method that works in passes over slices all rows as they lie, the labelled ones masked; `asked` then names all rows. The
         others get the unlabelled rows alone.
+    class_vectors : float32 array [class, dim], optional
+        Names of the classes as rows of the same space, zeros where a class has none. Those that `weigh_names` believes teach as one
+        more labelled row each.
 
     Raises
     ------
@@ -141,6 +150,9 @@ def transduce(
     rows = checked_rows(X, names, "X" if names is None else "features")
     conflicts = find_conflicts(X, codes, n_way)
     task, asked = _task(rows, codes, n_way, conflicts, in_place and method.traits.chunked)
+    evidence = None
+    if class_vectors is not None:
+        task, evidence = _with_names(task, class_vectors, rows)
     task = task.to(device)
     n_unlabelled = int((codes < 0).sum())
     solver = method if can_solve(method, n_unlabelled) else ClassMean()
@@ -160,7 +172,7 @@ def transduce(
     classifier = _class_means(solution, task) if solution.classifier is None else solution.classifier
     if rows.offset is not None:
         classifier = Centred(task.support_x.new_tensor(rows.offset)[None, None], classifier)
-    return Transduction(codes, task, asked, replace(solution, classifier=classifier), conflicts, rows.offset is not None)
+    return Transduction(codes, task, asked, replace(solution, classifier=classifier), conflicts, rows.offset is not None, evidence)
 
 
 def _task(
@@ -178,6 +190,20 @@ def _task(
     task = Task(rows.copied(support)[None], support_y[None], query_x[None], n_way, query_mask=mask[None])
     release(rows.X)
     return task, asked
+
+
+def _with_names(task: Task, class_vectors: npt.NDArray[np.float32], rows: Checked) -> tuple[Task, NameEvidence]:
+    """Put the names that are believed behind the labelled rows."""
+    offset = 0 if rows.offset is None else rows.offset
+    vectors = np.where((class_vectors != 0).any(1, keepdims=True), class_vectors - offset, 0).astype(np.float32)
+    labelled, codes = task.support_x[0].numpy(), task.support_y[0].numpy()
+    evidence = weigh_names(vectors, labelled, codes)
+    believed = np.flatnonzero(evidence.believed)
+    some = np.unique(np.linspace(0, len(rows.X) - 1, MIDDLE_ROWS).astype(np.int64))
+    vectors = among_rows(vectors, evidence, labelled, codes, rows.copied(some).numpy())
+    support_x = torch.cat([task.support_x, torch.from_numpy(vectors[believed])[None].to(task.support_x)], 1)
+    support_y = torch.cat([task.support_y, torch.from_numpy(believed)[None]], 1)
+    return Task(support_x, support_y, task.query_x, task.n_way, query_mask=task.query_mask), evidence
 
 
 def _check(solution: Solution, solver: Method, asked: npt.NDArray[np.int64], mask: Tensor, names: Sequence[str] | None) -> None:
