@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sibyl.errors import DataError
 from sibyl.labeling.examples import gather_examples
 from sibyl.labeling.label import label
+from sibyl.sources.open import open_source
 from tests.encoders.tiny_onnx import write_tiny_encoder
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # what other projects warn of is theirs
@@ -98,3 +100,22 @@ def test_what_label_studio_exports_comes_back_as_examples(out: Path, tmp_path: P
     photos = out.parent / "photos"
     examples = gather_examples(written, [], photos, {path.name for path in photos.iterdir()}, {}, "folder")
     assert examples.labels == {f"{number:02d}.png": CLASSES[number % 3] for number in range(75)}
+
+
+def test_a_dataset_of_hugging_face_is_a_source(out: Path, tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets", reason="DATASETS ABSENT: only parquet files are read as its sets")
+    rows = datasets.load_dataset(str(out / "datasets"), split="train", cache_dir=str(tmp_path))
+    chosen = rows.select(range(70, 0, -1))  # an order that is not the file's
+    source = open_source(chosen)
+    assert source.modality == "image"
+    assert source.names[:1] == (chosen[0]["item"],)
+    assert source.labels == {item: truth_of(item) for item in chosen["item"]}
+    assert source.decode(source.items[3].read()).tobytes() == chosen[3]["image"].convert("RGB").tobytes()
+    bare = chosen.remove_columns(["item", "label"])
+    table = label(bare, {0: "x", 1: "y", 2: "z"}, write_tiny_encoder(tmp_path / "e.onnx"), cache=tmp_path / "cache")
+    assert list(table["item"]) == list(map(str, range(70)))
+    assert list(table["label"]) == ["xyz"[row % 3] for row in range(70)]
+    with pytest.raises(DataError, match=r"has the splits 'train'; give one of them, such as dataset\['train'\]"):
+        label(datasets.DatasetDict(train=rows), {0: "x"})
+    with pytest.raises(DataError, match="read as a stream"):
+        label(rows.to_iterable_dataset(), {0: "x"})

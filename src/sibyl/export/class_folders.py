@@ -57,7 +57,7 @@ def write_class_folders(folder: Path, labelled: LabelledItems, *, links: bool = 
 def place(item: Item, target: Path, links: bool = False) -> None:
     """Put an item where an export wants it; one that has gone since it was labelled is passed over."""
     if item.content is not None:
-        target.write_bytes(item.content)
+        target.write_bytes(item.read())
     elif not item.path.is_file():
         return  # it was there when it was labelled; the others go on
     elif links:

@@ -75,7 +75,7 @@ def examples_from(labels: Mapping[Any, Any], root: str | Path) -> Examples:
     return checked(collect(_written(labels), "examples", root))
 
 
-def _written(labels: Mapping[Any, Any]) -> Pairs:
+def _written(labels: Any) -> Pairs:
     """Write items and labels as text: paths and numbers too; None and NaN mean that an item has no label.
 
     Raises
@@ -96,7 +96,7 @@ def _written(labels: Mapping[Any, Any]) -> Pairs:
 
 
 def gather_examples(
-    given: str | Path | Mapping[Any, Any] | None,
+    given: Any,
     named: Sequence[tuple[str, str]],
     root: str | Path,
     names: Collection[str],
@@ -108,7 +108,7 @@ def gather_examples(
 
     Parameters
     ----------
-    given : path, mapping or None
+    given : path, mapping, Series or None
         A table, or item → label.
     named : sequence of (item, label)
         Further examples, one by one.
@@ -126,9 +126,13 @@ def gather_examples(
     The answer may be of fewer than two classes; see `checked`.
     """
     pairs: Pairs = []
-    if isinstance(given, Mapping):
+    if isinstance(given, Mapping) or type(given).__name__ == "Series":  # of pandas or polars, neither imported here
         pairs = _written(given)
     elif given is not None:
+        if not isinstance(given, str | Path):
+            raise DataError(
+                f"examples: expected a path or item → label (a dict or a Series), as in {{0: 'cat', 7: 'dog'}}, got {type(given).__name__}"
+            )
         pairs = read_pairs(given)
     pairs += [("--example", item, label) for item, label in named]
     source = str(given) if isinstance(given, str | Path) else "examples"

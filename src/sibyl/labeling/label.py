@@ -26,7 +26,7 @@ from sibyl.labeling.suggest import suggest, suggestion_words
 from sibyl.mapped import trim
 from sibyl.methods import Method
 from sibyl.methods.named import DEFAULT_METHOD
-from sibyl.sources.source import Source
+from sibyl.sources.objects import place_of
 from sibyl.storage import cache_folder, write_errors
 from sibyl.threads import torch_threads
 from sibyl.together import together
@@ -35,8 +35,8 @@ ONNX = "onnx"
 
 
 def label(
-    source: str | Path | Source,
-    examples: str | Path | Mapping[Any, Any] | None = None,
+    source: Any,
+    examples: Any = None,
     encoder: str | Path | Encoder[Any, Any] | None = None,
     out: str | Path | None = None,
     *,
@@ -59,10 +59,12 @@ def label(
 
     Parameters
     ----------
-    source : path or Source
-        What `open_source` opens, or what it gave.
-    examples : path or mapping, optional
-        A table with the columns ``item,label``, or item → label. Left out, the labels that the source itself holds: the sub-folders
+    source : path, object or Source
+        What `open_source` opens (a folder, a file, a DataFrame, an array with a row per item, a list of PIL images or of texts, a Hugging
+        Face ``Dataset``), or what it gave.
+    examples : path, mapping or Series, optional
+        A table with the columns ``item,label`` (or what Label Studio exports), or item → label; items of a frame are called by its
+        index, those of arrays and lists by their position from 0. Left out, the labels that the source itself holds: the sub-folders
         that items lie in, or a column of labels with blanks.
     encoder : str, path or Encoder, optional
         What `encoder_by_name` knows. A table and features need none.
@@ -135,8 +137,8 @@ def label(
 
 
 def label_and_write(
-    source: str | Path | Source,
-    examples: str | Path | Mapping[Any, Any] | None,
+    source: Any,
+    examples: Any,
     encoder: str | Path | Encoder[Any, Any] | None,
     out: str | Path | None,
     *,
@@ -166,7 +168,7 @@ def label_and_write(
     if out is not None:
         check_output(output_place(out)[0])
         finish_output(output_place(out)[0])
-        root = source.root if isinstance(source, Source) else Path(source)
+        root = place_of(source)
         check_replaceable_outputs(out, [root, *(one for one in (examples, classes) if isinstance(one, str | Path))])
         for name in export:
             if name != ONNX:

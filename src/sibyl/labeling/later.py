@@ -30,9 +30,10 @@ from sibyl.labeling.solve import Solved, solve_items
 from sibyl.labeling.table import in_source_order, labels_table, with_columns
 from sibyl.mapped import allocate_beside, release, slices
 from sibyl.methods import METHODS
+from sibyl.sources.objects import held_in, place_of
 from sibyl.sources.open import open_source
 from sibyl.sources.source import Source
-from sibyl.sources.table_files import ENDINGS, read_table
+from sibyl.sources.table_files import ENDINGS, RawTable, read_table
 from sibyl.tasks import Classifier, Solution, Task
 from sibyl.threads import torch_threads
 from sibyl.transduction.feature_rows import Checked, checked_rows
@@ -45,7 +46,7 @@ _OLD = "\0"  # in front of the names of the earlier run's items, which new ones 
 @torch_threads()
 def label_with(
     earlier: str | Path,
-    source: str | Path | Source,
+    source: Any,
     encoder: str | Path | Encoder[Any, Any] | None = None,
     *,
     corrections: str | Path | None = None,
@@ -70,7 +71,7 @@ def label_with(
     ----------
     earlier : path
         Output folder of the earlier run, or a file that an estimator saved.
-    source : path or Source
+    source : path, object or Source
         The new items, of the same modality.
     encoder : str, path or Encoder, optional
         The earlier run's own when left out; no other gives rows that its classifier understands.
@@ -88,7 +89,9 @@ def label_with(
     started = time.perf_counter()
     run = SavedRun.read(earlier, needs_rows=False)
     if not isinstance(source, Source):
-        source = _opened(run, Path(source), column, label_column, id_column, kind, ignore, leave_out)
+        source = _opened(
+            run, Path(source) if isinstance(source, str) else source, column, label_column, id_column, kind, ignore, leave_out
+        )
     elif run.names and source.modality == run.source["modality"] == "table":
         raise DataError(f"{source.root}: give the path of a later table, so that it is read with what the run in {earlier} learned")
     network = _same_encoder(run, earlier, source, encoder)
@@ -188,7 +191,7 @@ def _labels_unused(source: Source, earlier: str | Path) -> list[str]:
 
 def _opened(
     run: SavedRun,
-    path: Path,
+    pile: Any,
     column: str | None,
     label_column: str | None,
     id_column: str | None,
@@ -197,32 +200,34 @@ def _opened(
     leave_out: Sequence[str | Path],
 ) -> Source:
     """Open the new items as the earlier ones were; columns are the earlier run's where none are named."""
-    if path.is_dir() or not run.names:
-        return open_source(path, column=column, id_column=id_column, exclude=leave_out, kind=kind, ignore=ignore)
+    path = place_of(pile)
+    if (isinstance(pile, Path) and path.is_dir()) or not run.names:
+        return open_source(pile, column=column, id_column=id_column, exclude=leave_out, kind=kind, ignore=ignore)
     if run.source["modality"] == "table":
         if run.fitted is None:
             raise DataError(f"{path}: {_NOT_KEPT.format('its table')}")
         if column is not None:
             raise DataError(f"{path}: the earlier run read a table of values, which has no column of texts; leave --column out")
     elif label_column is None:
-        label_column = _same_column(path, run.source.get("label_column"))
+        label_column = _same_column(pile, run.source.get("label_column"))
     return open_source(
-        path,
-        column=column or run.source["column"] or _same_column(path, run.source.get("text_column")),
+        pile,
+        column=column or run.source["column"] or _same_column(pile, run.source.get("text_column")),
         label_column=label_column,
         id_column=id_column or run.source.get("id_column"),
         exclude=leave_out,
         kind=kind or run.source.get("kind"),
-        ignore=ignore or [name for name in run.source.get("ignore") or () if _same_column(path, name)],
+        ignore=ignore or [name for name in run.source.get("ignore") or () if _same_column(pile, name)],
         fitted=run.fitted if run.source["modality"] == "table" else None,
     )
 
 
-def _same_column(path: Path, earlier: str | None) -> str | None:
+def _same_column(pile: Any, earlier: str | None) -> str | None:
     """Return the name of a column of the earlier table if this one has it, too."""
-    if earlier is None or path.suffix.lower() not in ENDINGS:
+    if earlier is None or (isinstance(pile, Path) and pile.suffix.lower() not in ENDINGS):
         return None
-    return earlier if earlier in read_table(path).frame.columns else None
+    held = read_table(pile) if isinstance(pile, Path) else held_in(pile)
+    return earlier if isinstance(held, RawTable) and earlier in held.frame.columns else None
 
 
 def _same_encoder(

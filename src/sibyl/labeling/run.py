@@ -77,8 +77,8 @@ class Labelling:
 
 @torch_threads()
 def label_items(
-    source: str | Path | Source,
-    examples: str | Path | Mapping[Any, Any] | None = None,
+    source: Any,
+    examples: Any = None,
     encoder: str | Path | Encoder[Any, Any] | None = None,
     *,
     named: Sequence[tuple[str, str]] = (),
@@ -237,7 +237,7 @@ def _typed(encoder: str | Path | Encoder[Any, Any] | None, network: Encoder[Any,
 
 def _labels_given(
     source: Source,
-    examples: str | Path | Mapping[Any, Any] | None,
+    examples: Any,
     named: Sequence[tuple[str, str]],
     corrections: str | Path | None,
     listed: Mapping[str, str],
@@ -267,7 +267,7 @@ def _contents_of(source: Source) -> Callable[[], Mapping[str, str]] | None:
     """Return what lists the texts of a source with their names; None for other items."""
     if source.modality != "text":
         return None
-    return lambda: {item.content.decode("utf-8", "replace").strip(): item.name for item in source.items if item.content is not None}
+    return lambda: {item.read().decode("utf-8", "replace").strip(): item.name for item in source.items if item.content is not None}
 
 
 def _notes(

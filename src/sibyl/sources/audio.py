@@ -95,6 +95,12 @@ def need_soundfile() -> Any:
     return soundfile
 
 
+def begins_like_audio(head: bytes) -> bool:
+    """Tell whether bytes begin as an audio file does."""
+    is_riff = head[:4] in (b"RIFF", b"FORM") and head[8:12] in (b"WAVE", b"AIFF", b"AIFC")
+    return is_riff or head.startswith((b"fLaC", b"OggS", b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2"))
+
+
 def is_audio(path: str | Path) -> bool:
     """Tell whether a file has an ending of audio clips."""
     return ending(path) in ENDINGS

@@ -107,7 +107,24 @@ def features_source(path: Path, label_name: str | None, id_name: str | None) -> 
 
     Rows without names are called by their index in the array, from 0; what was understood says so.
     """
-    features = _loaded(path, None, label_name, id_name)
+    return _source_of(_loaded(path, None, label_name, id_name), path)
+
+
+def array_source(array: Array, place: Path) -> Source:
+    """Return the rows of an array in memory as a source of features, called by their index from 0; see `features_source`.
+
+    Raises
+    ------
+    DataError
+        If it is no matrix of numbers.
+    """
+    try:
+        return _source_of(_features(Columns(array, None, None), place), place)
+    except DataError as error:
+        raise DataError(str(error) if str(error).startswith(str(place)) else f"{place}: {error}") from None
+
+
+def _source_of(features: Features, path: Path) -> Source:
     matrix = np.asarray(features.matrix, np.float32)
     names = features.ids
     bad = [

@@ -92,7 +92,7 @@ def _numbers(path: Path, rows: NamedRows) -> npt.NDArray[np.float64]:
     columns = []
     for name in rows.frame.columns:
         cells = rows.frame[name]
-        if path.suffix.lower() == ".parquet" and cells.dtype == object:
+        if path.suffix.lower() == ".parquet" and (cells.dtype == object or hasattr(cells.dtype, "pyarrow_dtype")):
             continue
         values = values_in(cells)
         odd = np.flatnonzero(values.there & np.isnan(values.numbers))

@@ -111,6 +111,11 @@ def _looks_like_an_image(path: str | Path) -> bool:
         return False
     if head.startswith(b"BM"):  # two letters are weak evidence: the size in the header must agree too
         return int.from_bytes(head[2:6], "little") == Path(path).stat().st_size
+    return begins_like_an_image(head)
+
+
+def begins_like_an_image(head: bytes) -> bool:
+    """Tell whether bytes begin as a file of one of `FORMATS` does."""
     return head.startswith(_SIGNATURES) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")
 
 
@@ -174,6 +179,22 @@ def _too_many(n_pixels: int | None) -> str:
 def _one_line(error: BaseException) -> str:
     text = " ".join(str(error).split())
     return text if text and len(text) <= 80 else type(error).__name__
+
+
+def as_rgb(image: Image.Image) -> Image.Image:
+    """Return an image of Pillow as `decode_image` would: upright, RGB, 8 bit.
+
+    Raises
+    ------
+    Unreadable
+        If it is too large, or the file behind it is damaged.
+    """
+    if image.width * image.height > MAX_PIXELS:
+        raise Unreadable(_too_many(image.width * image.height))
+    try:
+        return _to_rgb(_upright(image))
+    except _DAMAGE as error:
+        raise Unreadable(f"damaged image ({_one_line(error)})") from None
 
 
 def _upright(image: Image.Image) -> Image.Image:

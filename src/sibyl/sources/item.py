@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import overload
@@ -20,15 +20,16 @@ class Item:
         Path below the source's root with forward slashes, unique within the source: the item's name in every table.
     place : Path
         The file, or the folder that it lies `below`.
-    content : bytes, optional
-        The item itself, where it is only a part of the file, as the cell of a table.
+    content : bytes or callable, optional
+        The item itself, where it is only a part of the file, as the cell of a table; or what returns it, so that large ones are held
+        once. It may raise `Unreadable`.
     below : bool
         `place` is the source's root and `name` the path below it.
     """
 
     name: str
     place: Path
-    content: bytes | None = None
+    content: bytes | Callable[[], bytes] | None = None
     below: bool = field(default=False, kw_only=True)
 
     @property
@@ -42,10 +43,10 @@ class Item:
         Raises
         ------
         Unreadable
-            If the file cannot be opened.
+            If the file cannot be opened, or the cell is empty.
         """
         if self.content is not None:
-            return self.content
+            return self.content() if callable(self.content) else self.content
         try:
             # Not through a `Path`: Python would keep room for each of its parts for good.
             with open(f"{self.place}/{self.name}" if self.below else self.place, "rb") as file:  # noqa: PTH123

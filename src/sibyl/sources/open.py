@@ -10,6 +10,7 @@ from typing import Any
 
 from sibyl.errors import DataError, UnknownName
 from sibyl.sources import audio, images, table_files, texts
+from sibyl.sources.embedded_files import file_columns, files_in_cells
 from sibyl.sources.feature_files import features_source
 from sibyl.sources.feature_tables import vectors_of_table
 from sibyl.sources.fitted import Fitted
@@ -18,6 +19,7 @@ from sibyl.sources.folder import walk_folder
 from sibyl.sources.item import FolderItems, Skipped
 from sibyl.sources.later_tables import values_as_before
 from sibyl.sources.manifests import file_column, files_of_table, has_values, lies_there
+from sibyl.sources.objects import held_in
 from sibyl.sources.rows import name_rows
 from sibyl.sources.source import MODALITIES, FolderLabels, Source, is_labelled
 from sibyl.sources.table_files import RawTable, column_named
@@ -50,7 +52,7 @@ _KINDS = (
 
 
 def open_source(
-    path: str | Path,
+    path: Any,
     *,
     column: str | None = None,
     label_column: str | None = None,
@@ -65,12 +67,13 @@ def open_source(
     A folder holds images, audio clips or texts: what most of its files are; the others are skipped and named. A table (csv, tsv, json,
     jsonl, parquet) holds features if a column holds vectors; names files if a column names some that exist; holds texts if `column` is
     given, if a column is called ``text`` or alike and reads so, or if its only column reads like texts; otherwise values. A txt file
-    holds one text a line. Features come as npy, npz, safetensors, or as a folder of `Features.save`.
+    holds one text a line. Features come as npy, npz, safetensors, or as a folder of `Features.save`. A column of files (parquet of Hugging
+    Face) holds images or clips. What is in memory is opened as it is: see `held_in`.
 
     Parameters
     ----------
-    path : path
-        A folder or a file.
+    path : path or object
+        A folder, a file, or a DataFrame, an array, a list or a ``datasets.Dataset``.
     column : str, optional
         Column of a table with the texts, or with what `kind` says.
     label_column : str, optional
@@ -95,9 +98,16 @@ def open_source(
     MissingExtra
         If audio clips lie there and soundfile is not installed.
     """
-    path = Path(path)
     if kind is not None and kind not in MODALITIES:
         raise UnknownName("kind", kind, MODALITIES)
+    if not isinstance(path, str | Path):
+        held = held_in(path)
+        if isinstance(held, table_files.RawTable):
+            return _of_table(held, column, label_column, id_column, fitted, kind, ignore)
+        if column is not None or ignore or kind not in (None, held.modality):
+            raise DataError(f"{held.root}: holds {held.modality} and no columns; leave column, ignore and kind out")
+        return held
+    path = Path(path)
     try:
         is_there, is_folder = path.exists(), path.is_dir()
     except OSError as error:
@@ -121,7 +131,18 @@ def open_source(
         alone = next((one for one in _KINDS if one.belongs(path)), None)
         hint = f"it is {alone.article}: name the folder it lies in" if alone else f"known: {', '.join(_known())}"
         raise DataError(f"{path}: expected a folder, a table or a file of features; {hint}")
-    table = table_files.read_table(path)
+    return _of_table(table_files.read_table(path), column, label_column, id_column, fitted, kind, ignore)
+
+
+def _of_table(
+    table: RawTable,
+    column: str | None,
+    label_column: str | None,
+    id_column: str | None,
+    fitted: Fitted | None,
+    kind: str | None,
+    ignore: Sequence[str],
+) -> Source:
     for name in ignore:
         column_named(table, name)
     table = replace(table, frame=table.frame.drop(columns=list(ignore)))
@@ -136,6 +157,10 @@ def _known() -> list[str]:
 def _table(
     table: RawTable, column: str | None, label_column: str | None, id_column: str | None, fitted: Fitted | None, kind: str | None
 ) -> Source:
+    in_cells = file_columns(table)
+    if column in in_cells or (in_cells and column is None and kind in (None, "image", "audio") and fitted is None):
+        return files_in_cells(table, in_cells, column, kind, label_column, id_column)
+    table = replace(table, frame=table.frame.drop(columns=in_cells)) if in_cells else table
     if fitted is not None:
         return values_as_before(table, FittedColumns.of(fitted), label_column, id_column)
     if column is not None and kind in (None, "text"):
@@ -193,7 +218,7 @@ def _folder(path: Path, leave_out: list[str | Path], wanted: str | None) -> Sour
     main = max(_KINDS, key=lambda kind: counts[kind])
     if wanted is not None:
         main = next(one for one in _KINDS if one.modality == wanted)
-    if not counts[main]:  # a folder of a readme alone holds that
+    if not counts[main] and not _tables(found.skipped):  # a folder of a readme alone holds that; one of a data set's table does not
         beside, counts = {}, Counter(kinds)
     if not counts[main]:
         raise DataError(_nothing(path, found.skipped, len(names), main if wanted else None))
@@ -226,7 +251,7 @@ def _describes(name: str) -> bool:
 
 
 def _nothing(path: Path, skipped: Sequence[Skipped], n_others: int, wanted: _Kind | None) -> str:
-    tables = [one.name for one in skipped if Path(one.name).suffix.lower() in _known()]
+    tables = _tables(skipped)
     foreign = [one for one in skipped if one.reason in images.FOREIGN.values()]
     hint = f"name a table itself: {path / tables[0]}" if tables else "name another folder"
     if foreign:
@@ -236,6 +261,10 @@ def _nothing(path: Path, skipped: Sequence[Skipped], n_others: int, wanted: _Kin
         return f"{path}: expected {wanted.modality} files ({', '.join(wanted.endings)}), but {what}; {hint}"
     endings = ", ".join((*images.ENDINGS, *audio.ENDINGS, *texts.ENDINGS))
     return f"{path}: expected a folder with images, audio clips or texts ({endings}), but {what}; {hint}"
+
+
+def _tables(skipped: Sequence[Skipped]) -> list[str]:
+    return [one.name for one in skipped if Path(one.name).suffix.lower() in _known()]
 
 
 def _refuse(file: str) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +27,7 @@ def read_parquet(path: Path) -> tuple[pd.DataFrame, list[Any] | None]:
     Returns
     -------
     frame : DataFrame
-        Dates, times and durations are numpy's; lists are Arrow's; texts and all else are objects; whole numbers with gaps are pandas'
-        own, so that large ones stay exact. Bytes that are not UTF-8 are lone surrogates.
+        See `frame_of_arrow`.
     index : list, optional
         The row labels of a frame that pandas wrote.
 
@@ -45,8 +46,9 @@ def read_parquet(path: Path) -> tuple[pd.DataFrame, list[Any] | None]:
         twice = next((name for name in names if names.count(name) > 1), None) if len(set(names)) < len(names) else None
         if twice is not None:
             raise DataError(f"{path}: two columns are named {twice!r}; rename one")
+        classes = _classes(table.schema.metadata)
         indices = [name for name in names if _INDEX.fullmatch(name)] if len(names) > 1 else []
-        columns = {name: _series(table.column(name)) for name in names}
+        columns = _columns(table, classes)
     except (
         pa.ArrowException, OSError, ValueError, OverflowError, TypeError, KeyError, NotImplementedError, RecursionError, MemoryError,
     ) as error:  # fmt: skip
@@ -54,9 +56,51 @@ def read_parquet(path: Path) -> tuple[pd.DataFrame, list[Any] | None]:
     index = list(columns[indices[0]]) if len(indices) == 1 else None
     if len(indices) < len(columns):
         columns = {name: column for name, column in columns.items() if name not in indices}
-    frame = pd.DataFrame(columns, index=pd.RangeIndex(table.num_rows), copy=False)
-    frame.index = pd.RangeIndex(1, len(frame) + 1)
-    return frame, index
+    return _frame(columns, table.num_rows), index
+
+
+def frame_of_arrow(table: Any, classes: Mapping[str, list[str]] | None = None) -> pd.DataFrame:
+    """Return a table of Arrow as a frame, its rows numbered from 1.
+
+    Dates, times and durations are numpy's; lists, and files in cells, are Arrow's; texts and all else are objects; whole numbers with
+    gaps are pandas' own, so that large ones stay exact. Bytes that are not UTF-8 are lone surrogates.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        Its columns have different names.
+    classes : mapping of str to list of str, optional
+        Column of class numbers → names of the classes, which stand in their place; numbers without one become blank.
+    """
+    return _frame(_columns(table, classes or {}), table.num_rows)
+
+
+def _frame(columns: dict[str, pd.Series[Any]], n_rows: int) -> pd.DataFrame:
+    frame = pd.DataFrame(columns, index=pd.RangeIndex(n_rows), copy=False)
+    frame.index = pd.RangeIndex(1, n_rows + 1)
+    return frame
+
+
+def _columns(table: Any, classes: Mapping[str, list[str]]) -> dict[str, pd.Series[Any]]:
+    columns = {name: series_of_arrow(table.column(name)) for name in table.column_names}
+    for name, words in classes.items():
+        if name in columns and pa.types.is_integer(table.column(name).type):
+            numbers = table.column(name).to_pylist()
+            columns[name] = _objects([words[one] if one is not None and 0 <= one < len(words) else None for one in numbers])
+    return columns
+
+
+def _classes(metadata: Mapping[bytes, bytes] | None) -> dict[str, list[str]]:
+    """Return the names of the classes that Hugging Face writes beside columns of class numbers."""
+    try:
+        features = json.loads((metadata or {})[b"huggingface"])["info"]["features"]
+        return {
+            str(name): list(one["names"])
+            for name, one in features.items()
+            if isinstance(one, dict) and one.get("_type") == "ClassLabel" and all(isinstance(word, str) for word in one["names"])
+        }
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
+        return {}
 
 
 def _reason(error: BaseException) -> str:
@@ -77,7 +121,8 @@ def _gathered(path: Path, file: Any) -> pa.Table:
     return pa.Table.from_batches(batches, file.schema_arrow) if not batches else pa.Table.from_batches(batches)
 
 
-def _series(column: Any) -> pd.Series[Any]:
+def series_of_arrow(column: Any) -> pd.Series[Any]:
+    """Return one column of Arrow; see `frame_of_arrow`."""
     kind, types = column.type, pa.types
     if types.is_dictionary(kind):
         return _objects([value for chunk in column.chunks for value in _of_dictionary(chunk)])
@@ -103,7 +148,17 @@ def _series(column: Any) -> pd.Series[Any]:
         return pd.Series(whole.cast(pa.duration(kind.unit)).to_numpy())
     if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
         return pd.Series(pd.arrays.ArrowExtensionArray(column))
+    if is_files(kind):
+        return pd.Series(pd.arrays.ArrowExtensionArray(column))
     return _objects(_plain(column))
+
+
+def is_files(kind: Any) -> bool:
+    """Tell whether a type of Arrow is that of files, as Hugging Face stores images and clips: a struct with their bytes."""
+    if kind is None or not pa.types.is_struct(kind) or kind.get_field_index("bytes") < 0:
+        return False
+    held = kind.field("bytes").type
+    return bool(pa.types.is_binary(held) or pa.types.is_large_binary(held))
 
 
 def _objects(values: list[Any]) -> pd.Series[Any]:

@@ -93,7 +93,7 @@ def read_table(path: Path, *, examples: bool = False) -> RawTable:
         raise DataError(f"{path}: {error}") from None
     except MemoryError:
         raise DataError(f"{path}: takes more memory than there is; split it into smaller files") from None
-    _check_names(path, list(map(str, table.frame.columns)))
+    check_names(path, list(map(str, table.frame.columns)))
     if not len(table.frame) and not examples:
         more = f" (row {table.lost[0].number}: {table.lost[0].reason})" if table.lost else ""
         raise DataError(f"{path}: holds no rows that can be read{more}; expected a heading and one row per item")
@@ -150,7 +150,7 @@ def _of_text(path: Path, text: str, examples: bool) -> RawTable:
     if "\0" in text and not examples:  # a name that holds one is no item, which is said of that name alone
         raise DataError(f"{path}: holds NUL bytes, so it is no table of texts; save it as CSV UTF-8")
     read = parse_delimited(text, tabs=path.suffix.lower() in (".tsv", ".tab"))
-    _check_names(path, read.names)
+    check_names(path, read.names)
     frame = pd.DataFrame(list(read.rows.values()), list(read.rows), read.names, dtype=object)
     index = None
     if read.unnamed_first and len(read.names) > 1:
@@ -182,7 +182,8 @@ def _telling(frame: pd.DataFrame, index: list[Any] | None) -> list[str] | None:
     return names
 
 
-def _check_names(path: Path, names: Sequence[str]) -> None:
+def check_names(path: Path, names: Sequence[str]) -> None:
+    """Raise DataError where two columns have one name, or one is not valid UTF-8."""
     if len(set(names)) != len(names):
         seen: set[str] = set()
         twice = next(name for name in names if name in seen or seen.add(name))  # type: ignore[func-returns-value]

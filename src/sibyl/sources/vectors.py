@@ -51,7 +51,7 @@ def vector_column(table: RawTable, left_out: tuple[str | None, ...] = ()) -> str
 def _length(cells: pd.Series[Any], is_named: bool) -> int | None:
     """Return how many numbers a column's cells hold; None if they are no vectors of one length."""
     kind = getattr(cells.dtype, "pyarrow_dtype", None)
-    if kind is not None and not _is_numeric(kind.value_type):
+    if kind is not None and not _is_numeric(getattr(kind, "value_type", kind)):
         return None
     if kind is None and cells.dtype != object:
         return None
