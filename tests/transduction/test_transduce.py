@@ -65,6 +65,17 @@ def test_of_contradicting_labels_the_majority_is_kept_and_no_class_is_lost() -> 
     assert transduce(X, codes, 3, ClassMean()).conflicts.dropped.tolist() == [3]
 
 
+def test_a_class_whose_only_example_is_contradicted_keeps_it_where_the_other_class_has_more() -> None:
+    X, codes = pile()
+    codes[3:6] = -1  # one row of each class is left
+    both = np.concatenate([X, X[:1]])
+    plain = transduce(X, codes, 3, ClassMean())
+    torn = transduce(both, np.append(codes, 1), 3, ClassMean())
+    assert torn.conflicts.dropped.tolist() == [len(X)]
+    assert torn.conflicts.alike == ()
+    assert torch.equal(torn.solution.logits, plain.solution.logits)
+
+
 def test_the_width_of_the_graph_has_a_floor_that_is_relative_to_the_data() -> None:
     X, codes = pile()
     X[1] = X[0] + 1e-7

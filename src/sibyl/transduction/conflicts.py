@@ -79,7 +79,8 @@ def find_conflicts(X: Matrix, codes: Rows, n_way: int) -> Conflicts:
     left = np.bincount(codes[np.setdiff1d(known, dropped)], minlength=n_way)
     gone = np.array([row for row in sorted(dropped) if left[codes[row]]], np.int64)
     left = np.bincount(codes[np.setdiff1d(known, gone)], minlength=n_way)
-    inside = counts.sum(0) == left  # classes of which only contradicted rows are left
+    contradicted = np.setdiff1d(np.concatenate(groups), gone) if groups else gone
+    inside = np.bincount(codes[contradicted], minlength=n_way) == left  # classes of which only contradicted rows are left
     same: dict[bytes, list[int]] = {}
     for one in np.flatnonzero(inside & (left > 0)).tolist() if groups else ():
         same.setdefault(counts[:, one].tobytes(), []).append(one)
