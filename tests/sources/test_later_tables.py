@@ -63,7 +63,8 @@ def test_new_categories_gaps_and_truth_values(tmp_path: Path, first: Source) -> 
     ("changed", "said"),
     [
         (FRAME.drop(columns=["size"]), r"lacks 1 of the 4 columns that the earlier run read: 'size'; add it"),
-        (FRAME.rename(columns={"size": "Size "}), r"'size'; did you mean 'Size '\?"),
+        (FRAME.rename(columns={"size": "sizes"}), r"'size'; did you mean 'sizes'\?"),
+        (FRAME.rename(columns={"size": "Size"}).assign(SIZE=1), r"'size'; did you mean 'Size', 'SIZE'\?"),
         (FRAME.assign(size="big"), r"column 'size' held numbers in the earlier run, but 6 of 6 here are none \('big'\)"),
         (FRAME.assign(size=FRAME["day"]), r"column 'size' held numbers in the earlier run, but holds dates here"),
         (FRAME.assign(day=3), r"column 'day' held dates in the earlier run, but holds none here \('3'\)"),
@@ -72,6 +73,11 @@ def test_new_categories_gaps_and_truth_values(tmp_path: Path, first: Source) -> 
 def test_what_is_wrong_with_a_column_is_said(tmp_path: Path, first: Source, changed: pd.DataFrame, said: str) -> None:
     with pytest.raises(DataError, match=said):
         later(tmp_path, first, changed)
+
+
+def test_capitals_and_blanks_in_names_of_columns_do_not_matter(tmp_path: Path, first: Source) -> None:
+    source = later(tmp_path, first, FRAME.rename(columns={"size": "Size ", "flag": "FLAG"}))
+    assert np.array_equal(source.matrix, first.matrix)  # type: ignore[arg-type]
 
 
 def test_decimal_commas_and_slips(tmp_path: Path, first: Source) -> None:

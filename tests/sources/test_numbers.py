@@ -157,11 +157,48 @@ def test_later_tables_in_other_marks_units_and_scales(tmp_path: Path) -> None:
         later(weight=[f"{1000 * one:.0f} g" for one in weight])
 
 
+@pytest.mark.parametrize(
+    ("cells", "numbers", "unit", "said"),
+    [
+        (["1.2k", "1200", "900", "1.5k"], [1200, 1200, 900, 1500], "", "'k' is read as × 1,000"),
+        (["$1.2k", "$3.4M", "$900"], [1200, 3.4e6, 900], "$", "'k' is read as × 1,000, 'M' is read as × 1,000,000"),
+        (["1,2 Mio. €", "900.000 €", "750.000 €"], [1.2e6, 9e5, 7.5e5], "€", "'Mio.' is read as × 1,000,000"),
+        (["64%", "0.6", "0.5", "0"], [0.64, 0.6, 0.5, 0], "", "'%' is read as × 0.01"),
+        (["64%", "60", "50"], [64, 60, 50], "%", ""),
+        (["5 K", "280 K", "290"], [5, 280, 290], "K", ""),
+        (["1.2k", "3.4k"], [1.2, 3.4], "k", ""),
+    ],
+)
+def test_units_that_multiply_count_where_they_are_mixed(cells: list[str], numbers: list[float], unit: str, said: str) -> None:
+    read = read_numbers(cells)
+    assert read.values == pytest.approx(numbers)
+    assert (read.written.unit, read.doubt, read.units) == (unit, said, ())
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ("{:.2f}", "{0:.2%}", "× 0.01"),
+        ("{0:.2%}", "{0:.4f}", "× 100"),
+        ("{0:.2f}", "{0:.2f} kg", "as they stand"),
+        ("{0:.2f} kg", "{0:.2f}", "as they stand"),
+    ],
+)
+def test_another_unit_in_a_later_table_is_said_and_understood(tmp_path: Path, before: str, after: str, said: str) -> None:
+    shares = np.random.default_rng(0).uniform(0.2, 0.9, 30)
+    other = [str(number % 7) for number in range(30)]
+    first = table(tmp_path / "a.csv", {"share": [before.format(one) for one in shares], "other": other})
+    table(tmp_path / "b.csv", {"share": [after.format(one) for one in shares], "other": other})
+    later = open_source(tmp_path / "b.csv", fitted=first.fitted)
+    assert later.matrix == pytest.approx(first.matrix, abs=0.05)
+    assert [note for note in later.notes if "in the earlier table" in note and said in note]
+
+
 def test_cells_with_a_unit_beside_bare_ones_of_another_scale_are_left_out(tmp_path: Path) -> None:
-    lines = [f"{i + 20}%,{i + 30}.5 kg,{i * i}.5" if i % 2 else f"0.{i + 20},{i + 30}.9,{i * i}.5" for i in range(40)]
+    lines = [f"{i + 20} mm,{i + 30}.5 kg,{i * i}.5" if i % 2 else f"0.{i + 20},{i + 30}.9,{i * i}.5" for i in range(40)]
     lines[6] = "0,n/a,7"
     (tmp_path / "t.csv").write_text("\n".join(["a,b,c", *lines]))
     source = open_source(tmp_path / "t.csv")
     assert source.matrix is not None
     assert source.matrix.shape[1] == 2
-    assert any("'a' is left out: its units differ ('%', 'no unit')" in note for note in source.notes)
+    assert any("'a' is left out: its units differ ('mm', 'no unit')" in note for note in source.notes)

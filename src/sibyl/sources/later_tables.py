@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,7 @@ import pandas as pd
 from sibyl.errors import DataError
 from sibyl.sources.cells import DATES, Numbers, Texts, Values, is_missing, texts_in, values_in
 from sibyl.sources.fitted_columns import CategoryColumn, FittedColumns, NumberColumn
-from sibyl.sources.number_format import NumberFormat
+from sibyl.sources.number_format import NumberFormat, unit_ratio
 from sibyl.sources.rows import name_rows
 from sibyl.sources.source import Source
 from sibyl.sources.table_files import RawTable
@@ -27,7 +29,7 @@ _CLOSE, _ENOUGH = 0.05, 10  # share of the earlier deviation, and values that mu
 def values_as_before(table: RawTable, fitted: FittedColumns, label_column: str | None, id_column: str | None) -> Source:
     """Turn rows into vectors with what was learned from an earlier table.
 
-    The order of the columns does not matter. Columns that the earlier table did not have are passed over and named in the notes; so are
+    The order of the columns does not matter, nor do capitals in their names where that leaves no doubt. Columns that the earlier table did not have are passed over and named in the notes; so are
     categories that it did not have, which count as its rare ones, or as none where it had no rare ones, and columns whose values lie
     far from the earlier ones, which perhaps are in another unit.
 
@@ -36,6 +38,7 @@ def values_as_before(table: RawTable, fitted: FittedColumns, label_column: str |
     DataError
         If a column is missing, or holds something else than before.
     """
+    table = _named_as_before(table, fitted.names)
     rows = name_rows(table, label_column, id_column)
     have = [str(name) for name in table.frame.columns]
     _check_all_there(table, fitted.names, have)
@@ -49,6 +52,20 @@ def values_as_before(table: RawTable, fitted: FittedColumns, label_column: str |
     numbers, there = {name: one.numbers for name, one in values.items()}, {name: one.there for name, one in values.items()}
     categories = {one.name: _categories_as_before(one, frame[one.name], notes) for one in fitted.categories}
     return source_of_rows(table, rows, numbers, there, categories, fitted, notes)
+
+
+def _named_as_before(table: RawTable, wanted: Sequence[str]) -> RawTable:
+    """Call columns as they were called where only capitals or blanks around the name differ."""
+    have = [str(name) for name in table.frame.columns]
+    free = Counter(_plain(name) for name in have if name not in wanted)
+    missing = Counter(_plain(name) for name in wanted if name not in have)
+    new = {_plain(name): name for name in wanted if name not in have}
+    names = [new[plain] if name not in wanted and free[plain := _plain(name)] == missing[plain] == 1 else name for name in have]
+    return replace(table, frame=table.frame.set_axis(names, axis=1)) if names != have else table
+
+
+def _plain(name: str) -> str:
+    return name.strip().casefold()
 
 
 def _check_all_there(table: RawTable, wanted: Sequence[str], have: Sequence[str]) -> None:
@@ -85,7 +102,7 @@ def _numbers_as_before(table: RawTable, column: NumberColumn, cells: pd.Series[A
             f"{table.path}: column {column.name!r} held numbers in the earlier run, but {lost} of {values.there.sum()} here "
             f"{'is' if lost == 1 else 'are'} none ({next(iter(values.words))!r}); write numbers, and leave blank what is not known"
         )
-    _check_unit(table, column, values)
+    values = _in_unit(table, column, values, notes)
     if values.words:
         notes.append(lost_cells(column.name, values))
     if values.written != column.written or values.doubt:
@@ -95,9 +112,23 @@ def _numbers_as_before(table: RawTable, column: NumberColumn, cells: pd.Series[A
     return values
 
 
-def _check_unit(table: RawTable, column: NumberColumn, values: Values) -> None:
+def _in_unit(table: RawTable, column: NumberColumn, values: Values, notes: list[str]) -> Values:
+    """Bring values to the unit that the column had, where that is known, and say whatever differs."""
     earlier, here = NumberFormat.named(column.written), NumberFormat.named(values.written)
     was, units = (earlier.unit if earlier else ""), values.units or ((here.unit,) if here and here.unit else ())
+    unit = units[0] if len(units) == 1 else ""
+    if len(units) < 2 and unit != was:
+        ratio = unit_ratio(unit, was)
+        had, has = (
+            f"was {f'in {was!r}' if was else 'without a unit'} in the earlier table",
+            f"is {f'in {unit!r}' if unit else 'without one'} here",
+        )
+        if ratio != 1 and _distance(column, values.numbers * ratio) < min(_FAR, _distance(column, values.numbers)):
+            notes.append(f"column {column.name!r} {had}, and {has}: its values are taken × {ratio:,g}")
+            return replace(values, numbers=values.numbers * ratio)
+        if not (unit and was) or ratio != 1:
+            notes.append(f"column {column.name!r} {had}, and {has}: its values are taken as they stand")
+            return values
     other = [unit for unit in units if unit != was]
     if was and other:
         raise DataError(
@@ -106,6 +137,13 @@ def _check_unit(table: RawTable, column: NumberColumn, values: Values) -> None:
         )
     if len(units) > 1:
         raise DataError(f"{table.path}: the units of column {column.name!r} differ ({quoted(units, 4)}); write all in one")
+    return values
+
+
+def _distance(column: NumberColumn, numbers: Numbers) -> float:
+    """How many deviations the median of the values lies from the earlier mean."""
+    finite = numbers[np.isfinite(numbers)]
+    return float(np.median(np.abs(finite - column.mean)) / column.deviation) if len(finite) else 0.0
 
 
 def _unlike(column: NumberColumn, numbers: Numbers) -> str | None:
