@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sibyl.encoders import tfidf
 from sibyl.encoders.embed_source import embed_source
 from sibyl.encoders.tfidf import TfidfEncoder
 from sibyl.errors import DataError
@@ -54,3 +55,13 @@ def test_a_source_is_fitted_and_encoded(tmp_path: Path) -> None:
     assert done.encoder["name"] == "tfidf"
     assert done.encoder["dim"] == done.matrix.shape[1]
     assert not (tmp_path / "cache").exists()
+
+
+def test_of_a_huge_text_the_beginning_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tfidf, "LETTERS", 1000)
+    monkeypatch.setattr(tfidf, "FIT_LETTERS", 8000)
+    texts = [f"{word} " * 2000 for word in ("rain", "snow", "bank", "loan") * 4]
+    encoder = TfidfEncoder().fitted_to(texts)
+    assert encoder.fitted is not None
+    assert encoder.fitted.settings["n_texts"] == 8
+    assert np.array_equal(encoder.encode(texts[:4]), encoder.encode([text[:1000] + "other words" for text in texts[:4]]))

@@ -133,3 +133,14 @@ def test_a_missing_item_is_answered_with_what_items_are_called() -> None:
         check_items_exist(examples, {str(number) for number in range(1, 61)}, {})
     with pytest.raises(DataError, match=r"no item '0' \(2 such items\); items are called 'r0', 'r1' …"):
         check_items_exist(examples, {"r0", "r1", "r3"}, {})
+
+
+def test_names_in_another_unicode_form_mean_the_same_file_where_that_is_unique(tmp_path: Path) -> None:
+    composed, apart = "caf\u00e9.png", "cafe\u0301.png"
+    for on_disk, written in ((composed, apart), (apart, composed)):
+        given = collect([("row 2", written, "cat"), ("row 3", "b.png", "dog")], "e.csv", tmp_path, {on_disk, "b.png"})
+        assert given.labels == {on_disk: "cat", "b.png": "dog"}
+        both = collect([("row 2", written, "cat")], "e.csv", tmp_path, {composed, apart})
+        assert both.labels == {written: "cat"}
+    one = collect([("row 2", "a", "nai\u0308ve"), ("row 3", "b", "na\u00efve")], "e.csv", tmp_path)
+    assert one.class_names == ("na\u00efve",)

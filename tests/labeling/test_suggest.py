@@ -90,7 +90,7 @@ def test_it_says_stop_when_corrections_move_nothing(tmp_path: Path) -> None:
     (out / "corrections.csv").write_text("item,label\n" + "\n".join(lines) + "\n")
     found = next_labels(out)
     assert found.churn == 0
-    assert found.stop == found.advice.startswith("stop")
+    assert found.stop == found.advice.startswith("You can stop: ")
 
 
 def test_a_correction_may_bring_a_class(tmp_path: Path) -> None:
@@ -113,9 +113,9 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: py
 def test_a_flag_alone_never_forbids_stopping() -> None:
     from sibyl.labeling.next_labels import _advice
 
-    assert _advice(12, 0.0, 3, True).startswith("stop: ")
-    assert "3 of these look unlike every class" in _advice(12, 0.0, 3, True)
-    assert _advice(12, 0.2, 0, True).startswith("go on: ")
+    assert _advice(12, 0.0, 3, True).startswith("You can stop: ")
+    assert "3 of these items look unlike every class" in _advice(12, 0.0, 3, True)
+    assert _advice(12, 0.2, 0, True).startswith("Keep labelling: ")
 
 
 def test_the_command_names_the_first_items_of_a_pile(

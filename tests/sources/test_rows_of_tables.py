@@ -11,7 +11,7 @@ import pytest
 
 from sibyl.errors import DataError
 from sibyl.labeling.run import label_items
-from sibyl.sources.naming import label_text, only_labels
+from sibyl.sources.naming import is_placeholder, label_text, only_labels
 from sibyl.sources.open import Source, open_source
 
 KINDS = {"weather": "will it rain {} in town", "banking": "pay {} euros from my account", "travel": "book a flight on day {}"}
@@ -50,6 +50,22 @@ def test_a_class_whose_only_example_cannot_be_read_stops_the_run(tmp_path: Path,
     labelling = label_items(path)
     assert set(labelling.class_names) == {*KINDS}
     assert any("1 of the examples cannot be used" in note for note in labelling.summary.notes)
+
+
+@pytest.mark.parametrize("example", ["1", None])
+def test_a_class_whose_only_example_holds_no_number_stops_the_run(tmp_path: Path, example: str | None) -> None:
+    rows = [f"{i}.5,{i * i % 7},{'' if i > 2 else 'abc'[i]}" for i in range(20)]
+    path = tmp_path / "t.csv"
+    path.write_text("\n".join(["x,y,label", "err,n.d.,a", *rows[1:]]))
+    given = {} if example is None else {"examples": {"1": "a", "2": "b", "3": "c"}}
+    with pytest.raises(
+        DataError, match=r"no example of class 'a' can be used: '1' is skipped \(no cell that is read holds a number"
+    ):
+        label_items(path, **given)
+    path.write_text("\n".join(["x,y,label", "err,n.d.,a", *rows[1:], "3.5,6,a"]))
+    labelling = label_items(path)
+    assert labelling.summary.counts.examples == 3
+    assert any("1 example cannot be used, and counts as not labelled: '1'" in note for note in labelling.summary.notes)
 
 
 def test_a_table_in_another_encoding_is_told_how_to_convert_it(tmp_path: Path) -> None:
@@ -239,3 +255,8 @@ def test_lists_of_labels(tmp_path: Path) -> None:
     rows[4] = '{"text": "sentence of two kinds here", "label": ["a", "b"]}'
     with pytest.raises(DataError, match=r"row 5 of column 'label' has 2 labels \('a', 'b'\), and an item can have one"):
         opened(tmp_path / "t.jsonl", "\n".join(rows))
+
+
+def test_names_of_placeholders() -> None:
+    assert all(map(is_placeholder, ("TODO", "unknown", "Unknown?", "<tbd>", "not sure")))
+    assert not any(map(is_placeholder, ("other", "cat", "unknown soldier", "", "none of these")))

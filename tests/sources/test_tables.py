@@ -151,3 +151,48 @@ def test_one_cell_of_1e200_does_not_empty_its_column(tmp_path: Path) -> None:
         assert matrix is not None
         assert np.isfinite(matrix).all()
         assert matrix[:19, 0].std() > 0.5
+
+
+def test_a_stray_value_takes_the_deviation_of_no_column(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    frame = pd.DataFrame({"price": draw.normal(10, 2, 60), "share": draw.uniform(size=60), "count": [0] * 57 + [1, 2, 50]})
+    plain = opened(tmp_path / "a.csv", frame)
+    frame.loc[7, "price"] = 99999
+    source = opened(tmp_path / "b.csv", frame)
+    rest = np.arange(60) != 7
+    assert matrix(source)[rest] == pytest.approx(matrix(plain)[rest], abs=0.2)
+    assert matrix(source)[7, 0] == 10
+    said = [note for note in source.notes if "far from all others" in note]
+    assert said == [
+        "column 'price': 1 value far from all others (99999) counts as ten deviations: a slip of the keyboard, or a mark for a missing value?"
+    ]
+    assert not [note for note in plain.notes if "far from all others" in note]
+
+
+def test_values_of_any_size_are_scaled_or_refused(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).uniform(size=(30, 2))
+    plain = opened(tmp_path / "a.csv", pd.DataFrame(values, columns=["a", "b"]))
+    for factor in (1e-200, 1e90):
+        assert matrix(opened(tmp_path / "b.csv", pd.DataFrame(values * factor, columns=["a", "b"]))) == pytest.approx(
+            matrix(plain), abs=1e-5
+        )
+    tiny = values.copy()
+    tiny[:3, 0] = 1e-300
+    few = opened(tmp_path / "c.csv", pd.DataFrame(tiny, columns=["a", "b"]))
+    assert any("column 'a': 3 numbers nearer to 0" in note for note in few.notes)
+    np.save(tmp_path / "f.npy", values * 1e-200)
+    with pytest.raises(DataError, match="below 1e-30 in size alone"):
+        open_source(tmp_path / "f.npy")
+
+
+def test_a_first_line_that_may_hold_values_is_said(tmp_path: Path) -> None:
+    def notes(heading: str, row: str) -> list[str]:
+        (tmp_path / "t.csv").write_text("\n".join([heading, *(row.format(i, i % 7, "ab"[i % 2]) for i in range(20))]) + "\n")
+        return [note for note in open_source(tmp_path / "t.csv").notes if "first line" in note]
+
+    assert notes("5.1,3.5,setosa", "{}.5,{}.25,{}")[0].startswith(
+        "the first line is taken for the names of the columns ('5.1', '3.5')"
+    )
+    assert notes("what a fine film this was,good", "a film that was {} of {} for me,{}")
+    for usual in ("country,2019,2020", "sample,400.5,401.0", "a,0,1", "x,y z,label"):
+        assert not notes(usual, "{},{},{}")

@@ -18,6 +18,9 @@ from sibyl.storage import content_key
 DIM = 64
 FIT_AT_MOST = 20_000
 """Texts that the encoder is fitted to; of more, an even selection."""
+LETTERS = 100_000
+"""Of a longer text, the beginning is read: counting takes hundreds of bytes a letter."""
+FIT_LETTERS = 100_000_000
 _PIECES = 1 << 16
 KIND = "tfidf"
 
@@ -74,7 +77,7 @@ class TfidfEncoder(Encoder[str, str]):
             "kind": "tfidf",
             "name": self.name,
             "dim": self.dim,
-            "preprocessing": {"words": [1, 2], "letters": [2, 5]},
+            "preprocessing": {"words": [1, 2], "letters": [2, 5], "longest": LETTERS},
             "preprocessing_from": "fitted to the texts themselves; weak, a sentence encoder is better",
         }
 
@@ -89,6 +92,11 @@ class TfidfEncoder(Encoder[str, str]):
             return self
         if len(texts) > FIT_AT_MOST:
             texts = [texts[place] for place in np.linspace(0, len(texts) - 1, FIT_AT_MOST).astype(int)]
+        n_letters = sum(min(len(text), LETTERS) for text in texts)
+        if n_letters > FIT_LETTERS:
+            texts = [
+                texts[place] for place in np.linspace(0, len(texts) - 1, max(1, len(texts) * FIT_LETTERS // n_letters)).astype(int)
+            ]
         counts = _count(texts)
         n_holding = np.bincount(counts.indices, minlength=2 * _PIECES)
         svd = TruncatedSVD(max(1, min(DIM, len(texts) - 1)), random_state=0, n_iter=3)
@@ -152,6 +160,7 @@ def _count(texts: Sequence[str]) -> sparse.csr_matrix:
     """
     from sklearn.feature_extraction.text import HashingVectorizer
 
+    texts = [text[:LETTERS] for text in texts]
     settings = {"n_features": _PIECES, "alternate_sign": False, "norm": None}
     words = HashingVectorizer(ngram_range=(1, 2), token_pattern=r"(?u)\w+", **settings)
     letters = HashingVectorizer(analyzer="char_wb", ngram_range=(2, 5), **settings)

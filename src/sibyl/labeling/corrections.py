@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -167,3 +167,21 @@ def without_lost(examples: Examples, unusable: Mapping[str, str]) -> tuple[Examp
     labels = {item: label for item, label in examples.labels.items() if item not in lost}
     note = f"{len(lost)} of the corrections cannot be used: {lost[0]!r} is skipped ({unusable[lost[0]]})"
     return examples.relabelled(labels), (note,)
+
+
+def without_unread(examples: Examples, unread: Mapping[str, str]) -> tuple[Examples, tuple[str, ...]]:
+    """Leave out examples of which nothing can be read, so that they teach nothing false: they are labelled like other items.
+
+    Parameters
+    ----------
+    examples : Examples
+        With a further example of each class.
+    unread : mapping of str to str
+        Item → why; see `Source.unread`.
+    """
+    lost = [item for item in examples.labels if item in unread]
+    if not lost:
+        return examples, ()
+    labels = {item: label for item, label in examples.labels.items() if item not in unread}
+    note = f"{counted(len(lost), 'example')} cannot be used, and {'counts' if len(lost) == 1 else 'count'} as not labelled: {lost[0]!r} ({unread[lost[0]]})"
+    return replace(examples, labels=labels), (note,)

@@ -162,11 +162,11 @@ def collect(
     item_named = naming(root, names, contents)
     for where, written, label in pairs:
         item = item_named(written)
+        label = label.strip() if label.isascii() else _composed(label)
         if labels.get(item, label) != label:
             raise DataError(
                 f"{source}: {item!r} has two labels, {labels[item]!r} ({seen[item]}) and {label!r} ({where}); keep the right one"
             )
-        label = label.strip()
         if runs_as_formula(label):
             raise DataError(f"{source}: {where}: the label {label!r} would run as a formula in spreadsheets; rename the class")
         labels[item] = label
@@ -187,17 +187,31 @@ def naming(
     # A table loses blanks around its cells: a name that has some is found by what is left of it.
     blank = {name.strip(): name for name in names if name[:1].isspace() or name[-1:].isspace()}
     address_item, by_content = addressed(names), None if contents is None else cache(contents)
+    odd = [name for name in names if not name.isascii()]
+    alike: dict[str, list[str]] = {}
+
+    def same_letters(item: str) -> str | None:
+        if odd and not alike:  # one system writes an accent as part of its letter, another behind it
+            for name in odd:
+                alike.setdefault(_composed(name), []).append(name)
+        found = [] if item.isascii() else alike.get(_composed(item), [])
+        return found[0] if len(found) == 1 else None
 
     def item_named(written: str) -> str:
         item = written if written in names else _item_name(written, Path(root))
         if item in names:
             return item
-        known = blank.get(item) or address_item(written)
+        known = blank.get(item) or same_letters(item) or address_item(written)
         if known is None and by_content is not None:
             known = by_content().get(written.strip())
         return item if known is None else known
 
     return item_named
+
+
+def _composed(text: str) -> str:
+    """Return a name without blanks around it, in the Unicode form that composes letters and accents."""
+    return unicodedata.normalize("NFC", text).strip()
 
 
 def checked(examples: Examples) -> Examples:

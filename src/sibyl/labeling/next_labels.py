@@ -134,13 +134,13 @@ def _churn(run: SavedRun, mended: Corrections, now: Solved) -> float:
 
 def _advice(n_corrections: int, churn: float | None, new: int, any_left: bool) -> str:
     if not any_left:
-        return "stop: every item has a label from a person"
-    looks = "1 of these looks" if new == 1 else f"{new} of these look"
-    remark = f"; {looks} unlike every class: if there is a class without an example, label one item of it" if new else ""
+        return "You can stop: every item has a label from a person."
+    looks = "1 of these items looks" if new == 1 else f"{new} of these items look"
+    remark = f" {looks} unlike every class; if a class has no example yet, label one item of it." if new else ""
     if churn is None:
-        return f"go on: no corrections yet{remark}"
+        return f"Keep labelling: there are no corrections yet.{remark}"
     recent = min(BATCH, n_corrections)
-    moved = f"the last {'correction' if recent == 1 else f'{recent} corrections'} moved {churn:.1%} of the labels"
+    moved = f"the last {'correction' if recent == 1 else f'{recent} corrections'} changed {churn:.1%} of the labels"
     if n_corrections < BATCH:
-        return f"go on: {moved}, too few to tell{remark}"
-    return f"stop: {moved}, more would change little{remark}" if churn <= SETTLED else f"go on: {moved}{remark}"
+        return f"Keep labelling: {moved}, and {BATCH} are needed to tell whether more would help.{remark}"
+    return f"You can stop: {moved}; more would change little.{remark}" if churn <= SETTLED else f"Keep labelling: {moved}.{remark}"

@@ -194,7 +194,8 @@ def print_summary(console: Console, summary: Summary, max_classes: int = 30, max
         line(f"the unlabelled items changed {counted(counts.changed, 'label')} ({counts.changed / counts.labelled:.0%})")
     for note in summary.notes:
         line(f"note: {note}")
-    line(f"{summary.seconds:.1f} s" + (f", written to {summary.output}" if summary.output else ""))
+    report = Path(summary.output).parent / "report.html"
+    line(f"{summary.seconds:.1f} s" + (f", written to {summary.output}; to look at it, open {report}" if summary.output else ""))
     if summary.exports:
         line(f"exported {', '.join(summary.exports)}")
 

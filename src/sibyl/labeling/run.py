@@ -23,7 +23,7 @@ from sibyl.encoders.encoder import Encoder
 from sibyl.encoders.named import encoder_by_name, is_known
 from sibyl.errors import DataError
 from sibyl.labeling.class_list import read_classes, with_names
-from sibyl.labeling.corrections import Corrections, read_corrections, with_corrections, without_lost
+from sibyl.labeling.corrections import Corrections, read_corrections, with_corrections, without_lost, without_unread
 from sibyl.labeling.examples import Examples, check_items_exist, checked, gather_examples
 from sibyl.labeling.files import CORRECTIONS
 from sibyl.labeling.report import Counts, Summary
@@ -33,10 +33,12 @@ from sibyl.labeling.table import in_source_order, with_columns
 from sibyl.mapped import trim
 from sibyl.methods import Method
 from sibyl.methods.named import DEFAULT_METHOD, method_by_name
+from sibyl.sources.naming import is_placeholder
 from sibyl.sources.open import open_source
 from sibyl.sources.rows import case_twins
 from sibyl.sources.source import Source
 from sibyl.threads import torch_threads
+from sibyl.wording import counted, quoted
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,7 +150,7 @@ def label_items(
         source=str(source.root),
         modality=source.modality,
         examples_from=_examples_from(given),
-        understood=f"{source.understood or source.modality}; examples from {_examples_from(given)}",
+        understood=f"{source.understood or source.modality}; {_taught_by(given)}",
         names=dict(solved.names),
         class_prior="balanced" if isinstance(class_prior, str) else "nothing" if class_prior is None else "given",
         command=command,
@@ -244,7 +246,10 @@ def _labels_given(
 ) -> tuple[Examples, Corrections]:
     names = set(source.names)
     own_origin = "folder" if source.root.is_dir() and source.matrix is None else "column"
-    given = gather_examples(examples, named, source.root, names, {**source.labels, **source.lost}, own_origin, _contents_of(source))
+    reasons = {one.name: one.reason for one in source.skipped} | source.unread
+    given = gather_examples(
+        examples, named, source.root, names | reasons.keys(), {**source.labels, **source.lost}, own_origin, _contents_of(source)
+    )
     mended = Corrections({}) if corrections is None else read_corrections(corrections, source.root, names)
     given = with_corrections(given, mended)
     if not given.labels and not listed:
@@ -254,7 +259,9 @@ def _labels_given(
             f"{column}"
         )
     checked(replace(given, class_names=tuple(sorted({*given.class_names, *listed}))))
-    check_items_exist(given, names, {one.name: one.reason for one in source.skipped})
+    check_items_exist(given, names - source.unread.keys(), reasons)
+    given, unread = without_unread(given, source.unread)
+    mended = replace(mended, notes=(*mended.notes, *unread))
     if examples is None and not named and names <= given.labels.keys():
         what = "lie in sub-folders, which count as their classes" if own_origin == "folder" else "have a label in their column"
         raise DataError(
@@ -275,6 +282,8 @@ def _notes(
 ) -> list[str]:
     notes = [*source.notes, *mended.notes]
     notes += [f"classes {one!r} and {other!r} differ only in capitals or blanks" for one, other in case_twins(examples.class_names)]
+    doubtful = [name for name in examples.class_names if is_placeholder(name)]
+    notes += [f"{name!r} is a class here; if it means that an item is not labelled, leave the label blank" for name in doubtful]
     if embedded.problem:
         notes.append(embedded.problem)
     lost = [item for item in examples.labels if item in reasons]
@@ -291,6 +300,18 @@ def _examples_from(examples: Examples) -> str:
     words = {"folder": "sub-folders", "column": "a column of labels", "correction": CORRECTIONS, "example": examples.source}
     counts = {origin: sum(examples.origin(item) == origin for item in examples.labels) for origin in words}
     return ", ".join(f"{words[origin]} ({number:,})" for origin, number in counts.items() if number)
+
+
+def _taught_by(examples: Examples) -> str:
+    """Say how many examples of which classes there are, and where they come from."""
+    n, classes = len(examples.labels), examples.class_names
+    if not n:
+        return f"{len(classes):,} classes ({quoted(classes, 6)}), by their names alone"
+    where = _examples_from(examples)
+    if ", " not in where:
+        where = where.rpartition(" (")[0]
+    given = "given" if where == "examples" else f"from {where}"
+    return f"{counted(n, 'example')} of {len(classes):,} classes ({quoted(classes, 6)}), {given}"
 
 
 def method_line(solver: Method | type[Method]) -> str:

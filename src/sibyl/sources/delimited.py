@@ -13,7 +13,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import islice, pairwise
 
 from sibyl.sources.naming import LABEL_NAMES, MATRIX_NAMES, MAYBE_TEXT_NAMES, NAME_NAMES, TEXT_NAMES
 from sibyl.wording import counted
@@ -22,6 +22,7 @@ DELIMITERS = ",;\t|"
 _SEPARATOR_LINE = re.compile(r'\s*"?sep=(.)"?\s*', re.IGNORECASE)
 _SAMPLE = 200  # lines that decide between delimiters
 _MAX_OPEN = 50  # quotes that never close, before all quotes of a file are letters
+_SENTENCE = 6  # words of a name that is perhaps a text
 _NEARLY_ALL = 0.9  # share of the rows that end with the same blank cells, from which these say nothing
 _MARKS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 _KNOWN = frozenset((*LABEL_NAMES, *NAME_NAMES, *TEXT_NAMES, *MAYBE_TEXT_NAMES, *MATRIX_NAMES))
@@ -238,6 +239,11 @@ def _rows(body: list[_Record], heading: _Record, delimiter: str, start: int, wid
         body = [heading, *body]
         if not all(map(_is_number, named)):
             read.notes.append("the first line holds values and no names: its columns are numbered")
+    if is_heading and (odd := _like_values(named)):
+        read.notes.append(
+            f"the first line is taken for the names of the columns ({', '.join(repr(cell[:40]) for cell in odd)}); if it holds values, "
+            "put a line with names before it"
+        )
     if (
         is_heading
         and len(names) > 1
@@ -287,11 +293,26 @@ def _is_data(heading: Sequence[str], body: Sequence[_Record]) -> bool:
         return True
     if len(heading) < 2 or not heading[0] or any(cell.lower() in _KNOWN for cell in heading):
         return False
+    words = ["" if _is_number(cell) else cell for cell in heading] if _counts_up(heading) else heading
     for one in body[:5000]:
         cells = [cell.strip() for cell in one.cells]
-        if cells != heading and any(name and name == cell for name, cell in zip(heading, cells, strict=False)):
+        if cells != heading and any(name and name == cell for name, cell in zip(words, cells, strict=False)):
             return True
     return False
+
+
+def _like_values(heading: Sequence[str]) -> list[str]:
+    """Return the first names of a heading that look like values: numbers that do not count up, and sentences."""
+    numbers = [] if _counts_up(heading) else [cell for cell in heading if _is_number(cell)]
+    return numbers[:2] or [cell for cell in heading if len(cell.split()) >= _SENTENCE][:1]
+
+
+def _counts_up(heading: Sequence[str]) -> bool:
+    """Tell whether the numbers of a heading are names: those of columns that nobody named, years, wavelengths."""
+    values = [float(cell) for cell in heading if _is_number(cell)]
+    return all(a < b for a, b in pairwise(values)) and (
+        len(values) > 1 or all(one in (0, 1) or 1900 <= one <= 2100 for one in values)
+    )
 
 
 def _is_number(cell: str) -> bool:

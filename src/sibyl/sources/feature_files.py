@@ -32,6 +32,7 @@ from sibyl.sources.item import Item, Skipped
 from sibyl.sources.limits import check_unfolded
 from sibyl.sources.naming import LABEL_NAMES, MATRIX_NAMES, NAME_NAMES, label_text, named, only_labels
 from sibyl.sources.source import Source
+from sibyl.sources.vectors import has_vanished
 from sibyl.wording import counted
 
 Array = npt.NDArray[Any]
@@ -173,6 +174,8 @@ def _features(columns: Columns, path: Path) -> Features:
     if matrix.dtype.kind not in "fiu":
         raise DataError(f"expected numbers, got values of type {matrix.dtype}")
     if matrix.dtype != np.float32:
+        if has_vanished(matrix):
+            raise DataError("holds numbers below 1e-30 in size alone, which all count as 0; rescale them")
         with np.errstate(over="ignore"):  # what becomes infinite is named with its row below
             matrix = np.array(matrix, np.float32)
     n = len(matrix)

@@ -15,8 +15,10 @@ from sibyl.sources.cells import Numbers, Texts, is_format
 from sibyl.sources.fitted import Fitted
 
 KIND = "table"
+_FEWEST, _SHRINKS = 10, 0.2  # values from which strays are told, and how much smaller the deviation is without them
 MAX_CATEGORIES = 30
 LIMIT = 10.0  # standard deviations
+SMALLEST = 1e-100
 LARGEST = 1e150  # cells beyond are no measurements: they count as missing when a column is learned, and are cut like others
 
 
@@ -107,6 +109,27 @@ def _is_sound(column: NumberColumn) -> bool:
     return is_format(column.written) and bool(np.isfinite(values).all()) and column.deviation > 0
 
 
+def strays(values: Numbers) -> npt.NDArray[np.int64]:
+    """Return the rows of values so far from all others that a column's deviation would be theirs alone: 99999 among prices, a slip.
+
+    They are one in a hundred at most, and without them the deviation is a fifth or less; columns of which most values are equal, as
+    counts are that are mostly 0, have none.
+    """
+    finite = np.flatnonzero(np.isfinite(values))
+    number = max(1, len(finite) // 100)
+    if len(finite) < _FEWEST:
+        return finite[:0]
+    there = values[finite]
+    middle = float(np.median(there))
+    order = np.argsort(np.abs(there - middle), kind="stable")
+    rest, far = there[order[:-number]], order[-number:]
+    low, high = np.percentile(rest, (25, 75))
+    spread = float(np.std(rest))
+    if low == high or spread >= _SHRINKS * float(np.std(there)):
+        return finite[:0]
+    return np.sort(finite[far[np.abs(there[far] - middle) > LIMIT * spread]])
+
+
 def fit_columns(
     numbers: Mapping[str, Numbers], written: Mapping[str, str], categories: Mapping[str, Texts], left_out: tuple[str, ...]
 ) -> FittedColumns:
@@ -130,9 +153,20 @@ def fit_columns(
     if numbers:
         frame: Any = np.stack(list(numbers.values()), 1)
         frame = np.where(np.abs(frame) < LARGEST, frame, np.nan)  # squares of larger cells overflow
-        imputer = SimpleImputer(strategy="median").fit(frame)
-        scaler = StandardScaler().fit(imputer.transform(frame))
-        learned = zip(numbers, imputer.statistics_.tolist(), scaler.mean_.tolist(), scaler.scale_.tolist(), strict=True)
+        largest = np.nanmax(np.abs(frame), 0)
+        unit = np.where(largest < SMALLEST, largest, 1.0)  # squares of smaller cells vanish
+        imputer = SimpleImputer(strategy="median").fit(frame / unit)
+        filled = imputer.transform(frame / unit)
+        for column in range(filled.shape[1]):
+            filled[strays(filled[:, column]), column] = np.nan
+        scaler = StandardScaler().fit(filled)  # which passes over NaN
+        learned = zip(
+            numbers,
+            (imputer.statistics_ * unit).tolist(),
+            (scaler.mean_ * unit).tolist(),
+            (scaler.scale_ * unit).tolist(),
+            strict=True,
+        )
         number_columns = [NumberColumn(name, written[name], *values) for name, *values in learned]
     category_columns: list[CategoryColumn] = []
     if categories:

@@ -34,6 +34,9 @@ _UNLABELLED = MISSING - {"nil", ".", ".."} | {
     "[none]",
     "[null]",
 }
+_PLACEHOLDERS = frozenset(
+    ("todo", "to do", "tbd", "tba", "fixme", "xxx", "unknown", "undefined", "unsure", "not sure", "unclear", "idk", "later", "skip")
+)
 _PERHAPS_A_CLASS = frozenset("-–—") | {"--", "-1"}
 _NO_NUMBER = -1
 
@@ -122,6 +125,11 @@ def only_labels(texts: Sequence[str]) -> tuple[list[str], Counter[str]]:
     if others in ({"1"}, {"+1"}) or (others in ({"0", "1"}, {"0", "+1"}) and len(missing) > 1):
         missing -= {"-1"}
     return ["" if text in missing else text for text in texts], Counter(text for text in texts if text in missing and text)
+
+
+def is_placeholder(label: str) -> bool:
+    """Tell whether a class is called like what people write where they have no label yet, but which can be a class as well."""
+    return label.strip().strip("?!.…<>[]()").lower() in _PLACEHOLDERS
 
 
 def is_coordinate(name: str, names: Iterable[str]) -> bool:

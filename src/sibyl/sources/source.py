@@ -50,6 +50,9 @@ class Source:
         What a table's rows were scaled and encoded with, so that later ones can be alike.
     lost : mapping of str to str
         Name in `skipped` → the label that stands there: its class must not vanish without a word.
+    unread : mapping of str to str
+        Item → why nothing of it can be read, where its row is made of what stands for missing values alone: it can be labelled after a
+        fashion, and is no example.
     understood : str
         One line for people: what was found, and which parts of it are used.
     order : tuple of str
@@ -71,6 +74,7 @@ class Source:
     notes: tuple[str, ...] = ()
     fitted: Fitted | None = None
     lost: Mapping[str, str] = field(default_factory=dict)
+    unread: Mapping[str, str] = field(default_factory=dict)
     understood: str = ""
     order: tuple[str, ...] = ()
     frame: pd.DataFrame | None = None

@@ -10,8 +10,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from sibyl.errors import DataError
-from sibyl.sources.cells import DATES, PLAIN, Numbers, Texts, Values, hints_of, is_missing, texts_in, values_in
-from sibyl.sources.fitted_columns import FittedColumns, fit_columns
+from sibyl.sources.cells import DATES, PLAIN, TIMES, Numbers, Texts, Values, hints_of, is_missing, texts_in, values_in
+from sibyl.sources.fitted_columns import FittedColumns, fit_columns, strays
 from sibyl.sources.item import Item, Skipped
 from sibyl.sources.number_format import NumberFormat
 from sibyl.sources.rows import NamedRows, name_rows
@@ -24,6 +24,7 @@ _MOSTLY = 0.9  # share of the cells that must be numbers, for a column to be one
 _GAPS = 0.5  # the same where all other cells hold the same few words, and the numbers are many
 _FEW_WORDS, _MANY_NUMBERS = 3, 10
 _TOO_LARGE = 1e100  # its square must be a number too
+_TOO_SMALL = 1e-280  # numbers that have few digits left
 
 
 @dataclass(eq=False)
@@ -85,6 +86,8 @@ def source_of_rows(
     empty = _is_empty(len(rows.names), there, categories)
     skipped = [*rows.skipped, *(Skipped(rows.names[row], "no values") for row in np.flatnonzero(empty))]
     items = tuple(Item(rows.names[row], table.path) for row in np.flatnonzero(~empty))
+    readable = {name: np.isfinite(values) for name, values in numbers.items()}
+    unread = np.flatnonzero(_is_empty(len(rows.names), readable, categories) & ~empty)
     matrix = fitted.rows(
         {name: values[~empty] for name, values in numbers.items()}, {name: values[~empty] for name, values in categories.items()}
     )
@@ -101,6 +104,7 @@ def source_of_rows(
         matrix=matrix,
         notes=(*table.notes, *rows.notes, *notes),
         fitted=fitted.to_fitted(),
+        unread={rows.names[row]: "no cell that is read holds a number" for row in unread},
     )
 
 
@@ -166,6 +170,10 @@ def _take_numbers(columns: _Columns, name: str, values: Values) -> bool:
     if large.any():
         numbers = np.where(large, np.nan, numbers)
         columns.notes.append(f"column {name!r}: {counted(int(large.sum()), 'number')} beyond 1e100 count as missing")
+    small = (np.abs(numbers) < _TOO_SMALL) & (numbers != 0)
+    if small.any():
+        numbers = np.where(small, 0.0, numbers)
+        columns.notes.append(f"column {name!r}: {counted(int(small.sum()), 'number')} nearer to 0 than 1e-280 count as 0")
     finite = numbers[np.isfinite(numbers)]
     if len(np.unique(finite)) < 2:
         columns.leave_out(name, "one value only")
@@ -175,6 +183,12 @@ def _take_numbers(columns: _Columns, name: str, values: Values) -> bool:
         if values.words:
             columns.notes.append(lost_cells(name, values))
         columns.notes += how_read(name, values)
+        if len(far := strays(numbers)) and values.written not in (DATES, TIMES):
+            shown = ", ".join(f"{number:g}" for number in dict.fromkeys(numbers[far[:3]].tolist()))
+            columns.notes.append(
+                f"column {name!r}: {counted(len(far), 'value')} far from all others ({shown}{', …' if len(far) > 3 else ''}) "
+                f"{'counts' if len(far) == 1 else 'count'} as ten deviations: a slip of the keyboard, or a mark for a missing value?"
+            )
         columns.numbers[name], columns.written[name], columns.there[name] = numbers, values.written, values.there
     return True
 

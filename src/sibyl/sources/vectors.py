@@ -108,11 +108,19 @@ def vectors_in(cells: pd.Series[Any]) -> tuple[Matrix, dict[int, str]]:
         matrix, bad = _of_lists(cells.array.__arrow_array__())
     else:
         matrix, bad = _of_cells(list(cells))
+    if has_vanished(matrix):
+        raise DataError(f"column {cells.name!r} holds numbers below 1e-30 in size alone, which all count as 0; rescale them")
     with np.errstate(over="ignore", invalid="ignore"):
         rows = np.asarray(matrix, np.float32)
     for row in np.flatnonzero(~np.isfinite(rows).all(1)):
         bad.setdefault(int(row), "holds NaN or infinity")
     return rows, bad
+
+
+def has_vanished(matrix: npt.NDArray[Any]) -> bool:
+    """Tell whether numbers differ, but would all be 0 to half the precision."""
+    with np.errstate(invalid="ignore"):
+        return matrix.dtype == np.float64 and bool(matrix.any()) and not bool((np.abs(matrix) >= 1e-30).any())
 
 
 def _of_lists(column: Any) -> tuple[npt.NDArray[Any], dict[int, str]]:

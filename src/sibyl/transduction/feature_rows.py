@@ -17,6 +17,7 @@ from sibyl.errors import InputError
 from sibyl.mapped import allocate, release, slices
 
 Matrix = npt.NDArray[np.floating[Any]]
+SMALLEST = 1e-15  # where the mean size of entries is below, squares vanish in float32
 LARGEST = 1e18  # squares of larger entries overflow float32, and with them every length and distance
 PARALLEL = 0.999  # share of the mean squared length that the mean row may have
 ROUNDING = 1e-12  # below, rows differ by rounding alone
@@ -108,7 +109,8 @@ def checked_rows(X: Matrix, names: Sequence[str] | None = None, what: str = "X")
     Raises
     ------
     InputError
-        If a row holds NaN, infinity or an entry whose square overflows; the message names the first such row and counts them.
+        If a row holds NaN, infinity or an entry whose square overflows; the message names the first such row and counts them. If all
+        entries are so small that their squares vanish.
     """
     first, count, total, square = -1, 0, np.zeros(X.shape[1]), 0.0
     for part in slices(X):
@@ -129,6 +131,8 @@ def checked_rows(X: Matrix, names: Sequence[str] | None = None, what: str = "X")
             f"{what} must hold finite numbers below {LARGEST:.0e} in size (no NaN, no inf), but row {first}{name} holds {held} ({count} "
             "such rows); remove, fill in or rescale them"
         )
+    if square < SMALLEST**2 * X.size and any(X[part].any() for part in slices(X)):
+        raise InputError(f"{what} holds numbers below {SMALLEST:.0e} in size alone, which all count as equal; rescale them")
     mean = total / max(len(X), 1)
     spread = 1 - float(mean @ mean) * len(X) / square if square else 0.0
     return Checked(X, mean if ROUNDING < spread < 1 - PARALLEL else None)
