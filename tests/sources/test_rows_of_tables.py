@@ -52,16 +52,15 @@ def test_a_class_whose_only_example_cannot_be_read_stops_the_run(tmp_path: Path,
     assert any("1 of the examples cannot be used" in note for note in labelling.summary.notes)
 
 
-@pytest.mark.parametrize("example", ["1", None])
-def test_a_class_whose_only_example_holds_no_number_stops_the_run(tmp_path: Path, example: str | None) -> None:
+@pytest.mark.parametrize("examples", [{"1": "a", "2": "b", "3": "c"}, None])
+def test_a_class_whose_only_example_holds_no_number_stops_the_run(tmp_path: Path, examples: dict[str, str] | None) -> None:
     rows = [f"{i}.5,{i * i % 7},{'' if i > 2 else 'abc'[i]}" for i in range(20)]
     path = tmp_path / "t.csv"
     path.write_text("\n".join(["x,y,label", "err,n.d.,a", *rows[1:]]))
-    given = {} if example is None else {"examples": {"1": "a", "2": "b", "3": "c"}}
     with pytest.raises(
         DataError, match=r"no example of class 'a' can be used: '1' is skipped \(no cell that is read holds a number"
     ):
-        label_items(path, **given)
+        label_items(path, examples)
     path.write_text("\n".join(["x,y,label", "err,n.d.,a", *rows[1:], "3.5,6,a"]))
     labelling = label_items(path)
     assert labelling.summary.counts.examples == 3

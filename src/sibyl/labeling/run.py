@@ -246,7 +246,7 @@ def _labels_given(
 ) -> tuple[Examples, Corrections]:
     names = set(source.names)
     own_origin = "folder" if source.root.is_dir() and source.matrix is None else "column"
-    reasons = {one.name: one.reason for one in source.skipped} | source.unread
+    reasons = {**{one.name: one.reason for one in source.skipped}, **source.unread}
     given = gather_examples(
         examples, named, source.root, names | reasons.keys(), {**source.labels, **source.lost}, own_origin, _contents_of(source)
     )
