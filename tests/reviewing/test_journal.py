@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import random
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -107,3 +110,60 @@ def test_a_full_disk_refuses_the_action_and_keeps_the_file_whole(tmp_path: Path)
         assert journal.note == ""
         assert len(journal.events) == int(saved) + 1
         assert journal.events[-1]["items"] == ["after"]
+
+
+class FullDisk:
+    """A file whose disk is full after so many bytes; what was begun stays, and cannot even be cut off, until there is room again."""
+
+    def __init__(self, file: Any, room: int, *, can_cut: bool) -> None:
+        self._file, self.room, self._can_cut = file, room, can_cut
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+    def write(self, line: bytes) -> int:
+        if not self.room:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        written: int = self._file.write(line[: self.room])
+        self.room -= written
+        return written
+
+    def truncate(self, size: int) -> int:
+        if self.room == 0 and not self._can_cut:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return int(self._file.truncate(size))
+
+
+@pytest.mark.parametrize("can_cut", [True, False])
+def test_no_line_is_written_behind_half_a_line(tmp_path: Path, can_cut: bool) -> None:
+    path = tmp_path / "review.jsonl"
+    with Journal(path) as journal:
+        journal.append("teach", {"items": ["a"], "label": "x"}, "a")
+        disk = FullDisk(journal._file, 30, can_cut=can_cut)
+        journal._file = disk  # type: ignore[assignment]
+        for _ in range(3):
+            with pytest.raises(DataError, match=r"No space left.*not saved|Input/output.*not saved"):
+                journal.append("teach", {"items": ["b"], "label": "x"}, "b")
+        assert set(journal.seq_of) == {"a"}
+        disk.room = 1 << 20
+        assert journal.append("teach", {"items": ["c"], "label": "x"}, "c")["seq"] == 2
+    with Journal(path) as again:
+        assert again.note == ""
+        assert [event["items"] for event in again.events] == [["a"], ["c"]]
+
+
+def test_what_the_disk_did_not_confirm_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "review.jsonl"
+
+    def refuses(handle: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with Journal(path) as journal:
+        journal.append("teach", {"items": ["a"], "label": "x"})
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "fsync", refuses)
+            with pytest.raises(DataError, match="No space left"):
+                journal.append("teach", {"items": ["b"], "label": "x"})
+        journal.append("teach", {"items": ["c"], "label": "x"})
+    with Journal(path) as again:
+        assert [event["items"] for event in again.events] == [["a"], ["c"]]

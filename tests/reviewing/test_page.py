@@ -160,6 +160,68 @@ def test_a_person_labels_with_keys_alone(server: Served, pile: tuple[Path, dict[
     assert np.mean(table["label"] == table["item"].map(truth)) > 0.9
 
 
+def test_what_is_not_saved_as_asked_is_told(server: Served) -> None:
+    """A full disk, a slow line, another tab: a label jumps back, or the person is asked."""
+    kinds = ["apple", "banana"]
+    for row, name in zip(server.json("/api/session")["first"][-2:], kinds, strict=True):
+        server.act("teach", [row], name)
+    with browser() as chromium:
+        page, _ = opened(chromium, server)
+        page.keyboard.press("Alt+7")
+        page.wait_for_selector("body[data-view=search] .sheet .cell.at", timeout=WAIT)
+        page.wait_for_timeout(500)
+
+        def name_it(name: str) -> int:
+            """Name the first item of the search."""
+            page.locator(".sheet").first.focus()
+            page.keyboard.press("Home")
+            row = int(page.locator(".sheet .cell.at").first.get_attribute("data-row") or -1)
+            page.keyboard.type(name)
+            page.keyboard.press("Enter")
+            return row
+
+        def label_of(row: int) -> str:
+            place = int(server.columns()["label"][row]) if server.columns()["status"][row] else -1
+            return str(server.json("/api/session")["classes"][place]["name"]) if place >= 0 else ""
+
+        taught = server.json("/api/session")["counts"]["taught"]
+        refusal = '{"error": "cannot be written (No space left on device); the label is not saved"}'
+        page.route(
+            "**/api/actions", lambda route: route.fulfill(status=400, content_type="application/json", body=refusal), times=1
+        )
+        row = name_it("apple")
+        page.get_by_text("No space left on device").first.wait_for(timeout=WAIT)
+        page.wait_for_selector(f".cell[data-row='{row}'][data-status='0']", timeout=WAIT)
+        assert server.json("/api/session")["counts"]["taught"] == taught
+
+        # Another tab was there first: keep theirs, then keep mine.
+        page.evaluate("async () => { window.sibyl = (await import('/static/store.js')).store; }")
+        for answer, name in (("Keep theirs", "apple"), ("Keep mine", "banana")):
+            before = server.json("/api/session")["revision"]
+            server.act("teach", [row], "apple")
+            server.act("clear", [row])
+            server.act("teach", [row], "apple")
+            page.wait_for_timeout(600)
+            page.evaluate(f"window.sibyl.revision = {before}")
+            name_it("banana")
+            page.get_by_text("another tab or file says apple, you say banana").wait_for(timeout=WAIT)
+            page.get_by_role("button", name=answer).click()
+            page.wait_for_selector("dialog", state="detached", timeout=WAIT)
+            page.wait_for_timeout(300)
+            page.evaluate("import('/static/net.js').then((net) => net.allSent())")
+            assert label_of(row) == name
+
+        # Undo takes back what was done last, though it is still on its way.
+        slow = """() => { const real = window.fetch; window.fetch = (path, options) => (String(path).endsWith('api/actions')
+            ? new Promise((done) => setTimeout(done, 500)).then(() => real(path, options)) : real(path, options)); }"""
+        page.evaluate(slow)
+        name_it("apple")
+        page.locator(".sheet").first.focus()
+        page.keyboard.press("Backspace")
+        page.get_by_text("undone: taught apple").first.wait_for(timeout=WAIT)
+        assert label_of(row) == "banana"
+
+
 def test_a_label_waits_for_a_server_that_was_killed(tmp_path: Path) -> None:
     ten_clusters(tmp_path / "pile.npz", n=60, k=2, dim=4)
     out = tmp_path / "out"

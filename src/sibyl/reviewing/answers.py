@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from sibyl.reviewing.state import ASIDE, CONFIRMED, TAUGHT, last_to_undo, undone
 
 _TEN = 10
 _GOAL = 0.95
+_PATIENCE = 1.0  # seconds
 
 
 class Answers:
@@ -177,6 +179,10 @@ class Answers:
         """Return how right the labels are, and what to do next."""
         session = self._session
         session.need_ready()
+        try:
+            heaps = await asyncio.wait_for(self.heaps(), _PATIENCE)
+        except TimeoutError:  # a solve is running: what is known from before will do
+            heaps = self._heaps[1]
         ten = self._earlier("ten")
         moved = (
             session.moved(ten)[0]
@@ -188,7 +194,7 @@ class Answers:
         n_classes = len(set(session.state.labels(TAUGHT).values()) | set(session.state.labels(CONFIRMED).values()))
         return {
             **session.counts(), "claimed": claimed, "moved": moved, "goal": goal, "course": course(session.state),
-            "doubts": doubts(session.state), "advice": advice(n_classes, int(left.sum()), session.state, await self.heaps(), moved, goal),
+            "doubts": doubts(session.state), "advice": advice(n_classes, int(left.sum()), session.state, heaps, moved, goal),
         }  # fmt: skip
 
     def history(self, before: int | None, number: int = 60) -> list[dict[str, Any]]:

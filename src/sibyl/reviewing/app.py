@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import cache
@@ -64,8 +65,8 @@ def review_app(session: Session, events: Events, token: str, port: int, framed_b
         return Response(page_files()["enter.html"].replace(b"VERSION", version().encode()), media_type="text/html", headers=_ANEW)
 
     async def enter(request: Request) -> Response:
-        given = (await body(request)).get("token")
-        if given != token:
+        given = str((await body(request)).get("token", ""))
+        if not secrets.compare_digest(given.encode(), token.encode()):
             return JSONResponse({"error": "this address is of an earlier start; open the one that the command printed"}, 401)
         answer = told({"ok": True})
         answer.set_cookie(guard.cookie, token, httponly=True, samesite="strict")

@@ -6,6 +6,7 @@ import io
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ class Journal:
         self.events: list[Event] = []
         self.seq_of: dict[str, int] = {}
         self.note = ""
+        self._is_torn = False
         self._file: io.RawIOBase | io.BytesIO
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -103,12 +105,16 @@ class Journal:
         }
         line = (json.dumps(event, ensure_ascii=False, separators=(",", ":")) + "\n").encode()
         try:
+            if self._is_torn:
+                self._cut_back()
             written = 0
             while written < len(line):
                 written += self._file.write(line[written:])
             os.fsync(self._file.fileno())
         except OSError as error:
-            self._cut_back()
+            self._is_torn = True
+            with suppress(OSError):  # the next line tries again before it is written, the next opening too
+                self._cut_back()
             raise DataError(
                 f"{self.path}: cannot be written ({error.strerror}); the label is not saved: free space, then again"
             ) from None
@@ -117,11 +123,10 @@ class Journal:
         return event
 
     def _cut_back(self) -> None:
-        try:
-            self._file.truncate(self._size)
-            self._file.seek(self._size)
-        except OSError:  # the next opening cuts the torn line off
-            pass
+        """Leave what was saved; nothing may be written behind half a line."""
+        self._file.truncate(self._size)
+        self._file.seek(self._size)
+        self._is_torn = False
 
     def _take(self, event: Event) -> None:
         self.events.append(event)

@@ -12,7 +12,6 @@ import webbrowser
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -21,7 +20,7 @@ from sibyl.reviewing.journal import FILE
 from sibyl.reviewing.pile import Opening
 
 ADDRESS_FILE, LOCK_FILE = ".review.json", ".review.lock"
-_SLOW = 30.0  # seconds within which a request must have come
+SLOW = 30.0  # seconds within which a request must have come
 
 
 def resolved(opening: Opening) -> Opening:
@@ -143,18 +142,11 @@ def _run(
     framed_by: str,
 ) -> None:
     import uvicorn
-    from uvicorn.protocols.http.h11_impl import H11Protocol
 
     from sibyl.reviewing.app import review_app
     from sibyl.reviewing.events import Events
+    from sibyl.reviewing.patience import patient
     from sibyl.reviewing.session import Session
-
-    class Patient(H11Protocol):
-        """Hangs up on who does not say within a time what it wants."""
-
-        def connection_made(self, transport: Any) -> None:
-            super().connection_made(transport)
-            self.loop.call_later(_SLOW, lambda: None if self.cycle is not None else transport.close())
 
     port = int(listening.getsockname()[1])
     token = _token_of_last_time(Path(opening.out)) or secrets.token_urlsafe(32)
@@ -165,7 +157,7 @@ def _run(
     app = review_app(session, events, token, port, framed_by)
     config = uvicorn.Config(
         app,
-        http=Patient,
+        http=patient(SLOW),
         ws="none",
         log_level="critical",
         access_log=False,

@@ -1,7 +1,7 @@
 // @ts-check
 // What a person does: shown at once, saved a moment later, and taken back if it could not be.
 import { dialog, h } from './dom.js';
-import { fetchColumns, fetchSession, post, Refused, send } from './net.js';
+import { allSent, fetchColumns, fetchSession, post, Refused, send } from './net.js';
 import { ASIDE, changed, classes, CONFIRMED, findClass, LEFT, NOTHING, pending, put, store, TAUGHT } from './store.js';
 import { counted, told } from './words.js';
 
@@ -94,6 +94,7 @@ function askConflict(/** @type {any} */ action, /** @type {any[]} */ conflict) {
 /** Take back the last action, or one of the history. */
 export async function undo(/** @type {number | null} */ seq = null, redo = false) {
   try {
+    await allSent(); // what is undone is the last thing done, not the last that has arrived
     const answer = await post(redo ? 'api/redo' : 'api/undo', { id: newId(), ...(seq === null ? {} : { seq }) });
     store.revision = answer.revision;
     pending.clear();

@@ -2,7 +2,9 @@
 // The bar below every grid: what is chosen, what Enter does with it, and the box for another class.
 import { act, properName, say } from './act.js';
 import { ClassBox } from './box.js';
+import { isSound } from './cell.js';
 import { byId, fill, h, key } from './dom.js';
+import { enlarge } from './item.js';
 import { changed, CONFIRMED, labelOf, NOTHING, on, store } from './store.js';
 import { counted } from './words.js';
 
@@ -51,6 +53,7 @@ function draw() {
     h('button', { type: 'button', class: 'plain', disabled: !rows.length, onclick: () => { aside(); grid.focus(); } }, key('Del'), ' set aside'),
     hooks?.skip ? h('button', { type: 'button', class: 'plain', onclick: () => { hooks.skip(); grid.focus(); } }, key('Esc'), ' skip') : null,
     rows.length ? h('button', { type: 'button', class: 'plain', onclick: () => changed('similar', rows) }, key('~'), ' similar') : null,
+    rows.length && !many ? h('button', { type: 'button', class: 'plain', onclick: () => enlarge(rows[0]) }, key('.'), isSound() ? ' play' : ' larger') : null,
     many ? h('button', { type: 'button', class: 'plain', onclick: () => { grid.select([]); grid.focus(); } }, key('Esc'), ' none') : null,
     isMine ? h('button', { type: 'button', class: 'plain', onclick: () => { act('clear', rows); grid.focus(); } }, 'take the label off') : null);
 }

@@ -8,12 +8,13 @@ import { number } from './words.js';
 let wanted = '';
 let at = 0;
 const find = /** @type {HTMLInputElement} */ (h('input', { type: 'search', placeholder: 'find a class', 'aria-label': 'Find a class', oninput: () => { wanted = find.value.toLocaleLowerCase(); at = 0; draw(); } }));
+const legend = h('div', { class: 'legend' });
 const list = h('ul', { role: 'listbox', 'aria-label': 'Classes', tabIndex: 0, onkeydown: pressed });
 
 export function start() {
   fill(byId('classes'),
     h('div', { class: 'head' }, h('h2', {}, 'Classes'), h('button', { type: 'button', class: 'plain', onclick: addSome, title: 'add classes' }, '+ class')),
-    find, list, h('p', { class: 'legend' }, 'name · labelled by you · guessed'), h('p', { class: 'legend' }, key('F2'), ' rename'));
+    find, list, legend);
   on('session', draw);
   on('columns', draw);
   on('shown', draw);
@@ -36,6 +37,7 @@ function draw() {
   const usual = shares[shares.length >> 1] ?? 0;
   if (!classes().length) {
     list.hidden = true;
+    fill(legend);
     return void (byId('classes').querySelector('.none') ?? list.before(h('p', { class: 'none soft' }, 'None yet. Name an item to make the first.')));
   }
   byId('classes').querySelector('.none')?.remove();
@@ -51,6 +53,7 @@ function draw() {
     h('span', { class: 'mine' }, mine ? number(mine) : '–'),
     h('span', { class: 'count' }, number(counts[one.place] ?? 0), weak ? h('b', { title: 'few examples for so many guesses' }, ' !') : null));
   }));
+  fill(legend, h('p', {}, 'name · labelled by you · guessed'), list.querySelector('b') ? h('p', {}, h('b', {}, '!'), ' few examples for so many guesses') : null, h('p', {}, key('F2'), ' rename'));
   if (some.length) list.setAttribute('aria-activedescendant', `class-${some[at].place}`);
 }
 

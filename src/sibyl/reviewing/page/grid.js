@@ -42,7 +42,8 @@ export class Grid {
     const there = keep ? rows.indexOf(was) : -1;
     this.at = there >= 0 ? there : keep ? Math.max(0, Math.min(this.at, rows.length - 1)) : 0;
     this.anchor = this.at;
-    this.selected = new Set([...this.selected].filter((row) => keep && rows.includes(row)));
+    const here = new Set(keep && this.selected.size ? rows : []);
+    this.selected = new Set([...this.selected].filter((row) => here.has(row)));
     if (!keep) this.element.scrollTop = 0;
     this.layOut();
     this.tell();

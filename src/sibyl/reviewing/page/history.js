@@ -32,7 +32,7 @@ export function open(/** @type {HTMLElement} */ view) {
     const wrong = event.seen && event.label && event.seen !== event.label ? ` (guessed: ${event.seen})` : '';
     const notes = [event.audit ? 'a check' : '', event.later ? `${event.later} labelled again later` : '', event.undone ? 'undone' : ''].filter(Boolean);
     return h('li', { class: event.undone ? 'gone' : '' },
-      h('time', { dateTime: event.at, title: at.toLocaleString() }, at.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' })),
+      h('time', { dateTime: event.at, title: at.toLocaleString() }, at.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' })),
       h('span', { class: 'minis' }, event.rows.slice(0, 4).map((row) => small(row))),
       h('span', { class: 'what', dir: 'auto' }, told(event), wrong, notes.length ? h('i', {}, ` · ${notes.join(' · ')}`) : null),
       event.undone ? null : h('button', { type: 'button', class: 'plain', 'aria-label': `undo: ${told(event)}`, onclick: () => undo(event.seq) }, event.kind === 'undo' ? 'redo' : 'undo'));

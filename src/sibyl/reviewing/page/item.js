@@ -20,8 +20,8 @@ export function start() {
 export function large(/** @type {any} */ item) {
   if (isPicture()) return h('img', { class: 'large', src: largeUrl(item.row), alt: `the item ${item.name}`, onload: (event) => { const image = event.target; if (image.naturalWidth < 40) image.classList.add('tiny'); }, onerror: (event) => event.target.replaceWith(h('p', { class: 'gone' }, 'cannot be read any more')) });
   if (isSound()) return h('div', { class: 'clip' }, h('p', {}, '♪ ', item.name), h('audio', { controls: true, src: soundUrl(item.row), preload: 'none', 'aria-label': `clip ${item.name}` }));
-  if (store.session.modality === 'table') return h('div', { class: 'reading' }, rowOfTable(item.text));
-  return h('p', { class: 'reading', dir: 'auto' }, item.text ?? item.name);
+  if (store.session.modality === 'table') return h('div', { class: 'reading', tabIndex: 0, role: 'group', 'aria-label': item.name }, rowOfTable(item.text));
+  return h('div', { class: 'reading', dir: 'auto', tabIndex: 0, role: 'group', 'aria-label': item.name }, item.text ?? item.name);
 }
 
 async function draw() {

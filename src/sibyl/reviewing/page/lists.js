@@ -74,7 +74,7 @@ export function openClass(/** @type {HTMLElement} */ view) {
       ...rowsWhere((row) => store.label[row] === place() && store.status[row] === LEFT, score[sort]),
       ...(showDone ? rowsWhere((row) => store.label[row] === place() && store.status[row] !== LEFT, null) : []),
     ],
-    empty: () => (classes().length ? `No item is guessed to be ${store.viewClass}${classes()[place()]?.taught ? '' : ' yet: teach one item of it'}.` : 'Name some items first.'),
+    empty: () => (store.solving && !store.solved ? 'The guesses are on their way.' : classes().length ? `No item is guessed to be ${store.viewClass}${classes()[place()]?.taught ? '' : ' yet: teach one item of it'}.` : 'Name some items first.'),
     lead: (grid, update) => {
       const one = classes()[place()];
       if (!one) return [];

@@ -64,6 +64,7 @@ function tabs() {
     const isOn = one.id === store.view;
     tab.setAttribute('aria-selected', String(isOn));
     tab.tabIndex = isOn ? 0 : -1;
+    if (isOn) tab.scrollIntoView({ block: 'nearest', inline: 'nearest' });
     const n = one.count?.();
     /** @type {HTMLElement} */ (tab.querySelector('.n')).textContent = n ? ` ${number(n)}` : '';
   }

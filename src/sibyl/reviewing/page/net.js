@@ -50,6 +50,9 @@ export function send(/** @type {any} */ action) {
   return done;
 }
 
+/** Wait until the server has whatever was done so far. */
+export const allSent = () => sending;
+
 async function insist(/** @type {any} */ action) {
   for (let tries = 0; ; tries++) {
     try {

@@ -2,7 +2,7 @@
 // The queue: one item after the other, those whose label helps most; every fifth is a check, drawn at random, its guess not shown.
 import { act, properName, say } from './act.js';
 import { ClassBox } from './box.js';
-import { caption, isPicture, largeUrl, small } from './cell.js';
+import { isPicture, isSound, largeUrl, small } from './cell.js';
 import { fill, h, key } from './dom.js';
 import { enlarge, large, meter } from './item.js';
 import { get, itemsOf, send } from './net.js';
@@ -91,7 +91,7 @@ export function open(/** @type {HTMLElement} */ view) {
         h('p', { class: 'row tools' },
           h('button', { type: 'button', class: 'plain', onclick: skip }, key('→'), ' skip'),
           h('button', { type: 'button', class: 'plain', onclick: aside }, key('Del'), ' set aside'),
-          h('button', { type: 'button', class: 'plain', onclick: () => enlarge(one.row) }, key('.'), ' larger'))));
+          h('button', { type: 'button', class: 'plain', onclick: () => enlarge(one.row) }, key('.'), isSound() ? ' play' : ' larger'))));
     card.setAttribute('aria-label', one.audit ? `A check: ${item.name}. What is it?` : shares.size ? `${item.name}: ${order[0]}, ${percent(shares.get(order[0]) ?? 0)}? ${one.why}` : `${item.name}: what is it?`);
     card.dataset.row = String(one.row);
     card.dataset.audit = String(one.audit);

@@ -24,13 +24,13 @@ export function open(/** @type {HTMLElement} */ view) {
     const { offer } = store.session;
     const n = rows().length;
     fill(lead,
-      h('p', { class: 'big' }, classes().some((one) => one.taught)
+      h('p', { class: 'big' }, !left() ? `All ${n} are named. What helps most now stands in the queue.` : classes().some((one) => one.taught)
         ? `${counted(left(), 'item')} of these ${n} left. Type what you see, or press Enter where the guess is right.`
         : `These ${n} stand for the pile. Name what you see: the same name makes the same class.`),
       h('p', { class: 'row soft' },
         h('button', { type: 'button', class: 'plain', onclick: more, disabled: shown >= store.session.first.length }, '24 more'),
         h('button', { type: 'button', class: 'plain', onclick: addSome }, 'I know the classes: paste a list…'),
-        h('button', { type: 'button', class: 'plain', onclick: () => changed('open-view', 'next') }, 'Go to the queue ›')),
+        h('button', { type: 'button', class: left() ? 'plain' : 'strong', onclick: () => changed('open-view', 'next') }, 'Go to the queue ›')),
       offer ? h('div', { class: 'callout' }, `The pile has labels of its own: ${offer.by}, ${number(offer.items)} items in ${counted(offer.classes, 'class', 'classes')}. `,
         h('button', { type: 'button', class: 'plain', onclick: take }, 'Use them as labels')) : null);
   }

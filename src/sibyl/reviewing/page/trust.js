@@ -7,6 +7,7 @@ import { changed, on, store } from './store.js';
 import { number, percent } from './words.js';
 
 let goal = 0.95;
+const TO = { start: 'Name first items', next: 'Go to the queue', new: 'Look at them' };
 const GOALS = [0.8, 0.9, 0.95, 0.98, 0.99];
 
 export function open(/** @type {HTMLElement} */ view) {
@@ -14,6 +15,7 @@ export function open(/** @type {HTMLElement} */ view) {
   fill(view, page);
   store.focus = -1;
   changed('focus');
+  fill(page, h('p', { class: 'soft' }, 'One moment…'));
   let isOpen = true;
 
   async function draw() {
@@ -25,7 +27,7 @@ export function open(/** @type {HTMLElement} */ view) {
       h('div', { class: `verdict ${advice.stop ? 'stop' : ''}` }, h('p', { class: 'big' }, advice.words),
         h('p', { class: 'row' }, advice.view === 'finish'
           ? h('button', { type: 'button', class: 'strong', onclick: () => changed('finish') }, 'Finish and write the labels')
-          : h('button', { type: 'button', class: 'strong', onclick: () => (advice.class ? changed('open-class', advice.class) : changed('open-view', advice.view)) }, 'Do that'))),
+          : h('button', { type: 'button', class: 'strong', onclick: () => (advice.class ? changed('open-class', advice.class) : changed('open-view', advice.view)) }, advice.class ? `Look at ${advice.class}` : TO[advice.view] ?? 'Do that'))),
       h('dl', { class: 'figures' },
         h('div', {}, h('dd', {}, checked.of >= 5 ? percent(checked.right / checked.of) : '–'), h('dt', {}, checked.of >= 5 ? `right: ${checked.right} of ${checked.of} checks. With 95 % confidence ${percent(checked.low)} to ${percent(checked.high)} of all guesses are` : `right: too few checks yet (${checked.of})`)),
         h('div', {}, h('dd', {}, trust.claimed === null ? '–' : percent(trust.claimed)), h('dt', {}, 'is what Sibyl itself claims; trust the checks more')),
