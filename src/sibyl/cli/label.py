@@ -95,7 +95,9 @@ def label_command(
     """
     import shlex
     import sys
+    import time
 
+    began = time.perf_counter()  # imports are most of a second run, and the time that is told counts them
     from rich.console import Console
 
     from sibyl.labeling.label import label_and_write
@@ -122,6 +124,7 @@ def label_command(
         batch_size=batch,
         console=None if as_json else Console(stderr=True),
         command=shlex.join(["sibyl", *sys.argv[1:]]),
+        waited=time.perf_counter() - began,
     )
     if as_json:
         show_json(summary.to_json())

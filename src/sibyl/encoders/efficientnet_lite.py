@@ -5,18 +5,19 @@ when it is first needed.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from PIL import Image
-from torch import Tensor
 
 from sibyl.encoders.encoder import Rows
 from sibyl.encoders.image_preprocessing import ImagePreprocessing
 from sibyl.encoders.packaged import PackagedFile, need_libraries
 from sibyl.encoders.packaged_encoder import Network, PackagedEncoder
 from sibyl.encoders.single_thread_session import single_thread_session
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 DIM = 1280
 _STRIDES = (1, 2, 2, 2, 1, 2, 1)  # of the first block of each stage
@@ -79,6 +80,8 @@ def efficientnet_lite(name: str) -> PackagedEncoder:
 
 def read_weights(path: Path) -> dict[str, Tensor]:
     """Read a state from a file whose checksum was compared; only tensors are unpickled, never code."""
+    import torch  # not where encoders are only listed
+
     weights: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
     return weights
 
@@ -130,7 +133,7 @@ def onnx_network(weights: dict[str, Tensor]) -> bytes:
 def _folded(weights: dict[str, Tensor], convolution: str, normalisation: str) -> tuple[Tensor, Tensor]:
     """Return weight and bias of a convolution with the batch normalisation after it."""
     part = {name: weights[f"{normalisation}.{name}"] for name in ("weight", "bias", "running_mean", "running_var")}
-    scale = part["weight"] / torch.sqrt(part["running_var"] + _EPSILON)
+    scale = part["weight"] / (part["running_var"] + _EPSILON).sqrt()
     return weights[f"{convolution}.weight"] * scale[:, None, None, None], part["bias"] - part["running_mean"] * scale
 
 

@@ -8,7 +8,6 @@ import gzip
 
 import numpy as np
 
-from sibyl.backbones.checkpoint import SHIPPED
 from sibyl.encoders.encoder import Rows
 from sibyl.encoders.packaged import PackagedFile, need_libraries
 from sibyl.encoders.packaged_encoder import Network, PackagedEncoder
@@ -66,5 +65,7 @@ def vocabulary() -> dict[str, int]:
     """Return the word pieces of BERT's uncased English vocabulary with their numbers (Devlin et
     al., 2019; Apache-2.0).
     """
+    from sibyl.backbones.checkpoint import SHIPPED
+
     content = (SHIPPED / VOCABULARY).read_bytes()
     return {piece: number for number, piece in enumerate(gzip.decompress(content).decode().split("\n")[:-1])}

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from huggingface_hub import hf_hub_download
 
 from sibyl.encoders.encoder import Encoder, Rows
 from sibyl.encoders.foreign_models import check_sentence_modules
@@ -133,6 +132,8 @@ def local_model(model: str) -> Path | None:
 
 def _read(model: str, folder: Path | None, name: str) -> bytes | None:
     """Return a small file of a model, here or on the hub; None if it cannot be had."""
+    from huggingface_hub import hf_hub_download
+
     try:
         place = folder / name if folder is not None else Path(hf_hub_download(_repository(model), name))
         return place.read_bytes() if place.is_file() else None

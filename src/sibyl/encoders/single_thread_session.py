@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from sibyl.threads import sleeping
-
 Session = Any
 """``onnxruntime.InferenceSession``."""
 
@@ -24,6 +22,8 @@ def single_thread_session(model: bytes | Path) -> Session:
         The network, whose checksum is known: nothing else should come here.
     """
     import onnxruntime
+
+    from sibyl.threads import sleeping  # brings torch, which nobody needs who only lists encoders
 
     options = sleeping(onnxruntime.SessionOptions())
     options.intra_op_num_threads = options.inter_op_num_threads = 1

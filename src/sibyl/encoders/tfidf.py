@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
 
 from sibyl.encoders.encoder import Encoder, Rows
 from sibyl.errors import CheckpointError, DataError
 from sibyl.sources.fitted import Fitted
 from sibyl.storage import content_key
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 DIM = 64
 FIT_AT_MOST = 20_000
@@ -158,6 +160,7 @@ def _count(texts: Sequence[str]) -> sparse.csr_matrix:
     """Return how often each text holds each piece [text, piece]: words and pairs of words first,
     then pieces of words.
     """
+    from scipy import sparse
     from sklearn.feature_extraction.text import HashingVectorizer
 
     texts = [text[:LETTERS] for text in texts]
@@ -176,6 +179,7 @@ def _rarity(n_texts: int, n_holding: npt.NDArray[Any]) -> npt.NDArray[np.float64
 
 def _weighted(counts: sparse.csr_matrix, rarity: npt.NDArray[np.float64]) -> sparse.csr_matrix:
     """Weigh counts c as ``(log c + 1) · rarity``; words and letters are brought to length 1 each."""
+    from scipy import sparse
     from sklearn.preprocessing import normalize
 
     data = (np.log(counts.data) + 1) * rarity[counts.indices]

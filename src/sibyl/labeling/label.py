@@ -158,8 +158,12 @@ def label_and_write(
     batch_size: int,
     console: Console | None,
     command: str = "",
+    waited: float = 0.0,
 ) -> tuple[Labelling, Summary]:
-    """Do what `label` does, and return all of it; `named` are further examples, `command` is told in the report."""
+    """Do what `label` does, and return all of it.
+
+    `named` are further examples; `command` is told in the report; `waited` are the seconds that a person has waited before this call.
+    """
     for name in export:
         if name != ONNX:
             check_format(name)
@@ -226,6 +230,7 @@ def label_and_write(
             console=console,
             command=command,
         )
+    labelling = replace(labelling, summary=replace(labelling.summary, seconds=labelling.summary.seconds + waited))
     if out is None:
         return labelling, labelling.summary
     return labelling, write_all(out, labelling, export, cache)

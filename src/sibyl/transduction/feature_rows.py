@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy.sparse import issparse
 from torch import Tensor
 
 from sibyl.errors import InputError
@@ -36,7 +35,7 @@ def dense(X: object) -> object:
     if isinstance(X, Tensor):
         X = X.detach().cpu()
         return (X.float() if X.dtype == torch.bfloat16 else X).numpy()
-    if issparse(X):
+    if hasattr(X, "toarray"):  # of scipy, which is not imported to ask
         raise InputError(
             f"X is a sparse matrix {X.shape}, but dense input is required: methods centre and normalise rows, which fills every entry; "  # type: ignore[attr-defined]
             "reduce it first, for example with sklearn.decomposition.TruncatedSVD, or pass X.toarray()"

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from scipy.sparse import csr_matrix, diags
 from torch import Tensor
 from torch.nn.functional import normalize
 
@@ -122,6 +121,8 @@ def spread(
     index: Int[Tensor, "row k"], weight: Float[Tensor, "row k"], one_hot: Float[Tensor, "support way"]
 ) -> Float[Tensor, "row way"]:
     """Spread the labels of one task, whose labelled rows stand first, and return F_j / √d_j."""
+    from scipy.sparse import csr_matrix, diags  # only where there are many rows
+
     n_rows, k = index.shape
     directed = csr_matrix(
         (weight.double().flatten().cpu().numpy(), index.flatten().cpu().numpy(), np.arange(0, n_rows * k + 1, k)), (n_rows, n_rows)
