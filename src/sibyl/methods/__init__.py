@@ -7,12 +7,14 @@ from inspect import isabstract
 
 from sibyl.errors import UnknownName, UserError
 from sibyl.methods.activations_to_parameters import ActivationsToParameters as ActivationsToParameters
+from sibyl.methods.alpha_am import AlphaAM as AlphaAM
 from sibyl.methods.alpha_tim import AlphaTIM as AlphaTIM
 from sibyl.methods.anchored_means import AnchoredMeans as AnchoredMeans
 from sibyl.methods.anil import ANIL as ANIL
 from sibyl.methods.bavardage import Bavardage as Bavardage
 from sibyl.methods.bd_cspn import BDCSPN as BDCSPN
 from sibyl.methods.bms import BMS as BMS
+from sibyl.methods.bpa import BPA as BPA
 from sibyl.methods.class_mean import ClassMean as ClassMean
 from sibyl.methods.cosine_classifier import FineTunedCosine as FineTunedCosine
 from sibyl.methods.em_dirichlet import EMDirichlet as EMDirichlet
@@ -27,10 +29,12 @@ from sibyl.methods.matching_networks import MatchingNetworks as MatchingNetworks
 from sibyl.methods.metaopt_ridge import MetaOptNetRidge as MetaOptNetRidge
 from sibyl.methods.metaopt_svm import MetaOptNetSVM as MetaOptNetSVM
 from sibyl.methods.method import LearnedMethod, Method, Objective, Traits
+from sibyl.methods.nohub import NoHub as NoHub
 from sibyl.methods.oslo import OSLO as OSLO
 from sibyl.methods.paddle import Paddle as Paddle
 from sibyl.methods.proto_lp import ProtoLP as ProtoLP
 from sibyl.methods.prototypical import PrototypicalNetworks as PrototypicalNetworks
+from sibyl.methods.pslp import PSLP as PSLP
 from sibyl.methods.pt_map import PTMAP as PTMAP
 from sibyl.methods.r2d2 import R2D2 as R2D2
 from sibyl.methods.relation import RelationNetwork as RelationNetwork
@@ -43,6 +47,7 @@ from sibyl.methods.tim_gradient import TIMGradient as TIMGradient
 from sibyl.methods.tim_skew import TIMSkew as TIMSkew
 from sibyl.methods.tpn import TPN as TPN
 from sibyl.methods.transductive_finetuning import TransductiveFinetuning as TransductiveFinetuning
+from sibyl.methods.unem import UNEM as UNEM
 from sibyl.methods.universal import UniversalSIB as UniversalSIB
 
 __all__ = ["METHODS", "LearnedMethod", "Method", "Objective", "Traits", "build_method"]

@@ -1,0 +1,89 @@
+"""SIB with ResNet-12 on CIFAR-FS, from pixels to the table: pre-train, embed, meta-train and test, all in one script.
+
+    python runs/cifar_fs_resnet12.py IMAGES --work WORK [--epochs 20] [--slice 1]
+
+IMAGES holds class folders in ``train``, ``val`` and ``test``. A killed run goes on from WORK; ``WORK/backbone/progress.jsonl`` has a
+line per epoch. ResNet-12 is pre-trained in float32 by the one-cycle recipe: on a processor without bfloat16 instructions that format is
+2.4 times slower. An epoch takes half an hour of one core. What is measured, and the choices made on validation classes, are those of
+`runs/sib_table.py`; the inductive methods that must be meta-trained come from the arena (`runs/compare.py`) on the same features.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from experiment import RESULTS, ROOT
+
+from sibyl.cli.embed import read_images
+from sibyl.features import check_disjoint
+from sibyl.methods import METHODS
+from sibyl.methods.method import LearnedMethod
+from sibyl.storage import Json
+from sibyl.training.pretrain import class_mean_score, get_recipe, pretrain, shortened
+
+SPLITS = {"train": "train", "validation": "val", "test": "test"}
+VIEWS = 10
+SIBYL = "from sibyl.cli.app import main; main()"
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("images", type=Path, help="folder with train, val and test")
+    parser.add_argument("--work", type=Path, required=True, help="backbone, features and meta-training runs; a killed run goes on")
+    parser.add_argument("--backbone", default="resnet12")
+    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--slice", type=int, default=1, help="divide all iterations by this: a trial, not a result")
+    parser.add_argument("--out", type=Path, default=RESULTS / "cifar_fs_resnet12")
+    parser.add_argument("--only-backbone", action="store_true", help="stop after pre-training")
+    return parser.parse_args()
+
+
+def train_backbone(arguments: argparse.Namespace) -> Path:
+    """Pre-train on the base classes; the epoch that is best on validation classes is kept."""
+    train, held_out = (read_images(str(arguments.images / part), "", None, False, 32, shown=False) for part in ("train", "val"))
+    check_disjoint({"train": train.class_names, "validation": held_out.class_names})
+    recipe = shortened(replace(get_recipe("one-cycle"), precision="float32"), arguments.epochs)
+
+    def on_step(done: int, total: int, line: Json) -> None:
+        if done % 10 == 0 or done == total:
+            print(f"step {done} of {total}, epoch {line['epoch']}, best validation {line['best']:.4f}", flush=True)
+
+    score = class_mean_score(held_out, n_episodes=1000)
+    return pretrain(arguments.backbone, train, arguments.work / "backbone", recipe=recipe, validate=score, on_step=on_step)
+
+
+def embed(backbone: Path, arguments: argparse.Namespace) -> Path:
+    """Features of the three splits, with augmented views of the training images."""
+    folder: Path = arguments.work / "features"
+    for split, part in SPLITS.items():
+        if not (folder / split / "features.json").exists():
+            words = [str(arguments.images / part), "--encoder", str(backbone), "--out", str(folder / split)]
+            views = ["--views", str(VIEWS if arguments.slice == 1 else 2)] if split == "train" else []
+            subprocess.run([sys.executable, "-c", SIBYL, "embed", *words, *views], check=True)
+    return folder
+
+
+def main() -> None:
+    arguments = parse()
+    torch.set_num_threads(1)
+    backbone = train_backbone(arguments)
+    if arguments.only_backbone:
+        return
+    features = embed(backbone, arguments)
+    run = [sys.executable, str(ROOT / "runs" / "sib_table.py"), str(features), str(arguments.out)]
+    title = ["--title", "SIB, ResNet-12 on CIFAR-FS", "--work", str(arguments.work / "meta"), "--slice", str(arguments.slice)]
+    subprocess.run([*run, *title], check=True)
+    inductive = [name for name, kind in METHODS.items() if not kind.traits.transductive]
+    learned = [name for name in inductive if issubclass(METHODS[name], LearnedMethod)]
+    arena = [sys.executable, str(ROOT / "runs" / "compare.py"), f"cifar-fs-resnet12={features}"]
+    rivals = ["--methods", ",".join(["class_mean", "sib", *learned]), "--out", str(arguments.work / "arena")]
+    subprocess.run([*arena, *rivals, *(["--iterations", "10", "--episodes", "10"] if arguments.slice > 1 else [])], check=True)
+
+
+if __name__ == "__main__":
+    main()
