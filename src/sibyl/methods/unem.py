@@ -79,7 +79,7 @@ class UNEM(LearnedMethod):
         support, query = (softplus(self.feature_scale) * self.scaling(x) for x in (task.support_x, task.query_x))
         n_query = task.query_weight.sum(1).clamp_min(1)
         means, dual = class_means(support, task.support_one_hot), torch.ones_like(task.n_shots)
-        logits = query.new_zeros(())
+        logits: Tensor = query.new_zeros(())
         for gamma, tau in zip(softplus(self.mix_weight), softplus(self.sharpness), strict=True):
             near = query @ means.mT - means.square().sum(-1)[:, None] / 2
             logits = (near + gamma * dual[:, None]) / (1 + tau)
