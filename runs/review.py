@@ -44,7 +44,7 @@ FEW_KEYS = 2.0
 LOOK = """async () => {
   const answer = await fetch('api/columns'), session = await (await fetch('api/session')).json();
   const buffer = await answer.arrayBuffer(), n = new DataView(buffer).getUint32(8, true);
-  return { label: [...new Uint16Array(buffer, 20, n)], classes: session.classes.map((one) => one.name), checked: session.checked,
+  return { label: [...new Uint16Array(buffer, 20, n)], status: [...new Uint8Array(buffer, 20 + 8 * n, n)], classes: session.classes.map((one) => one.name), checked: session.checked,
     solved: session.solved, revision: session.revision, counts: session.counts, encoder: session.encoder };
 }"""
 
@@ -61,7 +61,7 @@ class Person:
     """
 
     def __init__(self, page: Page, truth: list[str], known: list[str]) -> None:
-        self._page, self._truth, self.keys = page, truth, 0
+        self._page, self.truth, self.keys = page, truth, 0
         self._known = known  # in the order in which the page offers them
 
     def press(self, *keys: str) -> None:
@@ -71,7 +71,7 @@ class Person:
 
     def answer(self, row: int, digit_of: dict[str, str], *, enter: str = "") -> None:
         """Say what an item is, with the fewest keys: `enter` is what Enter would say, `digit_of` what digits would."""
-        name = self._truth[row]
+        name = self.truth[row]
         if name == enter:
             self.press("Enter")
         elif name in digit_of:
@@ -82,10 +82,11 @@ class Person:
             self._known.append(name)
 
     def _beginning(self, name: str) -> str:
-        """The shortest beginning whose first match is the class; the whole of a new name."""
+        """The shortest beginning whose first match is the class, large letters like small ones; the whole of a new name."""
         if name in self._known:
             for length in range(1, len(name)):
-                if next(other for other in self._known if other.startswith(name[:length])) == name:
+                begun = name[:length].lower()
+                if next(other for other in self._known if other.lower().startswith(begun)) == name:
                     return name[:length]
         return name
 
@@ -103,7 +104,7 @@ class Person:
         classes = seen["classes"]
         return float(
             np.mean(
-                [place < len(classes) and classes[place] == name for place, name in zip(seen["label"], self._truth, strict=True)]
+                [place < len(classes) and classes[place] == name for place, name in zip(seen["label"], self.truth, strict=True)]
             )
         )
 
@@ -190,6 +191,10 @@ def _label(page: Page, person: Person, n_items: int) -> dict[str, Any]:
         )
         if (asked + 1 - FIRST) % 4 == 0 or asked + 1 == n_items:
             seen = note(asked + 1)
+    said = {row: seen["classes"][seen["label"][row]] for row, status in enumerate(seen["status"]) if status}
+    wrong = [row for row, name in said.items() if name != person.truth[row]]
+    if wrong or len(said) != n_items:
+        raise RuntimeError(f"the person labelled {len(said)} items, {len(wrong)} of them wrongly")
     left = seen["counts"]["left"]
     n_right = person.right(seen) * len(seen["label"]) - (len(seen["label"]) - left)
     return {
@@ -225,7 +230,7 @@ def random_order(folder: Path, truth: list[str], encoder: Path | None, at: list[
     return found
 
 
-def page_of(runs: dict[str, dict[str, Any]]) -> str:
+def page_of(runs: dict[str, dict[str, Any]], orders: dict[str, list[dict[str, float]]]) -> str:
     """Return the page for people."""
     lines = [
         "# A scripted person labels 1,424 photographs by keys",
@@ -244,7 +249,7 @@ def page_of(runs: dict[str, dict[str, Any]]) -> str:
             "| labels | asked by the page | classes met | keys an item | random order |",
             "|---|---|---|---|---|",
         ]
-        by_number = {one["labels"]: one for one in run["random"]}
+        by_number = {one["labels"]: one for one in orders[name.split(",")[0]]}
         for one in run["curve"]:
             if one["labels"] in by_number:
                 other = by_number[one["labels"]]
@@ -283,7 +288,9 @@ def main() -> None:
     options = parser.parse_args()
     record = options.out / "review.json"
     before = json.loads(record.read_text()) if record.is_file() else {}
-    runs: dict[str, dict[str, Any]] = before["runs"] if before.get("items") == options.items else {}
+    before = before if before.get("items") == options.items else {"runs": {}, "random": {}}
+    runs: dict[str, dict[str, Any]] = before["runs"]
+    orders: dict[str, list[dict[str, float]]] = before["random"]
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "photos"
         truth = copied(folder)
@@ -292,11 +299,12 @@ def main() -> None:
                 continue
             encoder = RUNS[name]["encoder"]
             run = session(folder, truth, options.items, encoder, names_given=RUNS[name]["names_given"])
-            alike = next((runs[other]["random"] for other in runs if RUNS[other]["encoder"] == encoder), None)
-            run["random"] = alike or random_order(folder, truth, encoder, [24, 48, 72, options.items])
+            alike = name.split(",")[0]
+            if alike not in orders:
+                orders[alike] = random_order(folder, truth, encoder, [24, 48, 72, options.items])
             runs = {one: {**runs, name: run}[one] for one in RUNS if one in {*runs, name}}
-            write_record(record, ("sibyl-learn", "torch", "numpy"), items=options.items, runs=runs)
-            write_text(options.out / "review.md", page_of(runs))
+            write_record(record, ("sibyl-learn", "torch", "numpy"), items=options.items, runs=runs, random=orders)
+            write_text(options.out / "review.md", page_of(runs, orders))
 
 
 if __name__ == "__main__":

@@ -43,9 +43,19 @@ class Served:
             words = self.process.stderr.read()
             self._close_pipes()
             raise AssertionError(f"it did not start: {line}{words}")
-        self.address = line.split()[1]
-        self.host = self.address.removeprefix("http://").split("/")[0]
-        self.token = self.address.split("#")[1]
+        self._know(line.split()[1])
+
+    @classmethod
+    def at(cls, address: str) -> Served:
+        """Ask a server that somebody else has started, and will end."""
+        one = cls.__new__(cls)
+        one._know(address)
+        return one
+
+    def _know(self, address: str) -> None:
+        self.address = address
+        self.host = address.removeprefix("http://").split("/")[0]
+        self.token = address.split("#")[1]
         self.cookie = ""
 
     def ask(self, path: str, body: Any = None, *, method: str | None = None, **headers: str) -> tuple[int, bytes, dict[str, str]]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import os
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -137,7 +140,7 @@ def test_a_whole_session(tmp_path: Path) -> None:
         assert any(path.endswith("labels.csv") for path in written)
         assert server.status("/api/finish", {"formats": ["../../x"]})[0] == 400
         told = server.json("/api/history")
-        server.kill()
+        acknowledged = amid_answers(server, rows["elder"][6:26])
 
     _same_as_label(tmp_path, out)
 
@@ -146,12 +149,30 @@ def test_a_whole_session(tmp_path: Path) -> None:
         session = server.ready()
         assert session["n"] == len(truth)
         assert session["counts"]["confirmed"] == len(sure) + 4
-        assert server.json("/api/history")[0]["seq"] == told[0]["seq"]
+        history = server.json("/api/history")
+        assert told[0]["seq"] in {event["seq"] for event in history}
+        assert acknowledged <= {event["seq"] for event in history}
+        taught = server.json("/api/items?rows=" + ",".join(map(str, rows["elder"][6:26])))
+        assert sum(item["kind"] == "taught" for item in taught) >= len(acknowledged) > 0
         with pytest.raises(AssertionError, match="another sibyl review has this folder: http://127"):
             Served(str(out))
     with pytest.raises(AssertionError, match="holds the labels of"):
         np.savez(tmp_path / "other.npz", features=np.eye(4, dtype=np.float32))
         Served(str(tmp_path / "other.npz"), "--out", str(out))
+
+
+def amid_answers(server: Served, rows: list[int]) -> set[int]:
+    """Kill the server while it is told of one item after the other; return the numbers of what it acknowledged."""
+    saw, acknowledged = server.json("/api/session")["revision"], set()
+    killing = threading.Timer(0.05, server.process.kill)
+    with contextlib.suppress(OSError, http.client.HTTPException):
+        for place, row in enumerate(rows):
+            acknowledged.add(server.act("teach", [row], "elder", saw=saw)[1]["seq"])
+            if place == 2:
+                killing.start()
+    killing.join()
+    server.kill()
+    return acknowledged
 
 
 def _is_child(pid: int, parent: int) -> bool:
@@ -186,6 +207,14 @@ def test_from_python(tmp_path: Path) -> None:
         assert page.labels.empty
         assert page.address.startswith("http://127.0.0.1:")
         assert "Open the page" in page._repr_html_()
+        server = Served.at(page.address)
+        server.ready()
+        server.act("teach", [3], "apple")
+        server.act("aside", [5])
+        labels = page.labels.set_index("item")  # while the page is open
+        assert labels.loc["item 00003", ["label", "kind"]].tolist() == ["apple", "taught"]
+        assert labels.loc["item 00005", "kind"] == "aside"
+        assert labels["label"].isna().tolist() == [False, True]
     assert list(page.labels.columns) == ["item", "label", "kind", "when"]
     with pytest.raises(DataError, match="no such file"):
         sibyl.review(tmp_path / "nowhere", tmp_path / "out", open_browser=False)
