@@ -2,7 +2,7 @@
 // One item, small: a picture, a text, a row of a table, a clip, or its name.
 import { fill, h } from './dom.js';
 import { itemsOf } from './net.js';
-import { ASIDE, CONFIRMED, labelOf, LEFT, NOTHING, store, sureOf, TAUGHT } from './store.js';
+import { ASIDE, CONFIRMED, labelOf, LEFT, NOTHING, short, store, sureOf, TAUGHT } from './store.js';
 import { cells, percent } from './words.js';
 
 export const isPicture = () => store.session.modality === 'image';
@@ -49,11 +49,11 @@ export function rowOfTable(/** @type {string | null} */ text, most = 100) {
 export function caption(/** @type {number} */ row, hide = false) {
   const status = store.status[row];
   const label = labelOf(row);
-  if (status === TAUGHT) return h('span', { class: 'cap mine' }, '✓ ', label);
-  if (status === CONFIRMED) return h('span', { class: 'cap mine' }, '✓✓ ', label);
+  if (status === TAUGHT) return h('span', { class: 'cap mine' }, '✓ ', short(label));
+  if (status === CONFIRMED) return h('span', { class: 'cap mine' }, '✓✓ ', short(label));
   if (status === ASIDE) return h('span', { class: 'cap mine' }, '⊘ set aside');
   if (hide || store.label[row] === NOTHING) return h('span', { class: 'cap' }, ' ');
-  return h('span', { class: 'cap guess' }, h('span', { class: 'name' }, label), ' ', h('span', { class: 'sure' }, percent(sureOf(row))));
+  return h('span', { class: 'cap guess' }, h('span', { class: 'name' }, short(label)), ' ', h('span', { class: 'sure' }, percent(sureOf(row))));
 }
 
 /** The same for a screen reader. */

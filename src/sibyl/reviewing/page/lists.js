@@ -6,7 +6,7 @@ import { small } from './cell.js';
 import { fill, h, key } from './dom.js';
 import { Grid } from './grid.js';
 import { fetchColumns, get, itemsOf } from './net.js';
-import { changed, className, classes, CONFIRMED, labelOf, LEFT, NOTHING, on, rowsWhere, store, TAUGHT } from './store.js';
+import { changed, className, classes, CONFIRMED, labelOf, LEFT, NOTHING, on, rowsWhere, short, store, TAUGHT } from './store.js';
 import { counted, number, percent } from './words.js';
 
 /** A row of buttons of which one is on. */
@@ -97,7 +97,7 @@ export function openClass(/** @type {HTMLElement} */ view) {
 let since = 'last', flow = '';
 const SINCE = /** @type {[string, string][]} */ ([['last', 'the last solve'], ['ten', 'my last 10 labels'], ['hour', 'an hour ago']]);
 export const hasChanged = (/** @type {number} */ row) => store.status[row] === LEFT && store.before[row] !== NOTHING && store.label[row] !== NOTHING && store.before[row] !== store.label[row];
-const flowOf = (/** @type {number} */ row) => `${className(store.before[row])} → ${labelOf(row)}`;
+const flowOf = (/** @type {number} */ row) => `${short(className(store.before[row]))} → ${short(labelOf(row))}`;
 
 export function openChanged(/** @type {HTMLElement} */ view) {
   flow = '';

@@ -5,7 +5,7 @@ import { small } from './cell.js';
 import { fill, h, key } from './dom.js';
 import { Grid } from './grid.js';
 import { hasChanged } from './lists.js';
-import { changed, className, classes, guessed, labelOf, LEFT, NOTHING, on, store } from './store.js';
+import { changed, className, classes, guessed, labelOf, LEFT, NOTHING, on, short, store } from './store.js';
 import { counted, number, percent } from './words.js';
 
 const COLOURS = /** @type {[string, string][]} */ ([['classes', 'largest classes'], ['sure', 'how sure'], ['changed', 'changed'], ['mine', 'labelled by you'], ['none', 'none']]);
@@ -94,7 +94,7 @@ export function open(/** @type {HTMLElement} */ view) {
     const middle = (/** @type {number[]} */ values) => values.sort((a, b) => a - b)[values.length >> 1];
     const taken = /** @type {number[][]} */ ([]);
     fill(names, some.map((place) => {
-      const name = className(place).slice(0, 24), mx = middle(x.get(place)), my = middle(y.get(place)), half = name.length * 3.6 + 4;
+      const name = short(className(place)).slice(0, 24), mx = middle(x.get(place)), my = middle(y.get(place)), half = name.length * 3.6 + 4;
       if (mx < half || my < 8 || mx > canvas.clientWidth - half || my > canvas.clientHeight - 8 || taken.some(([ox, oy, oh]) => Math.abs(ox - mx) < oh + half && Math.abs(oy - my) < 17)) return null;
       taken.push([mx, my, half]);
       const label = h('span', {}, name);
@@ -197,7 +197,7 @@ export function open(/** @type {HTMLElement} */ view) {
   function explain() {
     fill(legend,
       h('span', { class: 'choice', role: 'group', 'aria-label': 'Colours' }, COLOURS.map(([id, words]) => h('button', { type: 'button', class: 'plain', 'aria-pressed': String(colour === id), onclick: () => { colour = id; explain(); draw(); } }, words))),
-      colour === 'classes' ? largest().filter((place) => className(place)).map((place, at) => { const dot = h('i', { class: 'dot' }); dot.style.background = `rgb(${EIGHT[at].join(',')})`; return h('span', { class: 'key' }, dot, className(place)); }) : null,
+      colour === 'classes' ? largest().filter((place) => className(place)).map((place, at) => { const dot = h('i', { class: 'dot' }); dot.style.background = `rgb(${EIGHT[at].join(',')})`; return h('span', { class: 'key' }, dot, short(className(place))); }) : null,
       toolButton, h('button', { type: 'button', class: 'plain', 'aria-label': 'zoom in', onclick: () => zoom(1.4) }, '+'), h('button', { type: 'button', class: 'plain', 'aria-label': 'zoom out', onclick: () => zoom(1 / 1.4) }, '−'));
   }
   const note = h('p', { class: 'soft hint' }, 'Draw around points to choose them. ', key('⇧'), ' and drag moves the map, the wheel zooms. Near means alike; far distances mean little.');

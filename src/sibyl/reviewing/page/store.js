@@ -68,6 +68,21 @@ export function put(/** @type {number} */ row, /** @type {number} */ status, /**
 
 export const classes = () => store.session?.classes ?? [];
 export const className = (/** @type {number} */ place) => classes()[place]?.name ?? '';
+
+let common = '', commonOf = '';
+/** A class's name where there is little room: what all names begin with, up to a separator, is left out. */
+export function short(/** @type {string} */ name) {
+  const all = classes();
+  const state = `${all.length} ${all[0]?.name} ${all[all.length - 1]?.name}`;
+  if (state !== commonOf) {
+    commonOf = state;
+    common = all.length > 2 ? all[0].name : '';
+    for (const one of all) while (common && !one.name.startsWith(common)) common = common.slice(0, -1);
+    common = common.slice(0, common.search(/[^ _/.:-]*$/));
+    if (common.length < 6 || all.some((one) => one.name.length === common.length)) common = '';
+  }
+  return common && name.startsWith(common) ? `…${name.slice(common.length)}` : name;
+}
 export const labelOf = (/** @type {number} */ row) => className(store.label[row]);
 export const sureOf = (/** @type {number} */ row) => store.sure[row] / 255;
 
