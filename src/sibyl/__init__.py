@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sibyl.methods.sib import SIB, adapt
     from sibyl.pretrained import load
     from sibyl.reviewing.notebook import review
+    from sibyl.sharding.label import label_shards
     from sibyl.tasks import Episode, Solution, Task
     from sibyl.training.meta_train import meta_train
     from sibyl.training.pretrain import pretrain
@@ -58,6 +59,7 @@ _HOME = {
     "evaluate": "sibyl.evaluation",
     "first_items": "sibyl.labeling.first_items",
     "label": "sibyl.labeling.label",
+    "label_shards": "sibyl.sharding.label",
     "load": "sibyl.pretrained",
     "load_method": "sibyl.methods.checkpoint",
     "meta_train": "sibyl.training.meta_train",
@@ -91,6 +93,7 @@ __all__ = [
     "evaluate",
     "first_items",
     "label",
+    "label_shards",
     "load",
     "load_method",
     "meta_train",

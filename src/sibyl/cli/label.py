@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sibyl.cli.app import app
 from sibyl.cli.tables import show_json
+
+if TYPE_CHECKING:
+    from sibyl.labeling.report import Summary
 
 
 @app.command(
@@ -17,14 +21,15 @@ from sibyl.cli.tables import show_json
 )
 def label_command(
     source: Annotated[
-        Path,
+        str,
         typer.Argument(
-            help="Folder of images, texts or clips; a table (csv, tsv, jsonl, parquet); or features (npy, npz, safetensors, parquet).",
+            help="Folder of images, texts or clips; a table (csv, tsv, jsonl, parquet); features (npy, npz, safetensors, parquet); or a "
+            "folder of parquet shards with features, also s3://, gs://, hdfs://.",
             show_default=False,
         ),
     ],
     out: Annotated[
-        Path,
+        str,
         typer.Option(help="Folder for labels.csv, report.html, summary.json; out/labels.parquet or .jsonl chooses the format."),
     ],
     examples: Annotated[
@@ -84,6 +89,14 @@ def label_command(
             show_default=False,
         ),
     ] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(help="Who goes over a folder of parquet shards: local (threads of this process) or ray.", show_default=False),
+    ] = None,
+    workers: Annotated[int | None, typer.Option(help="Threads or Ray actors, for shards.", min=1, show_default=False)] = None,
+    ray_address: Annotated[
+        str | None, typer.Option(help="Address of a Ray cluster that runs, for shards.", show_default=False)
+    ] = None,
     batch: Annotated[int, typer.Option(help="Items encoded at once.", min=1)] = 32,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.")] = False,
 ) -> None:
@@ -100,8 +113,27 @@ def label_command(
     began = time.perf_counter()  # imports are most of a second run, and the time that is told counts them
     from rich.console import Console
 
+    told = None if as_json else Console(stderr=True)
+    command = shlex.join(["sibyl", *sys.argv[1:]])
+    if engine is not None or workers is not None or ray_address is not None or _is_sharded(source, out):
+        from sibyl.sharding.label import label_shards
+
+        unused = {
+            "--encoder": encoder, "--export": export, "--label-column": label_column, "--kind": kind, "--ignore": ignore,
+            "--keep-columns": keep_columns, "--classes": classes,
+        }  # fmt: skip
+        _refuse(source, [name for name, value in unused.items() if value])
+        _show(
+            label_shards(
+                source, examples, out, named=[_pair(one) for one in example or []], earlier=earlier, column=column, id_column=id_column,
+                method=method, class_prior=_known_mix(balanced, mix), engine=engine or "local", workers=workers, ray_address=ray_address,
+                console=told, command=command,
+            ),
+            as_json,
+        )  # fmt: skip
+        return
+
     from sibyl.labeling.label import label_and_write
-    from sibyl.labeling.report import print_summary
 
     _, summary = label_and_write(
         source,
@@ -122,10 +154,38 @@ def label_command(
         classes=classes,
         cache=None,
         batch_size=batch,
-        console=None if as_json else Console(stderr=True),
-        command=shlex.join(["sibyl", *sys.argv[1:]]),
+        console=told,
+        command=command,
         waited=time.perf_counter() - began,
     )
+    _show(summary, as_json)
+
+
+def _is_sharded(source: str, out: str) -> bool:
+    """Tell whether shards are labelled; most sources are told apart by their first file, before anything is imported."""
+    if "://" in source or "://" in out:
+        return True
+    files = (Path(folder) / name for folder, _, names in os.walk(source) for name in names if name[:1] not in "._")
+    first = next(files, None)
+    if first is None or first.suffix.lower() != ".parquet":
+        return False
+    from sibyl.sources.shards import holds_shards
+
+    return holds_shards(source)
+
+
+def _refuse(source: str, options: list[str]) -> None:
+    from sibyl.errors import DataError
+
+    if options:
+        raise DataError(f"{source}: is labelled shard by shard, which takes features alone; leave {options[0]} out")
+
+
+def _show(summary: Summary, as_json: bool) -> None:
+    from rich.console import Console
+
+    from sibyl.labeling.report import print_summary
+
     if as_json:
         show_json(summary.to_json())
     else:

@@ -142,14 +142,24 @@ def is_remote(path: str | Path) -> bool:
 
 
 def holds_shards(path: str | Path) -> bool:
-    """Tell whether a path is in an object store, or a folder of parquet files and nothing else."""
+    """Tell whether a path is in an object store, or a folder of parquet files of features and nothing else."""
     if is_remote(path):
         return True
     folder = Path(path)
     if not folder.is_dir() or (folder / "features.json").is_file():
         return False
-    files = [one for one in folder.rglob("*") if one.is_file() and not _is_hidden(one.relative_to(folder).as_posix())]
-    return bool(files) and all(one.suffix.lower() == ".parquet" for one in files)
+    files = sorted(one for one in folder.rglob("*") if one.is_file() and not _is_hidden(one.relative_to(folder).as_posix()))
+    if not files or any(one.suffix.lower() != ".parquet" for one in files):
+        return False
+    try:
+        schema = pq.read_schema(files[0])
+    except (pa.ArrowException, OSError, ValueError):
+        return True  # and opening it says what is wrong
+    if any(_list_length(one.type) is not None for one in schema):
+        return True
+    names = named(schema.names, NAME_NAMES)
+    rest = [one.type for one in schema if one.name != names and one.name.lower() not in LABEL_NAMES]
+    return any(map(pa.types.is_floating, rest)) and all(pa.types.is_floating(kind) or pa.types.is_integer(kind) for kind in rest)
 
 
 def open_shards(path: str | Path, column: str | None = None, id_column: str | None = None) -> Shards:

@@ -12,6 +12,11 @@ from sibyl.tasks import Task
 
 def landmarks(task: Task, n_landmarks: int, slice_rows: int = 512) -> Int[Tensor, "task landmark"]:
     """Choose real query rows by a hash of their bytes: the same rows in whatever order they come."""
+    return hashes(task, slice_rows).topk(n_landmarks, dim=1, largest=False).indices
+
+
+def hashes(task: Task, slice_rows: int = 512) -> Int[Tensor, "task query"]:
+    """Return the hash of each query row, 0 … 2⁶³ − 1; the largest for padding."""
     bits = task.query_x.contiguous().view(torch.int64 if task.query_x.dtype == torch.float64 else torch.int32)
     # Odd multipliers, and sums that wrap around: exact, whatever the order of adding up.
     multiplier = torch.arange(1, bits.shape[2] + 1) * 6364136223846793005 | 1
@@ -21,5 +26,4 @@ def landmarks(task: Task, n_landmarks: int, slice_rows: int = 512) -> Int[Tensor
         key[:, part] = (bits[:, part].long() * multiplier).sum(-1)
         release(bits)
     key = ((key ^ (key >> 29)) * 1181783497276652981) & torch.iinfo(torch.int64).max
-    key = torch.where(task.query_mask, key, torch.iinfo(torch.int64).max)
-    return key.topk(n_landmarks, dim=1, largest=False).indices
+    return torch.where(task.query_mask, key, torch.iinfo(torch.int64).max)

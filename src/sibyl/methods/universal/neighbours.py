@@ -49,8 +49,19 @@ class Nodes:
         else:
             place = landmarks(task, NODES)
             chosen = gather_rows(task.query_x, place)
-        unit = torch.cat([power_rows(chosen, exponent), support], 1)
-        real = torch.cat([task.query_mask.gather(1, place), task.support_mask], 1)
+        return cls.over(task, power_rows(chosen, exponent), place, task.query_mask.gather(1, place), support)
+
+    @classmethod
+    def over(
+        cls,
+        task: Task,
+        chosen: Float[Tensor, "task chosen dim"],
+        place: Int[Tensor, "task chosen"],
+        is_real: Bool[Tensor, "task chosen"],
+        support: Float[Tensor, "task support dim"],
+    ) -> Nodes:
+        """Take chosen queries, prepared, that stand at `place`, and the labelled rows, prepared."""
+        unit, real = torch.cat([chosen, support], 1), torch.cat([is_real, task.support_mask], 1)
         return cls(unit, pad(place, (0, support.shape[1]), value=-1), real, task.support_one_hot.mT)
 
     def products(self, unit: Float[Tensor, "task row dim"]) -> Float[Tensor, "task row node"]:

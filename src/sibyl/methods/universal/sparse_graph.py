@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import normalize
 
@@ -56,8 +56,19 @@ class SparseGraph:
     def of(cls, task: Task, exponent: Float[Tensor, "task 1 1"]) -> SparseGraph:
         """Build the graph of a batch of tasks and spread their labels."""
         chosen = landmarks(task, n_nodes_of(*task.query_x.shape[1:]))
-        mask = torch.cat([task.support_mask, task.query_mask.gather(1, chosen)], 1)
-        nodes = torch.cat([power_rows(task.support_x, exponent), prepared(task.query_x, chosen, exponent)], 1)
+        return cls.over(task, exponent, prepared(task.query_x, chosen, exponent), task.query_mask.gather(1, chosen))
+
+    @classmethod
+    def over(
+        cls,
+        task: Task,
+        exponent: Float[Tensor, "task 1 1"],
+        chosen: Float[Tensor, "task node dim"],
+        real: Bool[Tensor, "task node"],
+    ) -> SparseGraph:
+        """Build the graph over the labelled rows of tasks and prepared queries; `real` is False for padding."""
+        mask = torch.cat([task.support_mask, real], 1)
+        nodes = torch.cat([power_rows(task.support_x, exponent), chosen], 1)
         nodes *= mask[..., None]
         middle = CENTRED * nodes.sum(1, keepdim=True) / mask.sum(1).clamp_min(1)[:, None, None]
         nodes -= middle

@@ -1,0 +1,341 @@
+"""Examples and shards → what is said of a row, wherever it lies: universal SIB as passes over shards."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from sibyl.errors import DataError
+from sibyl.labeling.examples import Examples
+from sibyl.methods.classifiers import Centred
+from sibyl.methods.universal import UniversalSIB
+from sibyl.methods.universal.graph import FEW
+from sibyl.methods.universal.neighbours import NODES, Nodes
+from sibyl.methods.universal.rows import power_rows
+from sibyl.methods.universal.sparse_graph import SparseGraph, n_nodes_of
+from sibyl.methods.universal.universal import Fitted
+from sibyl.sharding.engine import Engine
+from sibyl.sharding.held import Held, Setting
+from sibyl.sharding.passes import Answers, Found, Gather, Keys, Look, Mix, ShardedRows
+from sibyl.sources.shards import Shards
+from sibyl.tasks import Classifier, ClassPrior, Task, class_shares
+from sibyl.threads import torch_threads
+from sibyl.transduction.class_prior import RoughMix, read_class_prior
+from sibyl.transduction.conflicts import Conflicts, find_conflicts
+from sibyl.transduction.feature_rows import PARALLEL, ROUNDING
+from sibyl.transduction.transduce import LEAST, transduce
+from sibyl.wording import counted
+
+Passed = Callable[[], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Solved:
+    """A pile in shards, solved.
+
+    Parameters
+    ----------
+    answer : callable
+        ``answer(held, number) → Answers`` for all rows of a shard; it travels to the worker.
+    classifier : callable
+        For rows that come later.
+    examples : mapping of int to mapping of int to str
+        Shard → place → the label that was given.
+    support_x : float32 array [labelled, dim]
+        Features of the examples, in the order of `items`.
+    items : list of str
+        Examples.
+    class_mix : float64 array [way]
+        Estimated shares among the unlabelled rows.
+    fell_back : bool
+        The labels are the inductive ones.
+    notes : tuple of str
+        What a person should know.
+    bad : mapping of int to mapping of int to str
+        Shard → place → why a row cannot be used.
+    """
+
+    answer: Callable[[Held, int], Answers]
+    classifier: Classifier | None
+    examples: Mapping[int, Mapping[int, str]]
+    support_x: npt.NDArray[np.float32]
+    items: list[str]
+    class_mix: npt.NDArray[np.float64]
+    fell_back: bool
+    notes: tuple[str, ...]
+    bad: Mapping[int, Mapping[int, str]]
+
+
+@dataclass(frozen=True, eq=False)
+class Ask:
+    """Answer the rows of a shard from what the passes ended in."""
+
+    key: str
+    setting: Callable[[], Setting]
+    fitted: Fitted
+    conflicts: Conflicts
+    group_rows: npt.NDArray[np.float32]
+
+    def __call__(self, held: Held, number: int) -> Answers:
+        """Go over one shard."""
+        setting = held.shared(self.key, self.setting)
+        rows = held.rows(number, setting)
+        answers, first = Answers.empty(rows.task.query_x.shape[1]), rows.first
+        for part in rows:
+            logits, alone, score, _ = self.fitted(part)
+            here = slice(part.first - first, part.first - first + part.unit.shape[1])
+            x = rows.task.query_x[0, here]
+            answers.fill(here, self._divided(logits[0].mT, x), self._divided(alone[0].mT, x), score[0])
+        return answers
+
+    def _divided(self, logits: Tensor, x: Tensor) -> Tensor:
+        """Divide rows that equal conflicting ones as those are labelled, and all rows between classes that nothing tells apart."""
+        if not self.conflicts.groups:
+            return logits
+        logits = logits.clone()
+        for classes in self.conflicts.alike:
+            logits[:, classes] = logits[:, classes].logsumexp(1, keepdim=True) - math.log(len(classes))
+        equal = (x[:, None] == torch.from_numpy(self.group_rows)[None]).all(2)
+        row, group = equal.nonzero(as_tuple=True)
+        logits[row] = torch.from_numpy(self.conflicts.shares).clamp_min(LEAST).log().to(logits)[group]
+        return logits
+
+
+@dataclass(frozen=True, eq=False)
+class _Known:
+    """Answers that are there already."""
+
+    answers: Answers
+    firsts: tuple[int, ...]
+
+    def __call__(self, held: Held, number: int) -> Answers:
+        first = self.firsts[number]
+        return self.answers.taken(slice(first, first + held.shards.shards[number].n_rows))
+
+
+def look(engine: Engine, shards: Shards, examples: Examples, passed: Passed) -> list[Found]:
+    """Read all shards and find the labelled items.
+
+    Raises
+    ------
+    DataError
+        If an item is named twice or lies nowhere, or cannot be used.
+    """
+    numbers, found = range(len(shards.shards)), list[Found]()
+    where: dict[str, str] = {}
+    for number, one in zip(numbers, engine.map(Look(frozenset(examples.labels)), numbers), strict=True):
+        for name, (place, _) in one.examples.items():
+            if name in where:
+                raise DataError(
+                    f"{shards.place.uri}: {name!r} is an example, and both {where[name]} and {shards.shards[number].name} hold a row of "
+                    "that name; names must differ"
+                )
+            where[name] = shards.shards[number].name
+            if place in one.bad:
+                raise DataError(f"{shards.place.uri}/{where[name]}: the example {name!r} {one.bad[place]}; choose another one")
+        found.append(one)
+        passed()
+    lost = [name for name in examples.labels if name not in where]
+    if lost:
+        more = f" ({counted(len(lost), 'such example')})" if len(lost) > 1 else ""
+        raise DataError(
+            f"{examples.source}: {lost[0]!r} is not a row of {shards.place.uri}{more}; names come from "
+            f"{'column ' + repr(shards.layout.id_column) if shards.layout.id_column else 'shard and place, as in part-0.parquet#12'}"
+        )
+    return found
+
+
+@torch.no_grad()
+@torch_threads()
+def solve_shards(
+    engine: Engine, shards: Shards, examples: Examples, method: UniversalSIB, class_prior: Any = None, passed: Passed = lambda: None
+) -> Solved:
+    """Solve the task that examples and shards make.
+
+    Parameters
+    ----------
+    engine : Engine
+        Goes over the shards.
+    shards : Shards
+        The rows.
+    examples : Examples
+        Labelled ones among them.
+    method : UniversalSIB
+        Its passes are maps and sums.
+    class_prior : None, "balanced", shares, counts or words
+        What is known of the class mix of the unlabelled rows.
+    passed : callable
+        Called after each shard of each pass.
+
+    Raises
+    ------
+    DataError
+        If an example lies nowhere, or a shard cannot be read.
+    """
+    found = look(engine, shards, examples, passed)
+    number_of = {name: place for place, name in enumerate(examples.class_names)}
+    prior = read_class_prior(class_prior, examples.class_names)
+    firsts = tuple(np.cumsum([0, *(shard.n_rows for shard in shards.shards)])[:-1].tolist())
+    labelled = {number: sorted(place for place, _ in one.examples.values()) for number, one in enumerate(found) if one.examples}
+    at = sorted(
+        (firsts[number] + place, name, row) for number, one in enumerate(found) for name, (place, row) in one.examples.items()
+    )
+    items, support = [name for _, name, _ in at], np.stack([row for _, _, row in at])
+    codes = np.array([number_of[examples.labels[name]] for name in items], np.int64)
+    bad = {number: one.bad for number, one in enumerate(found) if one.bad}
+    given = {
+        number: {place: examples.labels[name] for name, (place, _) in one.examples.items()}
+        for number, one in enumerate(found)
+        if one.examples
+    }
+    n_unlabelled = shards.n_rows - len(items) - sum(map(len, bad.values()))
+    conflicts = find_conflicts(support, codes, len(number_of))
+    notes = _conflict_notes(conflicts, items)
+    common = {"examples": given, "support_x": support, "items": items, "bad": bad}
+    if n_unlabelled <= FEW:
+        return _in_memory(engine, shards, firsts, labelled, at, codes, method, prior, bad, common)
+
+    offset = _offset(found, shards.n_rows - sum(map(len, bad.values())))
+    if offset is not None:
+        notes = (*notes, "all rows are of nearly one direction, as after adding a constant: their mean was taken off each")
+    kept = np.setdiff1d(np.arange(len(items)), conflicts.dropped)
+    support_x = support[kept] if offset is None else support[kept] - offset.astype(np.float32)
+    task = Task(
+        torch.from_numpy(support_x)[None], torch.from_numpy(codes[kept])[None], torch.zeros(1, 0, shards.layout.dim), len(number_of)
+    )
+    setting = _setting(engine, shards, firsts, labelled, offset, task, method, n_unlabelled, passed)
+    there = engine.share(setting)
+    rows = ShardedRows(engine, range(len(shards.shards)), setting.key, there, torch.tensor([[float(n_unlabelled)]]), passed)
+    fitted, mix = _fit(method, task, rows, setting, prior)
+    shifted = support if offset is None else support - offset.astype(np.float32)
+    group_rows = np.stack([shifted[group[0]] for group in conflicts.groups]) if conflicts.groups else shifted[:0]
+    classifier: Classifier = fitted.answer
+    if offset is not None:
+        classifier = Centred(torch.from_numpy(offset.astype(np.float32))[None, None], classifier)
+    return Solved(
+        Ask(setting.key, there, fitted, conflicts, group_rows), classifier, class_mix=mix, fell_back=bool(fitted.fell_back.all()),
+        notes=notes, **common,  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+def _fit(
+    method: UniversalSIB, task: Task, rows: ShardedRows, setting: Setting, prior: ClassPrior | RoughMix
+) -> tuple[Fitted, npt.NDArray[np.float64]]:
+    def fit(known: ClassPrior) -> tuple[Fitted, npt.NDArray[np.float64]]:
+        fitted = method.fit_rows(task, rows, setting.nodes, setting.graph, class_shares(known, task))
+        (mix,) = rows.total(Mix(fitted))
+        return fitted, (mix[0] / mix.sum()).numpy()
+
+    if isinstance(prior, RoughMix):
+        untold = fit(None)[1]
+        return fit(prior.blended(torch.from_numpy(untold)))
+    return fit(prior)
+
+
+def _setting(
+    engine: Engine,
+    shards: Shards,
+    firsts: tuple[int, ...],
+    labelled: dict[int, list[int]],
+    offset: npt.NDArray[np.float64] | None,
+    task: Task,
+    method: UniversalSIB,
+    n_unlabelled: int,
+    passed: Passed,
+) -> Setting:
+    """Choose nodes by the hashes of all rows, and build the graph over them."""
+    exponent, _ = method.power(task)
+    n_nodes = min(n_unlabelled, max(NODES, n_nodes_of(shards.n_rows, shards.layout.dim)))
+    keys, places = [], []
+    for number, (of_rows, at) in zip(
+        range(len(firsts)), _told(engine, Keys(n_nodes, labelled, offset), len(firsts), passed), strict=True
+    ):
+        keys.append(of_rows)
+        places.append(firsts[number] + at)
+    order = np.argsort(np.concatenate(keys), kind="stable")[:n_nodes]
+    chosen = np.concatenate(places)[order]
+    shard_of = np.searchsorted(firsts, chosen, side="right") - 1
+    wanted = {int(number): chosen[shard_of == number] - firsts[number] for number in np.unique(shard_of)}
+    rows = np.empty((len(chosen), shards.layout.dim), np.float32)
+    for number, of_shard in zip(wanted, engine.map(Gather(wanted, offset), list(wanted)), strict=True):
+        rows[shard_of == number] = of_shard
+    unit, place = power_rows(torch.from_numpy(rows)[None], exponent), torch.from_numpy(chosen)[None]
+    real = torch.ones(1, len(chosen), dtype=torch.bool)
+    nodes = Nodes.over(task, unit[:, :NODES], place[:, :NODES], real[:, :NODES], power_rows(task.support_x, exponent))
+    n_graph = n_nodes_of(shards.n_rows, shards.layout.dim)
+    graph = SparseGraph.over(task, exponent, unit[:, :n_graph], real[:, :n_graph])
+    return Setting(uuid4().hex, task, exponent, nodes, graph, firsts, labelled, offset)
+
+
+def _told(engine: Engine, call: Callable[[Held, int], Any], n_shards: int, passed: Passed) -> Iterator[Any]:
+    for one in engine.map(call, range(n_shards)):
+        passed()
+        yield one
+
+
+def _offset(found: list[Found], n_rows: int) -> npt.NDArray[np.float64] | None:
+    """Return the mean of rows that are of nearly one direction; see `checked_rows`."""
+    total, square = sum(one.total for one in found), sum(one.square for one in found)
+    mean = np.asarray(total / max(n_rows, 1), np.float64)
+    spread = 1 - float(mean @ mean) * n_rows / square if square else 0.0
+    return mean if ROUNDING < spread < 1 - PARALLEL else None
+
+
+def _conflict_notes(conflicts: Conflicts, items: list[str]) -> tuple[str, ...]:
+    if not conflicts.groups:
+        return ()
+    first, *_, last = conflicts.groups[0]
+    return (
+        f"{items[first]!r} and {items[last]!r} are equal and have different labels; their labels cancel, and rows that equal them are "
+        "divided between the classes; correct the labels",
+    )
+
+
+def _in_memory(
+    engine: Engine,
+    shards: Shards,
+    firsts: tuple[int, ...],
+    labelled: dict[int, list[int]],
+    at: list[tuple[int, str, npt.NDArray[np.float32]]],
+    codes: npt.NDArray[np.int64],
+    method: UniversalSIB,
+    prior: Any,
+    bad: Mapping[int, Mapping[int, str]],
+    common: Mapping[str, Any],
+) -> Solved:
+    """Solve few rows in one place."""
+    numbers = range(len(shards.shards))
+    everything = {number: np.arange(shards.shards[number].n_rows) for number in numbers}
+    X = np.concatenate(list(engine.map(Gather(everything, None), numbers)))
+    usable = np.ones(len(X), bool)
+    usable[[firsts[number] + place for number, of_shard in bad.items() for place in of_shard]] = False
+    all_codes = np.full(len(X), -1)
+    all_codes[[place for place, _, _ in at]] = codes
+    found = transduce(X[usable], all_codes[usable], int(codes.max()) + 1, method, prior)
+    answers, solution = Answers.empty(len(X)), found.solution
+    answers.best[:], answers.classes[:], answers.alone[:], answers.outlier[:] = 1.0, 0, 0, 0.0
+    asked = np.flatnonzero(usable & (all_codes < 0))
+    inductive = solution.logits if solution.inductive_logits is None else solution.inductive_logits
+    outlier = 1 - solution.probabilities[0].amax(-1) if solution.outlier_score is None else solution.outlier_score[0]
+    of_queries = Answers.empty(len(asked))
+    of_queries.fill(slice(None), solution.logits[0], inductive[0], outlier)
+    for whole, part in (
+        (answers.best, of_queries.best),
+        (answers.classes, of_queries.classes),
+        (answers.alone, of_queries.alone),
+        (answers.outlier, of_queries.outlier),
+    ):
+        whole[asked] = part
+    assert solution.class_mix is not None
+    return Solved(
+        _Known(answers, firsts), solution.classifier, class_mix=solution.class_mix[0].double().numpy(), fell_back=found.fell_back,
+        notes=tuple(found.notes()), **common,
+    )  # fmt: skip

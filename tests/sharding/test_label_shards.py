@@ -1,0 +1,191 @@
+"""Shards are labelled as the same rows are in one process, by any number of workers, whole or not at all."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+import pytest
+
+from sibyl.errors import DataError
+from sibyl.labeling.label import label
+from sibyl.labeling.table import COLUMNS
+from sibyl.sharding.label import label_shards
+from sibyl.sharding.write import Write
+from tests.sources.shards import KEYS, MOTO, make_bucket, put, s3_server, write_shards
+
+WAY, DIM, ROWS = 4, 12, 3000
+SIZES = [1100, 500, 1400]
+
+
+def rows_of(n_rows: int = ROWS) -> tuple[npt.NDArray[np.float32], list[str], dict[str, str]]:
+    draw = np.random.default_rng(5)
+    y = draw.choice(WAY, n_rows, p=[0.5, 0.25, 0.15, 0.1])
+    centre = 1.3 * draw.normal(size=(WAY, DIM))
+    matrix = (centre[y] + draw.normal(size=(n_rows, DIM))).astype(np.float32)
+    names = [f"row {number:05}" for number in range(n_rows)]
+    examples = {names[row]: f"class {one}" for one in range(WAY) for row in np.flatnonzero(y == one)[[0, -1]]}
+    return matrix, names, examples
+
+
+@pytest.fixture(autouse=True)
+def small_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sibyl.sharding.label._SHOWN", 30)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    matrix, names, _ = rows_of()
+    return write_shards(tmp_path_factory.mktemp("pile"), matrix, SIZES, names)
+
+
+def labels_in(out: Path) -> pd.DataFrame:
+    table: pd.DataFrame = ds.dataset(sorted(map(str, out.glob("*.parquet")))).to_table().to_pandas()
+    return table
+
+
+def in_one_process(tmp_path: Path, class_prior: Any = None, n_rows: int = ROWS) -> pd.DataFrame:
+    matrix, names, examples = rows_of(n_rows)
+    (tmp_path / "one").mkdir(parents=True)
+    write_shards(tmp_path / "one", matrix, [n_rows], names)
+    return label(tmp_path / "one" / "part-000.parquet", examples, class_prior=class_prior)
+
+
+def assert_same(one: pd.DataFrame, other: pd.DataFrame) -> None:
+    assert list(one.columns) == list(COLUMNS)
+    for name in COLUMNS:
+        if one[name].dtype == float:
+            np.testing.assert_allclose(one[name], other[name].astype(float), rtol=0, atol=2e-6, err_msg=name)
+        else:
+            assert [None if value is None or value != value else value for value in one[name]] == [
+                None if value is None or value != value else value for value in other[name]
+            ], name
+
+
+@pytest.mark.parametrize("class_prior", [None, "balanced", {"class 0": 50, "class 1": 25, "class 2": 10, "class 3": 12}])
+def test_the_answer_is_that_of_one_process_in_the_order_of_the_source(folder: Path, tmp_path: Path, class_prior: Any) -> None:
+    summary = label_shards(folder, rows_of()[2], tmp_path / "out", class_prior=class_prior)
+    found = labels_in(tmp_path / "out")
+    assert list(found["item"]) == rows_of()[1]
+    assert_same(found, in_one_process(tmp_path, class_prior))
+    told = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert told["found"] == ROWS == summary.counts.found
+    assert told["labelled"] == ROWS - 2 * WAY
+    assert "class 0" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_workers_and_shards_change_no_label(folder: Path, tmp_path: Path) -> None:
+    matrix, names, examples = rows_of()
+    label_shards(folder, examples, tmp_path / "one", workers=1)
+    label_shards(folder, examples, tmp_path / "three", workers=3)
+    for file in (tmp_path / "one").glob("*.parquet"):
+        assert pq.read_table(file).equals(pq.read_table(tmp_path / "three" / file.name))
+    other = write_shards(tmp_path / "other", matrix, [700] * 4 + [200], names)
+    label_shards(other, examples, tmp_path / "five")
+    assert_same(labels_in(tmp_path / "one"), labels_in(tmp_path / "five"))
+
+
+def test_a_small_pile_is_solved_all_the_same(tmp_path: Path) -> None:
+    matrix, names, examples = rows_of(300)
+    label_shards(write_shards(tmp_path / "in", matrix, [120, 180], names), examples, tmp_path / "out")
+    assert_same(labels_in(tmp_path / "out"), in_one_process(tmp_path, n_rows=300))
+
+
+def test_rows_that_cannot_be_used_are_skipped_and_named(tmp_path: Path) -> None:
+    matrix, names, examples = rows_of()
+    matrix[[7, 2000]] = np.nan
+    label_shards(write_shards(tmp_path / "in", matrix, SIZES, names), examples, tmp_path / "out")
+    found = labels_in(tmp_path / "out").set_index("item")
+    assert list(found.loc[[names[7], names[2000]], "status"]) == ["skipped: holds NaN or infinity"] * 2
+    assert found["label"].notna().sum() == ROWS - 2
+
+
+def test_later_shards_are_labelled_in_one_pass(folder: Path, tmp_path: Path) -> None:
+    label_shards(folder, rows_of()[2], tmp_path / "out")
+    label_shards(folder, out=tmp_path / "later", earlier=tmp_path / "out")
+    first, later = labels_in(tmp_path / "out"), labels_in(tmp_path / "later")
+    is_query = first["status"] == "labelled"
+    assert (first["label"] == later["label"])[is_query].mean() > 0.995
+    alone = label(folder / "part-001.parquet", earlier=tmp_path / "out").set_index("item")
+    theirs = later.set_index("item").loc[alone.index]
+    assert list(alone["label"]) == list(theirs["label"])
+    np.testing.assert_allclose(alone["confidence"], theirs["confidence"], atol=1e-6)
+
+
+def test_bad_input_is_named_and_nothing_is_written(folder: Path, tmp_path: Path) -> None:
+    _, names, examples = rows_of()
+    out = tmp_path / "out"
+    with pytest.raises(DataError, match="'nobody' is not a row"):
+        label_shards(folder, {**examples, "nobody": "class 1"}, out)
+    with pytest.raises(DataError, match="at least two classes"):
+        label_shards(folder, {names[0]: "class 1"}, out)
+    with pytest.raises(DataError, match="leave --method out"):
+        label_shards(folder, examples, out, method="pt_map")
+    with pytest.raises(DataError, match="address"):
+        label_shards(folder, examples, out, ray_address="auto")
+    assert not out.exists()
+    out.mkdir()
+    (out / "precious").write_text("")
+    with pytest.raises(DataError, match="precious"):
+        label_shards(folder, examples, out)
+    assert [one.name for one in out.iterdir()] == ["precious"]
+
+
+@pytest.mark.parametrize("failure", [KeyboardInterrupt, DataError("a shard vanished")])
+def test_an_interrupted_run_leaves_nothing(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: Any) -> None:
+    whole = Write.__call__
+
+    def fails(self: Write, held: Any, number: int) -> Any:
+        if number == 1:
+            raise failure
+        return whole(self, held, number)
+
+    monkeypatch.setattr(Write, "__call__", fails)
+    with pytest.raises(KeyboardInterrupt if failure is KeyboardInterrupt else DataError):
+        label_shards(folder, rows_of()[2], tmp_path / "there" / "out")
+    assert list((tmp_path / "there").iterdir()) == []
+
+
+@pytest.mark.s3
+@pytest.mark.skipif(MOTO is None, reason="moto's server is not installed")
+def test_from_an_object_store_into_one(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    examples = rows_of()[2]
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name, value)
+    label_shards(folder, examples, tmp_path / "local")
+    with s3_server(tmp_path) as address:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", address)
+        make_bucket(address, "bucket")
+        for file in folder.iterdir():
+            put(address, f"bucket/pile/{file.name}", file.read_bytes())
+        label_shards("s3://bucket/pile", examples, "s3://bucket/labels")
+        found = ds.dataset("bucket/labels", filesystem=_store(), format="parquet", exclude_invalid_files=True).to_table()
+        assert found.equals(ds.dataset(sorted(map(str, (tmp_path / "local").glob("*.parquet")))).to_table())
+        with pytest.raises(DataError, match="not empty"):
+            label_shards("s3://bucket/pile", examples, "s3://bucket/labels")
+
+        def fails(*_: Any) -> Any:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr("sibyl.sharding.label.write_json", fails)
+        with pytest.raises(KeyboardInterrupt):
+            label_shards("s3://bucket/pile", examples, "s3://bucket/again")
+        assert [one.path for one in _store().get_file_info(_below("bucket/again")) if one.is_file] == []
+
+
+def _store() -> Any:
+    from sibyl.sources.stores import place_of
+
+    return place_of("s3://bucket").filesystem
+
+
+def _below(path: str) -> Any:
+    from pyarrow import fs
+
+    return fs.FileSelector(path, recursive=True, allow_not_found=True)
