@@ -149,7 +149,7 @@ def label_shards(
             summary = Summary(
                 added([one.counts for one in written]), fell_back,
                 method_line(METHODS[name]) + (f", as solved in {earlier}" if earlier is not None else ""),
-                {"name": "none"}, 0, time.perf_counter() - started, output=str(out), notes=notes, method_name=name,
+                {"name": "none"}, 0, time.perf_counter() - started, output=f"{str(out).rstrip(chr(47))}/*.parquet", notes=notes, method_name=name,
                 source=shards.place.uri, modality="features",
                 examples_from=f"the run in {earlier}" if earlier is not None else given.source,
                 class_prior="balanced" if isinstance(class_prior, str) else "nothing" if class_prior is None else "given",
