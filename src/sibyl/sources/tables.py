@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -104,8 +105,13 @@ def source_of_rows(
         matrix=matrix,
         notes=(*table.notes, *rows.notes, *notes),
         fitted=fitted.to_fitted(),
-        unread={rows.names[row]: "no cell that is read holds a number" for row in unread},
+        unread={rows.names[row]: _why_unread(rows.frame.iloc[row][list(numbers)]) for row in unread},
     )
+
+
+def _why_unread(cells: pd.Series[Any]) -> str:
+    words = [word for text in texts_in(cells) if (word := text[:30])]
+    return f"no cell that is read holds a number ({quoted(list(dict.fromkeys(words)), 3)})"
 
 
 def lost_cells(column: str, values: Values) -> str:
