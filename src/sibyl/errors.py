@@ -21,6 +21,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 from urllib.parse import unquote, urlsplit
 
 _OBJECT = re.compile(r"<[^<>]* at 0x[0-9a-fA-F]+>")
+_LONGEST = 1500  # letters of a message
 
 
 class SibylError(Exception):
@@ -32,11 +33,18 @@ def without_addresses(message: str) -> str:
     return _OBJECT.sub("the data", message)
 
 
+def shortened(message: str) -> str:
+    """Return a message without its middle where it quotes more than anybody reads: what is wrong stands first, what to do last."""
+    if len(message) <= _LONGEST:
+        return message
+    return f"{message[: _LONGEST * 2 // 3]} … {message[-_LONGEST // 3 :]}"
+
+
 class UserError(SibylError):
     """What the user can mend; the message is one clear sentence, safe to show."""
 
     def __str__(self) -> str:
-        return without_addresses(super().__str__())
+        return shortened(without_addresses(super().__str__()))
 
 
 class DataError(UserError):

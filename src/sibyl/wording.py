@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 
+_LONGEST = 120  # letters of a name
+
+
 def counted(number: int, one: str, many: str = "") -> str:
     """Return a number with its noun: ``1 item``, ``1,200 items``, ``0 classes``.
 
@@ -29,5 +32,6 @@ def printable(text: str) -> str:
 
 
 def quoted(names: Sequence[str], at_most: int = 8) -> str:
-    """Return names in quotes, the first of many."""
-    return ", ".join(map(repr, names[:at_most])) + (", …" if len(names) > at_most else "")
+    """Return names in quotes, the first of many, and of a very long name the beginning."""
+    shown = [name if len(name) <= _LONGEST else name[:_LONGEST] + "…" for name in names[:at_most]]
+    return ", ".join(map(repr, shown)) + (", …" if len(names) > at_most else "")
