@@ -10,6 +10,7 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import pandas as pd
 import pytest
@@ -26,6 +27,12 @@ PRICES, SIZES, LATER, WINE, DATES = (
 )
 KIND = ("--label-column", "kind")
 WORDS = ("--encoder", "tfidf")
+
+
+class Label(Protocol):
+    """``sibyl label PATH --out OUT``, and more options."""
+
+    def __call__(self, path: str | Path, *more: str, out: str = "out") -> Run: ...
 
 
 @dataclass(frozen=True)
@@ -55,7 +62,7 @@ class Run:
 
 
 @pytest.fixture
-def label(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> object:
+def label(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Label:
     monkeypatch.setenv("SIBYL_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("COLUMNS", "200")
 
@@ -95,14 +102,14 @@ def label(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
         ("parquet/dates.parquet", (), DATES, 1.0, "4 columns used ('day', 'ts', 'dur', 't')"),
     ],
 )
-def test_rows_are_labelled_right(label: ..., name: str, more: tuple[str, ...], truth: str, at_least: float, said: str) -> None:
+def test_rows_are_labelled_right(label: Label, name: str, more: tuple[str, ...], truth: str, at_least: float, said: str) -> None:
     run = label(name, *more)
     assert run.code == 0
     assert said in run.said
     assert run.right(truth) >= at_least
 
 
-def test_gaps_are_named_and_an_example_of_gaps_alone_is_none(label: ...) -> None:
+def test_gaps_are_named_and_an_example_of_gaps_alone_is_none(label: Label) -> None:
     alone = label("numbers/lod.csv")
     assert alone.code == 2
     assert (
@@ -117,7 +124,7 @@ def test_gaps_are_named_and_an_example_of_gaps_alone_is_none(label: ...) -> None
     assert run.right(PRICES) > 0.8  # three rows hold gaps alone
 
 
-def test_marks_of_thousands_change_no_label(label: ...) -> None:
+def test_marks_of_thousands_change_no_label(label: Label) -> None:
     plain = label("numbers/us_plain.csv", *KIND)
     grouped = label("numbers/us_grouped.csv", *KIND, out="grouped")
     assert grouped.labels == plain.labels
@@ -125,11 +132,11 @@ def test_marks_of_thousands_change_no_label(label: ...) -> None:
     assert plain.right(SIZES) == grouped.right(SIZES)
 
 
-def test_the_name_of_a_column_makes_no_text_of_numbers(label: ...) -> None:
+def test_the_name_of_a_column_makes_no_text_of_numbers(label: Label) -> None:
     assert label("kinds/wine.csv").labels == label("kinds/wine_control.csv", out="control").labels
 
 
-def test_later_tables(label: ..., tmp_path: Path) -> None:
+def test_later_tables(label: Label, tmp_path: Path) -> None:
     first = label("with/a.csv", *KIND)
     assert first.code == 0
     thousands = label("with/thousands.csv", "--with", str(tmp_path / "out"), out="later")
@@ -151,7 +158,7 @@ def test_later_tables(label: ..., tmp_path: Path) -> None:
         ("missing/labellist.jsonl", 36, "3 examples of 3 classes"),
     ],
 )
-def test_no_row_is_lost_and_no_class_made_up(label: ..., name: str, found: int, said: str) -> None:
+def test_no_row_is_lost_and_no_class_made_up(label: Label, name: str, found: int, said: str) -> None:
     run = label(name, *WORDS)
     assert run.code == 0
     assert f"{found} items found = {found - 3} labelled + 3 examples + 0 skipped" in run.said
@@ -160,14 +167,14 @@ def test_no_row_is_lost_and_no_class_made_up(label: ..., name: str, found: int, 
     assert len(run.table) == found
 
 
-def test_a_class_whose_only_example_is_lost_stops_the_run(label: ...) -> None:
+def test_a_class_whose_only_example_is_lost_stops_the_run(label: Label) -> None:
     run = label("rows/lostclass.csv", *WORDS)
     assert run.code == 2
     assert "no example of class 'weather' can be used: '5' is skipped (not valid UTF-8" in run.said
     assert run.table.empty
 
 
-def test_two_labels_of_one_text_starve_no_class(label: ...) -> None:
+def test_two_labels_of_one_text_starve_no_class(label: Label) -> None:
     both = label("rows/conflict.csv", *WORDS)
     assert "'2' and '40' are equal and have different labels" in both.said
     assert both.classes == {"banking", "travel", "weather"}  # test_transduce holds that the others stay as they are
@@ -175,13 +182,13 @@ def test_two_labels_of_one_text_starve_no_class(label: ...) -> None:
     assert float(twin["confidence"]) == pytest.approx(0.5, abs=0.01)
 
 
-def test_vectors_written_as_texts(label: ...) -> None:
+def test_vectors_written_as_texts(label: Label) -> None:
     run = label("kinds/emb.csv")
     assert "features in column 'embedding', 32 numbers each" in run.said
     assert run.right(DATES) == 1
 
 
-def test_a_list_of_files(label: ..., tmp_path: Path) -> None:
+def test_a_list_of_files(label: Label, tmp_path: Path) -> None:
     if not (CASES.parent / "data" / "photos").is_dir():
         pytest.skip("the photographs are absent")
     write_tiny_encoder(tmp_path / "encoder.onnx")
@@ -191,7 +198,7 @@ def test_a_list_of_files(label: ..., tmp_path: Path) -> None:
     assert "10 items found = 8 labelled + 2 examples + 0 skipped" in run.said
 
 
-def test_one_row_of_nan_is_skipped_and_named(label: ...) -> None:
+def test_one_row_of_nan_is_skipped_and_named(label: Label) -> None:
     run = label("arrays/nanrow.npy", "--example", "a=0", "--example", "b=59")
     assert run.code == 0
     assert "57 labelled + 2 examples + 1 skipped" in run.said
