@@ -1,6 +1,10 @@
 """Shape checks for every annotated function while testing."""
 
+import pandas as pd
 from jaxtyping import install_import_hook
+
+if not hasattr(pd.Series, "__class_getitem__"):  # pandas before 3; annotations are evaluated by this hook alone
+    pd.Series.__class_getitem__ = classmethod(lambda kind, _: kind)  # type: ignore[attr-defined]
 
 hook = install_import_hook("sibyl", "beartype.beartype")
 

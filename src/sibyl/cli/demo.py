@@ -18,12 +18,13 @@ def demo_command(
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
 ) -> None:
-    """Show the whole system in two minutes, offline: characters of many scripts teach SIB how unlabelled images help; then it reads
+    """Show the whole system, offline, in two to three minutes on one core: characters of many scripts teach SIB how unlabelled images help; then it reads
     scikit-learn's 1,797 real handwritten digits from one labelled image of each.
     """
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+    from sibyl.cli.progress import stage_lines
     from sibyl.demo import run_demo
     from sibyl.demo_pictures import draw_all
     from sibyl.storage import write_json
@@ -32,10 +33,16 @@ def demo_command(
         TextColumn("{task.description:<16}"), BarColumn(), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
     )  # fmt: skip
-    with Progress(*columns, console=Console(stderr=True), disable=as_json) as progress:
+    console = Console(stderr=True)
+    has_bars = console.is_terminal and not as_json
+    lines = stage_lines(Console(stderr=True, quiet=as_json))
+    with Progress(*columns, console=console, disable=not has_bars) as progress:
         bars: dict[str, TaskID] = {}
 
         def report(stage: str, done: int, total: int, note: str) -> None:
+            if not has_bars:
+                lines(stage, done, total, note)
+                return
             if stage not in bars:
                 bars[stage] = progress.add_task(stage, total=total, note="")
             progress.update(bars[stage], completed=done, total=total, note=note)
