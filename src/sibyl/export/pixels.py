@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from sibyl.encoders.efficientnet_lite import FILES, onnx_network, read_weights
+from sibyl.encoders.encoder import Encoder, Rows
+from sibyl.encoders.image_preprocessing import ImagePreprocessing
 from sibyl.encoders.onnx import OnnxEncoder
+from sibyl.encoders.packaged_encoder import PackagedEncoder
 from sibyl.errors import UserError
 from sibyl.export.onnx_model import check_outputs, libraries, opset_of, run_model
 
@@ -16,13 +23,70 @@ PIXELS = "pixels"
 NORMALISED = "preprocessing/normalised"
 
 
-def join_encoder(encoder: OnnxEncoder, head: Any) -> Any:
+@dataclass(frozen=True, eq=False)
+class PixelNetwork:
+    """An encoder of images as ONNX holds it.
+
+    Parameters
+    ----------
+    name : str
+        Of the encoder.
+    load : callable
+        Returns the network, an ``onnx.ModelProto``: normalised pixels [batch, 3, side, side] → features [batch, dim].
+    preprocessing : ImagePreprocessing
+        Of its pixels.
+    encode : callable
+        List of uint8 [side, side, 3] → rows, as the encoder itself computes them.
+    """
+
+    name: str
+    load: Callable[[], Any]
+    preprocessing: ImagePreprocessing
+    encode: Callable[[list[npt.NDArray[np.uint8]]], Rows]
+
+
+def pixel_network(encoder: Encoder[Any, Any] | None) -> PixelNetwork | None:
+    """Return an encoder as ONNX holds it; None for one that ONNX cannot hold whole."""
+    if isinstance(encoder, OnnxEncoder):
+        path = encoder.path
+        return PixelNetwork(encoder.name, lambda: _onnx().load(str(path)), encoder.preprocessing, encoder.encode)
+    if isinstance(encoder, PackagedEncoder) and encoder.name in FILES:
+        return _packaged(encoder)
+    return None
+
+
+def _packaged(encoder: PackagedEncoder) -> PixelNetwork:
+    from PIL import Image
+
+    settings: dict[str, Any] = {name: tuple(one) if isinstance(one, list) else one for name, one in encoder.settings.items()}
+    preprocessing = ImagePreprocessing(**settings)
+    side, short = preprocessing.input_size, preprocessing.resize
+
+    def load() -> Any:
+        return _onnx().load_from_string(onnx_network(read_weights(FILES[encoder.name].checked(encoder.name))))
+
+    def encode(images: list[npt.NDArray[np.uint8]]) -> Rows:
+        edge = (short - side) // 2  # a frame around them, which cutting takes off again
+        framed = [Image.fromarray(np.pad(image, ((edge, short - side - edge),) * 2 + ((0, 0),))) for image in images]
+        return encoder.encode([encoder.prepare(image) for image in framed])
+
+    return PixelNetwork(encoder.name, load, preprocessing, encode)
+
+
+def _onnx() -> Any:
+    libraries()
+    import onnx
+
+    return onnx
+
+
+def join_encoder(encoder: PixelNetwork, head: Any) -> Any:
     """Put an encoder and the normalisation of its pixels before a classifier.
 
     Parameters
     ----------
-    encoder : OnnxEncoder
-        Image → features.
+    encoder : PixelNetwork
+        Of `pixel_network`.
     head : onnx.ModelProto
         Of `classifier_model`, for the encoder's features.
 
@@ -41,7 +105,7 @@ def join_encoder(encoder: OnnxEncoder, head: Any) -> Any:
     import onnx.compose
     import onnx.version_converter
 
-    network = onnx.load(str(encoder.path))
+    network = encoder.load()
     head_opset, own_opset = opset_of(head), opset_of(network)
     try:
         if own_opset < head_opset:
@@ -51,7 +115,7 @@ def join_encoder(encoder: OnnxEncoder, head: Any) -> Any:
     except (RuntimeError, onnx.checker.ValidationError) as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(
-            f"{encoder.path}: cannot be converted from ONNX version {own_opset} to {head_opset} ({reason}); export the encoder with "
+            f"{encoder.name}: cannot be converted from ONNX version {own_opset} to {head_opset} ({reason}); export the encoder with "
             f"opset {head_opset}"
         ) from None
     newest = max(network.ir_version, head.ir_version)
@@ -73,14 +137,14 @@ def join_encoder(encoder: OnnxEncoder, head: Any) -> Any:
     return joined
 
 
-def _check(encoder: OnnxEncoder, head: Any, joined: Any) -> None:
+def _check(encoder: PixelNetwork, head: Any, joined: Any) -> None:
     """Hold the joined model against encoder and classifier one after the other, on two images of noise."""
     batch, *shape = (axis.dim_value for axis in joined.graph.input[0].type.tensor_type.shape.dim)
     images = np.random.default_rng(0).integers(0, 256, (batch or 2, *shape), np.uint8)
     check_outputs(joined, {PIXELS: images}, run_model(head, {"features": encoder.encode(list(images))}))
 
 
-def _normalisation(onnx: Any, encoder: OnnxEncoder, pixels: Any, opset: int, ir_version: int) -> Any:
+def _normalisation(onnx: Any, encoder: PixelNetwork, pixels: Any, opset: int, ir_version: int) -> Any:
     """``(pixel / 255 − mean) / std``, channels first, as `ImagePreprocessing.normalise` computes it."""
     helper, proto = onnx.helper, onnx.TensorProto
     settings = encoder.preprocessing

@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from sibyl.encoders.onnx import OnnxEncoder
 from sibyl.export.columns import join_columns
 from sibyl.export.onnx_model import classifier_model, write_model
-from sibyl.export.pixels import join_encoder
+from sibyl.export.pixels import join_encoder, pixel_network
 from sibyl.labeling.outputs import CLASSIFIER
 from sibyl.labeling.run import Labelling
 from sibyl.sources.fitted_columns import FittedColumns
@@ -22,7 +21,7 @@ from sibyl.storage import write_errors
 def write_classifier(folder: Path, labelling: Labelling) -> Path:
     """Write ``folder/classifier.onnx``, and return its path.
 
-    A table goes in by its columns, an image by its pixels where the encoder is an ONNX file; otherwise the features of the run's encoder
+    A table goes in by its columns, an image by its pixels where the encoder is an ONNX file or an EfficientNet of the extra ``encoders``; otherwise the features of the run's encoder
     do. The metadata entry ``input`` says which in words.
 
     Raises
@@ -55,8 +54,9 @@ def _preparation(labelling: Labelling, folder: Path) -> tuple[Callable[[Any], An
     if columns is not None:
         takes = "numbers and categories: the columns of a table in the order of the entries of these names"
         return partial(join_columns, FittedColumns.of(columns)), takes
-    if isinstance(encoder, OnnxEncoder):
-        return partial(join_encoder, encoder), "pixels: RGB images, resized and cut as the entry preprocessing says"
+    network = pixel_network(encoder)
+    if network is not None:
+        return partial(join_encoder, network), "pixels: RGB images, resized and cut as the entry preprocessing says"
     if encoder is None:
         return _as_it_is, "features: rows as those of the run"
     which = f"rows of the encoder {_encoder_name(labelling)}, which is not in this file"
