@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 
-from sibyl.methods.sinkhorn import column_potentials
+from sibyl.methods.sinkhorn import balanced, column_potentials
 
 
 def _scores(seed: int = 0) -> torch.Tensor:
@@ -61,3 +61,14 @@ def test_padding_has_no_mass() -> None:
 def test_extreme_scores_do_not_underflow() -> None:
     scores, mask = 300 * _scores().float(), torch.ones(2, 30, dtype=torch.bool)
     assert column_potentials(scores, mask, EVEN.float()).isfinite().all()
+
+
+def test_a_task_without_rows_asks_for_no_further_rounds() -> None:
+    rounds = []
+
+    def met(potential: torch.Tensor, curved: bool) -> tuple[torch.Tensor, torch.Tensor | None]:
+        rounds.append(curved)
+        return torch.zeros_like(potential), torch.zeros(1, 3, 3) if curved else None
+
+    assert torch.isfinite(balanced(met, torch.full((1, 3), 1 / 3), torch.zeros(1, 3, 1))).all()
+    assert len(rounds) == 1

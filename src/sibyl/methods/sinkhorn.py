@@ -96,7 +96,7 @@ def balanced(
     for step in range(max_steps):
         excess = sums - wanted
         # A task stops by itself, so that its answer does not depend on which others are in the batch.
-        moving = _largest(excess) > close
+        moving = (_largest(excess) > close) & (sums.sum(1, keepdim=True) > 0)  # where no row has weight, nothing can be met
         if not bool(moving.any()):
             break
         following = potential + moving * (log_wanted - sums.clamp_min(smallest).log())

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from sibyl.errors import DataError
+from sibyl.methods.named import method_by_name
 from sibyl.methods.universal import UniversalSIB
 from sibyl.methods.universal.graph import spread_labels
 from sibyl.methods.universal.landmarks import landmarks
@@ -216,3 +217,9 @@ def test_a_pile_is_read_off_a_graph_of_neighbours(network: UniversalSIB) -> None
 def test_a_wrong_prior_is_refused(network: UniversalSIB) -> None:
     with pytest.raises(DataError, match="class_prior"):
         network.solve(make_task(), torch.tensor([0.5, 0.5]))
+
+
+def test_what_is_built_by_default_is_what_ships() -> None:
+    shipped = method_by_name("universal_sib", 8, 3)
+    assert isinstance(shipped, UniversalSIB)
+    assert UniversalSIB().settings == shipped.settings

@@ -1,6 +1,7 @@
 """K steps of gradient descent with inferred gradients: a pure function that knows nothing of classification.
 
-It serves the published SIB, the universal one, regression, and tasks without any support (θ⁰ may come from anywhere).
+It serves the published SIB, regression, and tasks without any support (θ⁰ may come from anywhere). Universal SIB has a step of its
+own, `universal.passing.moved`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-# Outputs are tensors, or whatever a given transposed Jacobian understands, such as slices that are made when they are gone over.
+# Outputs are tensors, or whatever a given transposed Jacobian understands.
 Predictor = Callable[[Tensor], Any]
 OutputGradient = Callable[[Any], Any]
 WeightGradient = Callable[[Tensor], Tensor]
@@ -60,7 +61,7 @@ def adapt(
         Weights → a gradient that depends on the weights alone, same shape.
     transposed_jacobian : callable, optional
         Weights, ξ there → the sum over i, where the predictor has a closed form of it; without one, autograd finds it. With one, outputs
-        need not be a tensor: a million rows can pass through as slices.
+        need not be a tensor.
 
     Returns
     -------

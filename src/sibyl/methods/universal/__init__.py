@@ -1,8 +1,15 @@
 """Universal SIB: one small network for any number of classes, shots and rows, any encoder and any class mix.
 
-Read `rows` (features to one form), `viewpoint` (the local model), `first_look` (what describes a task), `gradient_network` (ξ), `graph`
-and `neighbours` (what other rows say), `step` (what steers a step), `sums` and `passing` (a step: sums over slices, and from the sums
-to the next class means), `posterior` (the bound) and `universal` (the whole).
+Read the class docstring of `UniversalSIB` first: it holds the whole update. Then
+
+1. what a row and a class mean are: `rows` (the power transform; the rest of the file cuts rows into slices), `viewpoint` (cosines);
+2. the step: `step` (the control network's numbers), `gradient_network` (δ, ω), `sums` and `passing` (sums over slices, and from the
+   sums to the next class means);
+3. what comes before the steps: `first_look` (what describes a task), `landmarks`, `neighbours`, `graph`, `sparse_graph` (what other
+   rows say);
+4. the whole: `universal`, with `balance` where the class mix is given;
+5. what comes after: `answer` (the classifier), `second_look` (outliers), `blend` (piles);
+6. training: `posterior`, `objective`.
 """
 
 from sibyl.methods.universal.universal import UniversalSIB

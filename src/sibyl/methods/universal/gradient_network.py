@@ -64,7 +64,7 @@ def entry_features(
 
 
 class GradientNetwork(nn.Module):
-    """ξ as a correction of the posterior: an offset on each pair's logit, and how much each row counts.
+    """An offset δ on the logit of each pair of row and class, and how much each row counts, ω; the step makes ``ξ = λ ω p − r`` of them.
 
     The network is exchangeable (Hartford et al. 2018; Zaheer et al. 2017): it treats every pair alike and sees its row's other pairs
     through their mean and the whole column through sums that `entry_features` is given. So any number of classes and rows fits, in any

@@ -1,4 +1,4 @@
-"""What universal SIB is meta-trained on: the bound, and what trains beside it."""
+"""What universal SIB is meta-trained on: misfit and KL term of the bound, and what trains beside them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def told_shares(episode: Episode) -> Float[Tensor, "task way"] | None:
     return counts / counts.sum(1, keepdim=True).clamp_min(1)
 
 
-def bound(
+def training_loss(
     episode: Episode,
     *,
     logits: Float[Tensor, "task way query"],
@@ -38,6 +38,10 @@ def bound(
     outlier_logits: Callable[[], Float[Tensor, "task query"]],
 ) -> Objective:
     """Return the loss of one batch of episodes.
+
+    It is the misfit of the answer (cross-entropy of the queries) + `kl_weight` · KL + 0.3 · misfit of each step (mean, each query's at
+    most 8) + 0.3 · misfit of the inductive answer + 2 · expected error if `told` + 0.3 · misfit of the outlier head. The first two are the
+    bound of the paper if `kl_weight` is 1.
 
     Parameters
     ----------

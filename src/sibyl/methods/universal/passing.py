@@ -1,4 +1,4 @@
-"""One step: sums over slices of the query rows (posterior, inferred gradients), and from the sums to the next class means."""
+"""One step: sums over slices of the query rows (assignments, inferred gradients), and from the sums to the next class means."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class State:
     centre : float [task, way, dim]
         Class means.
     evidence : float [task, way, 1]
-        Rows that speak for each class, the prior counted as some.
+        Rows that speak for each class, the pull to the middle counted as some: ``κ n_c + Σ_i r_ic + τ``, without κ's factor of the class.
     sums : Sums
         Of the last pass.
     potential : float [task, way, 1]
@@ -87,7 +87,7 @@ class State:
 
 @dataclass(frozen=True, eq=False)
 class StepSums:
-    """What one step adds up of a slice: posterior, inferred gradients, and how they pull on the class means.
+    """What one step adds up of a slice: assignments r, inferred gradients, and how they pull on the class means.
 
     The answer holds the fields of `Sums`, then ``Σ_i ξ_ic u_i`` and ``Σ_i ξ_ic`` with ``ξ = λ ω p − r``, not yet in units of the classes'
     evidence.
@@ -106,7 +106,7 @@ class StepSums:
     place : float
         0 for the first step, towards 1 for the last.
     network : GradientNetwork
-        ξ.
+        δ and ω, of which ξ is made.
     """
 
     setting: Setting
@@ -146,7 +146,8 @@ class StepSums:
 def moved(call: StepSums, totals: Totals, centre: Float[Tensor, "task way dim"], class_network: nn.Module) -> State:
     """Take one step from the sums of a pass.
 
-    Class means move along ``Σ_i ξ_ic (u_i − w_c)`` over unlabelled and labelled rows and the prior, each class in units of its evidence.
+    The update in the docstring of `UniversalSIB`: class means move along ``Σ_i ξ_ic (u_i − w_c)`` over unlabelled rows, the same over
+    labelled ones with their labels, and the pull to the middle, each class in units of its evidence.
     ``u − w`` is the Jacobian of a Gaussian local model, ``−½ ‖u − w‖²``: rows draw their class's mean towards themselves.
 
     Parameters

@@ -1,4 +1,4 @@
-"""What steers one step, and the network that decides it for each task."""
+"""The numbers that steer one step, and the control network that decides them for each task; the step itself is in `passing`."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from sibyl.methods.universal.perceptron import perceptron
 
-# scale, mix_weight, shift, query_share, support_share, rate, anchor, shrinkage, smoothing, sharpness: before training, a mixture of clusters
-# that is anchored to the labelled rows and told nothing of the class mix.
+# scale, mix_weight, shift, query_share, support_share, rate, anchor, shrinkage, smoothing, sharpness, before `Step.of` brings them into their
+# ranges: untrained, nearly a mixture of clusters that is anchored to the labelled rows (s 15, β 1, ρ 0.5, λ 0.12, η 1, κ 3, τ 0.14).
 USUAL = (math.log(15.0), 1.0, 0.0, -2.0, -2.0, 0.0, math.log(3.0), -2.0, -2.0, math.log(12.0))
 
 
@@ -23,23 +23,23 @@ class Step:
     Parameters
     ----------
     scale : float
-        Inverse temperature s of the angles.
+        s: inverse temperature of the cosines.
     mix_weight : float
         β: how far the estimated class mix is believed; below 0 it is worked against, which evens it out.
     shift : float
-        How far rows are seen from the queries' mean, 0 … 1.
+        ρ: how far the point that rows are seen from lies towards the queries' mean, 0 … 1.
     query_share, support_share : float
-        λ: 0 moves class means as a mixture model does, 1 as logistic regression does.
+        λ of unlabelled and λ' of labelled rows: 0 moves class means as a mixture model does, 1 as logistic regression does.
     rate : float
-        Step size η.
+        η: step size.
     anchor : float
         κ: unlabelled rows that a labelled one counts for.
     shrinkage : float
-        Precision of the prior on class means, in rows.
+        τ: strength of the pull of class means to their middle, in rows; the prior of `Posterior` has a width of its own.
     smoothing : float
-        Share of an even class mix that is blended into the estimated one.
+        ε: share of an even class mix that is blended into the estimated one.
     sharpness : float
-        Inverse temperature of the angles between rows that exchange messages.
+        Inverse temperature of the cosines between rows that exchange messages.
     """
 
     scale: Tensor
@@ -74,7 +74,7 @@ class ControlNetwork(nn.Module):
     n_descriptors : int
         Numbers that describe a task and its present state.
     n_hidden, n_steps : int
-        Hidden units; steps, of which the last answers.
+        Hidden units; steps. One more set of numbers is for the answer, which uses s, β, ρ and ε of them.
     """
 
     def __init__(self, n_descriptors: int, n_hidden: int, n_steps: int) -> None:

@@ -20,7 +20,7 @@ from sibyl.methods.universal.first_look import N_DESCRIPTORS, first_look
 from sibyl.methods.universal.gradient_network import GradientNetwork
 from sibyl.methods.universal.graph import FEW, spread_labels
 from sibyl.methods.universal.neighbours import Nodes
-from sibyl.methods.universal.objective import bound, told_shares
+from sibyl.methods.universal.objective import told_shares, training_loss
 from sibyl.methods.universal.passing import Setting, State, StepSums, moved
 from sibyl.methods.universal.perceptron import perceptron
 from sibyl.methods.universal.posterior import Posterior
@@ -48,7 +48,7 @@ class Fitted:
     alone : UniversalClassifier
         The inductive answer.
     fell_back : bool [task]
-        The first is the second.
+        True where `answer` is `alone`, because there were too few unlabelled rows.
     """
 
     answer: UniversalClassifier
@@ -67,33 +67,45 @@ class Fitted:
 class UniversalSIB(LearnedMethod):
     """SIB for any number of classes, shots and unlabelled rows, any features, any class mix.
 
-    With rows u of unit length after a power transform, class means w_c (at first the means of the labelled rows), angles
-    ``z_ic = cos(u_i − o, w_c − w̄)`` and logits ``ŷ_ic = s z_ic + b_c``, repeat K times:
+    Rows u_i (unlabelled) and v_j (labelled, ``y_jc`` one-hot) have unit length after a power transform. Class means w_c begin as the
+    means of the labelled rows of class c. w̄ is the mean of the class means, ū that of the unlabelled rows, v̄ that of the first class
+    means. One step, of K::
 
-        ``p_i = softmax(ŷ_i)``,  ``r_i = ω_i softmax(ŷ_i + δ_i)``  with δ, ω from the gradient network
-        ``ξ_ic = η_c (λ ω_i p_ic − r_ic) / P_c``
-        ``w_c ← w_c − Σ_i ξ_ic (u_i − w_c) − …``  the same with the true labels for the labelled rows, and the prior's pull to w̄
+        o   = w̄ + ρ (ū − w̄)                                          where rows are seen from
+        ŷ_ic = s cos(u_i − o, w_c − w̄) + b_c,   p_i = softmax(ŷ_i)    what the class means say
+        r_i = ω_i softmax(ŷ_i + δ_i)                                  what the gradient network infers
+        q_j = softmax_c(s cos(v_j − o', w_c − w̄)),  o' = w̄ + ρ (v̄ − w̄)
+        w_c ← w_c − η_c / P_c [   Σ_i (λ ω_i p_ic − r_ic) (u_i − w_c)         unlabelled rows: the synthetic gradient
+                                + κ_c Σ_j (λ' q_jc − y_jc) (v_j − w_c)        labelled rows: the true one
+                                + τ (w_c − w̄) ]                              a pull to the middle
+        P_c = κ_c n_c + Σ_i r_ic + τ                                   evidence for class c, in rows
 
-    where ``P_c = κ n_c + Σ_i r_ic + τ`` is the evidence for class c. For λ = 0 and η = 1 a step is the M-step of a mixture that is anchored
-    to the labelled rows; for λ = 1 it is a step of logistic regression on inferred labels. Nobody chooses: s, λ, η, κ, τ, the
-    origin o and the trust in the class mix come from a control network that sees the task, so that one set of weights is timid where
-    unlabelled rows mislead and bold where they tell. The answer is ``s z_ic + b_c`` at the last class means.
+    ``u − w_c`` is the Jacobian of ``−½ ‖u − w_c‖²``, not of the cosine. For λ = λ' = 0 and η = 1 a step is the M-step of a mixture that is
+    anchored to the labelled rows; for λ = 1 its residual is that of logistic regression on inferred labels.
 
-    The gradient network hears of other rows in two ways: labels spread over a graph of all rows once, and, at every step, what the
-    row's neighbours were assigned to in the step before.
+    Nobody chooses these numbers. A control network sees what describes the task and its present state, and gives
+    s, ρ, λ, λ', η, κ, τ and what b needs; a small network makes κ_c and η_c of κ and η for each class. So one set of weights is timid where
+    unlabelled rows mislead and bold where they tell. The gradient network gives δ (an offset on the logit of each pair of row and class)
+    and ω (how much the row counts, 0 … 1). It sees the pair's own numbers, the sums of the class, labels that were spread once over a graph
+    of the rows, and, at every step, what the row's neighbours were assigned to in the step before.
 
-    b_c is the log of the estimated class mix as far as it is believed, or, where the caller gives the mix, the potential that makes the
-    rows meet it (Sinkhorn). Without unlabelled rows the same steps run on the labelled ones alone: the inductive answer, which is also
-    given where there are fewer than `min_queries_per_class` unlabelled rows per class.
+    The bias is ``b_c = β log((1 − ε) m_c + ε/C)`` with the class mix m estimated in the step before, or, where the caller gives the mix,
+    the potential that makes the rows meet it (a few rounds of Sinkhorn in a step, to convergence in the answer).
 
-    ======== ======================== =====================================
-    symbol   here                     in the published SIB
-    ======== ======================== =====================================
-    λ (init) class means              init network λ
-    ξ        `gradient`               synthetic gradient network ξ_φ
-    K        `n_steps`                3
-    q, p_ψ   `posterior`              conceded to be missing there
-    ======== ======================== =====================================
+    After K steps the answer is ``s cos(u − o, w_c − w̄) + b_c`` with one more set of numbers of the control network. In a pile, more than
+    `FEW` unlabelled rows, it is blended with the graph and the inductive answer, see `Blend`. The same steps without unlabelled rows are
+    the inductive answer, which is also given where there are fewer than `min_queries_per_class` unlabelled rows per class. Two heads say
+    how likely a row is of no class: `outlier` row by row, `second_outlier` once every row has a first score.
+
+    ============== ========================================= ==================================
+    symbol         here                                      in the published SIB
+    ============== ========================================= ==================================
+    first w        means of the labelled rows                init network λ
+    δ, ω → ξ       `gradient`; ``ξ = λ ω p − r``             synthetic gradient network ξ_φ
+    s, ρ, λ, …     `control` (`Step`), `of_class`            constants
+    K              `n_steps`                                 3
+    q(w), p_ψ(w)   `posterior`, in training alone            said there to be left out
+    ============== ========================================= ==================================
 
     Parameters
     ----------
@@ -120,7 +132,7 @@ class UniversalSIB(LearnedMethod):
     def __init__(
         self,
         n_steps: int = 6,
-        n_channels: int = 24,
+        n_channels: int = 32,
         n_hidden: int = 40,
         n_rounds: int = 3,
         min_queries_per_class: float = 0.0,
@@ -150,7 +162,7 @@ class UniversalSIB(LearnedMethod):
 
     @torch.no_grad()
     def solve(self, task: Task, class_prior: ClassPrior = None) -> Solution:
-        """Answer with the adapted class means; a given `class_prior` is met exactly by the queries' soft assignments.
+        """Answer with the adapted class means; a given `class_prior` is met by the queries' soft assignments, unless they are too few.
 
         In a pile, more than `FEW` rows, the answer is a blend of the class means with a graph of all rows, see `Blend`.
 
@@ -230,7 +242,11 @@ class UniversalSIB(LearnedMethod):
         )  # fmt: skip
 
     def objective(self, episode: Episode) -> Objective:
-        """Return the bound and what trains beside it: every step's answer, the inductive answer, the outliers."""
+        """Return the training loss: the answer, every step's answer, the inductive answer, the outliers.
+
+        It trains all but `second_outlier` and `blend`, which are fitted afterwards with the rest frozen (``runs/universal_outliers.py``,
+        ``runs/piles_gate.py``).
+        """
         task = episode.task
         shares = told_shares(episode)
         exponent, shape = self.power(task)
@@ -242,7 +258,7 @@ class UniversalSIB(LearnedMethod):
         answer, state = self._solve(task, exponent, shape, nodes, rows, shares, trace, draw=True)
         inductive, _ = self._solve(task, exponent, shape, nodes, NoRows(torch.zeros_like(rows.count)), None)
         (whole,) = rows
-        return bound(
+        return training_loss(
             episode,
             logits=answer.logits(whole.unit),
             inductive=inductive.logits(whole.unit),

@@ -1,4 +1,4 @@
-"""Angles between rows and class means, seen from a point between them."""
+"""Cosines between rows and class means, seen from a point between them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Viewpoint:
     Parameters
     ----------
     direction : float [task, way, dim]
-        ``(w_c − w̄) / ‖w_c − w̄‖``.
+        Unit vectors to the class means: from their middle w̄ (`of`), or from o as the rows are (`around`).
     origin : float [task, 1, dim]
         o.
     """
