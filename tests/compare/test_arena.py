@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from sibyl.compare.arena import CHOSEN_HERE, Entrant, Row, run_arena
+from sibyl.compare.arena import CHOSEN_HERE, Entrant, Row, names_a_paper, run_arena
 from sibyl.compare.fingerprints import code_checksum, features_checksum, method_checksum
 from sibyl.compare.learners import Budget, TrainingSet, train_all
 from sibyl.compare.protocols import PROTOCOLS, Cell, grid
@@ -191,6 +191,10 @@ def test_settings_chosen_by_this_project_are_called_so() -> None:
     assert said == CHOSEN_HERE
 
 
+def test_every_default_is_a_papers_or_said_to_be_chosen_here() -> None:
+    assert {name for name, kind in METHODS.items() if not names_a_paper(kind.__doc__ or "")} - CHOSEN_HERE == set()
+
+
 def test_origins_are_told(tmp_path: Path) -> None:
     entrants = (
         Entrant("p", "soft_kmeans"), Entrant("v", "anchored_means"), Entrant("g", "class_mean", {"scale": 3.0}), Entrant("o", ClassMean()),
@@ -224,7 +228,12 @@ def test_learned_methods_are_trained_once_and_measured_through_their_checkpoints
     assert stamps == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.safetensors")}
     rows = run_arena(features, cells, [Entrant(name, name) for name in names], tmp_path / "results", trained=trained)
     assert all(row.result is not None for row in rows)
-    assert [row.origin for row in rows[:3]] == ["published", "meta-trained", "meta-trained"]
+    assert [row.origin.partition(",")[0] for row in rows[:3]] == ["published", "meta-trained", "meta-trained"]
+    for row in rows[1:3]:
+        folder = trained["near", 5, 1, row.name]
+        assert isinstance(folder, Path)
+        scores = [json.loads(line)["validation"] for line in (folder.parent / "progress.jsonl").read_text().splitlines()]
+        assert row.origin.endswith("still improving") == (scores[-1] > max(scores[:-1]))
 
 
 def test_training_leaves_no_trace_in_global_random_numbers(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import json
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -100,7 +101,10 @@ def test_all_names_what_it_leaves_out(folder: Path, tmp_path: Path) -> None:
     ("change", "said"),
     [
         (["--methods", "class_mean,sofd_kmeans"], "soft_kmeans"),
-        (["--methods", "soft_kmeans"], "class_mean"),  # the baseline is not among them
+        (["--methods", "soft_kmeans", "--baseline", "clas_mean"], "class_mean"),
+        (["--methods", "tim:suport_weight=1"], "suport_weight"),
+        (["--methods", "nowhere_at_all:Method"], "nowhere_at_all cannot be imported"),
+        (["--methods", "json:JSONEncoder"], "is not a method"),
         (["--shot", "one"], "--shot"),
         (["--way", "5,5"], "--way"),
         (["--mix", "skewed"], "dirichlet:A"),
@@ -136,3 +140,62 @@ def test_help_shows_an_example_and_does_not_load_torch() -> None:
     code, out, _ = run("--help")
     assert code == 0
     assert "Example: sibyl compare" in " ".join(out.split())
+
+
+def test_the_baseline_joins_the_methods(folder: Path, tmp_path: Path) -> None:
+    rows = measured(folder / "test", "--methods", "soft_kmeans", tmp_path=tmp_path)
+    assert [row["method"] for row in rows] == ["class_mean", "soft_kmeans"]
+
+
+def test_settings_on_the_command_line(folder: Path, tmp_path: Path) -> None:
+    rows = measured(folder / "test", "--methods", "class_mean,class_mean:scale=3,hot=class_mean:scale=0.5", tmp_path=tmp_path)
+    assert [(row["method"], row["settings"]) for row in rows] == [
+        ("class_mean", "published"),
+        ("class_mean:scale=3", "given"),
+        ("hot", "given"),
+    ]
+    assert len({row["nll"] for row in rows}) == 3
+
+
+def test_digits_need_no_file(tmp_path: Path) -> None:
+    rows = measured("digits", "--methods", "class_mean", tmp_path=tmp_path)
+    assert rows[0]["accuracy"] > 0.5
+
+
+OWN = """
+from dataclasses import dataclass
+from typing import ClassVar
+from sibyl.methods import Method, Traits
+from sibyl.methods.class_mean import ClassMean
+
+@dataclass(frozen=True)
+class Mine(Method):
+    \"\"\"Class means at my scale.\"\"\"
+    scale: float = 2.0
+    name: ClassVar[str] = "my_means"
+    traits: ClassVar[Traits] = ClassMean.traits
+
+    def solve(self, task, class_prior=None):
+        return ClassMean(self.scale).solve(task)
+"""
+
+
+def test_a_method_of_ones_own_needs_no_line_in_the_package(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "my_own_module.py").write_text(OWN)
+    monkeypatch.chdir(tmp_path)
+    words = "class_mean,my_own_module:Mine,hot=my_own_module:Mine:scale=9"
+    try:
+        rows = measured(folder / "test", "--methods", words, tmp_path=tmp_path)
+    finally:
+        METHODS.pop("my_means", None)
+    assert [(row["method"], row["settings"]) for row in rows[1:]] == [("my_means", "own defaults"), ("hot", "given")]
+    assert str(tmp_path) not in sys.path
+
+
+def measured(*words: object, tmp_path: Path) -> list[dict[str, Any]]:
+    """Run the command on two episodes and return the rows of its only cell."""
+    where = ("--out", tmp_path / "out", "--cache", tmp_path / "cache")
+    code, out, err = run(*words, "--episodes", 2, "--query", 3, *where, "--json")
+    assert code == 0, err
+    rows: list[dict[str, Any]] = json.loads(out)["cells"][0]["rows"]
+    return rows

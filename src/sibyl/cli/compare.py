@@ -26,15 +26,21 @@ PIPE_WIDTH = 200
 @app.command(
     "compare",
     epilog=(
-        "Example: sibyl compare cifar=features/test --train features/train --validation features/val --methods "
+        "Example: sibyl compare digits --methods class_mean,tim --out results/ (no file needed), or sibyl compare cifar=features/test --train features/train --validation features/val --methods "
         "class_mean,tim,sib --shot 1,5 --mix balanced,dirichlet:2 --out results/"
     ),
 )
 def compare_command(
-    features: Annotated[list[str], typer.Argument(help="Features to draw episodes from, as PATH or NAME=PATH.")],
+    features: Annotated[
+        list[str], typer.Argument(help="Features to draw episodes from, as PATH or NAME=PATH; digits needs no file.")
+    ],
     out: Annotated[Path, typer.Option(help="Folder for compare.md, compare.tex, compare.json and pictures.")],
     methods: Annotated[
-        str, typer.Option(help="Names of methods, checkpoints, or NAME=CHECKPOINT, with commas between; all: every method.")
+        str,
+        typer.Option(
+            help="Names of methods, with settings as in tim:support_weight=1:n_steps=50, MODULE:CLASS for one of your own, "
+            "checkpoints, or NAME=CHECKPOINT, with commas between; all: every method."
+        ),
     ] = "all",
     way: Annotated[str, typer.Option(help="Classes per episode; several with commas.")] = "5",
     shot: Annotated[str, typer.Option(help="Labelled items per class; several with commas.")] = "1",
@@ -44,7 +50,7 @@ def compare_command(
     told_balanced: Annotated[bool, typer.Option("--told-balanced", help="Tell the methods that queries are balanced.")] = False,
     episodes: Annotated[int, typer.Option(help="Episodes of each cell.", min=2)] = 1000,
     seed: Annotated[int, typer.Option(help="Chooses the episodes.")] = 0,
-    baseline: Annotated[str, typer.Option(help="Method that paired differences are taken to.")] = "class_mean",
+    baseline: Annotated[str, typer.Option(help="Method that paired differences are taken to; it joins --methods.")] = "class_mean",
     reference: Annotated[str, typer.Option(help="Method whose relative one-shot gains are tabulated.")] = "sib",
     train: Annotated[
         list[str] | None, typer.Option(help="Features of training classes, one for each FEATURES: learned methods are trained.")
@@ -66,7 +72,7 @@ def compare_command(
     from sibyl.compare.protocols import grid
     from sibyl.compare.report import all_tables, write_report
     from sibyl.compare.tables import to_json
-    from sibyl.errors import UnknownName, UserError
+    from sibyl.errors import UserError
     from sibyl.storage import cache_folder
     from sibyl.training.meta_train import MetaRecipe
 
@@ -75,7 +81,8 @@ def compare_command(
     entrants = _entrants(methods, with_learned=bool(training))
     names = [entrant.name for entrant in entrants]
     if baseline not in names:
-        raise UnknownName("baseline among --methods", baseline, names)
+        entrants = [*_entrants(baseline, with_learned=bool(training)), *entrants]
+        names = [entrant.name for entrant in entrants]
     mixes = _parsed("--mix", mix, str)
     for one in mixes:
         ClassMix.parse(one)
@@ -148,6 +155,7 @@ def _split_name(text: str) -> tuple[str, str]:
 
 
 def _named_features(texts: Sequence[str]) -> dict[str, Features]:
+    from sibyl.datasets.digits import digit_features
     from sibyl.errors import UserError
     from sibyl.sources.feature_files import load_features
 
@@ -156,7 +164,7 @@ def _named_features(texts: Sequence[str]) -> dict[str, Features]:
         name, path = _split_name(text)
         if name in found:
             raise UserError(f"two features are named {name!r}; give each its own name: NAME={path}")
-        found[name] = load_features(path)
+        found[name] = digit_features() if path == "digits" and not Path(path).exists() else load_features(path)
         found[name].check_finite()
     return found
 
@@ -183,9 +191,10 @@ def _training_sets(names: Sequence[str], train: Sequence[str], validation: Seque
 
 def _entrants(text: str, *, with_learned: bool) -> list[Entrant]:
     from sibyl.compare.arena import Entrant
-    from sibyl.errors import UnknownName
-    from sibyl.methods import METHODS, LearnedMethod
+    from sibyl.errors import UnknownName, UserError
+    from sibyl.methods import METHODS, LearnedMethod, build_method
     from sibyl.methods.named import shipped_methods
+    from sibyl.methods.outside import as_declared, find_outside, split_settings
 
     if text.strip() == "all":
         ready = shipped_methods()
@@ -195,8 +204,17 @@ def _entrants(text: str, *, with_learned: bool) -> list[Entrant]:
         return [Entrant(name, name) for name in METHODS if with_learned or name not in learned]
     entrants = []
     for word in _parsed("--methods", text, str):
-        name, source = _split_name(word) if word not in METHODS else (word, word)
+        spelled, settings = split_settings(word)
+        name, source = _split_name(spelled) if spelled not in METHODS else (word, spelled)
         if source not in METHODS and not Path(source).is_file():
-            raise UnknownName("method or checkpoint", source, METHODS)
-        entrants.append(Entrant(name, source))
+            outside = find_outside(source)
+            if outside is None:
+                raise UnknownName("method or checkpoint", source, METHODS)
+            name, source = (outside if name == Path(source).stem else name), outside
+        elif settings and source not in METHODS:
+            raise UserError(f"{word}: a checkpoint has its settings already; only a method given by name takes some")
+        if settings:
+            settings = as_declared(METHODS[source], settings)
+            build_method(source, settings)
+        entrants.append(Entrant(name, source, settings))
     return entrants

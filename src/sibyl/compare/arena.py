@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from sibyl.compare.fingerprints import features_checksum, method_checksum
-from sibyl.compare.learners import Outcome, Shape, solve_batch
+from sibyl.compare.learners import Outcome, Shape, solve_batch, still_improving
 from sibyl.compare.protocols import Cell
 from sibyl.episodes import EpisodeSampler
 from sibyl.errors import DataError, SibylError, UserError
@@ -32,6 +32,11 @@ CHOSEN_HERE = frozenset({"anchored_means", "em_dirichlet", "label_spreading", "p
 BASE_MEAN = "origin"  # the setting of a method that takes the mean feature of the training classes, as its paper has it
 
 
+def names_a_paper(docstring: str) -> bool:
+    """Whether a method's docstring says which paper it, and so its defaults, are from."""
+    return any(word in docstring for word in ("References", "arXiv", "et al."))
+
+
 @dataclass(frozen=True, eq=False)
 class Entrant:
     """A method as it enters the arena.
@@ -45,7 +50,8 @@ class Entrant:
     settings : mapping
         Constructor arguments, for a named method without parameters.
     origin : str
-        Where its settings come from; left out, "published" or "validation classes" for a named method at its defaults, "shipped"
+        Where its settings come from; left out, "published" or "validation classes" for a named method at its defaults, "own
+        defaults" for one whose docstring names no paper, "shipped"
         for one whose weights come with the package, "checkpoint" for one from a file, and "given" for any other.
     """
 
@@ -82,12 +88,15 @@ class Entrant:
         if isinstance(self.source, Method) or self.settings:
             return "given"
         if (cell.features, cell.way, cell.shot, self.source) in trained:
-            return "meta-trained"
+            outcome = trained[cell.features, cell.way, cell.shot, self.source]
+            return "meta-trained, still improving" if still_improving(outcome) else "meta-trained"
         if self.source in shipped_methods():
             return "shipped"
         if self.source not in METHODS:
             return "checkpoint"
-        return "validation classes" if self.source in CHOSEN_HERE else "published"
+        if self.source in CHOSEN_HERE:
+            return "validation classes"
+        return "published" if names_a_paper(METHODS[self.source].__doc__ or "") else "own defaults"
 
 
 @dataclass(frozen=True, eq=False)

@@ -96,6 +96,15 @@ def _best_score(folder: Path) -> float:
     return max(float(json.loads(line)["validation"]) for line in lines)
 
 
+def still_improving(outcome: Outcome) -> bool:
+    """Whether a trained method was at its best at its last validation: longer training may give more."""
+    if not isinstance(outcome, Path) or not (outcome.parent / "progress.jsonl").exists():
+        return False
+    lines = (outcome.parent / "progress.jsonl").read_text(encoding="utf-8").splitlines()
+    scores = [float(json.loads(line)["validation"]) for line in lines]
+    return len(scores) > 1 and scores[-1] > max(scores[:-1])
+
+
 def train_one(
     name: str,
     way: int,

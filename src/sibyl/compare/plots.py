@@ -18,7 +18,9 @@ from sibyl.inference_plot import ACCENT, INK, save_figure
 
 AXES = {"shot": "labelled items per class", "n_query": "unlabelled items", "mix": "class mix of the unlabelled items"}
 N_NAMED = 8
-_COLOURS = ("#2e6f95", "#e09f3e", "#5b8e7d", "#7b5ea7", "#b56576", "#8d6e63", "#4d908e", "#577590")
+MOST_PANELS = 6
+# Told apart by people who see red and green alike too (Okabe & Ito 2008), and from ACCENT and INK.
+_COLOURS = ("#e69f00", "#56b4e9", "#009e73", "#cc79a7", "#0072b2", "#8d6e63")
 
 
 def _skew(mix: str) -> float:
@@ -59,7 +61,7 @@ def named_methods(rows: Sequence[Row], baseline: str, reference: str) -> list[st
 
 
 def draw_accuracy(rows: Sequence[Row], axis: str, path: str | Path, *, baseline: str, reference: str) -> bool:
-    """Draw accuracy against `axis`, a panel for every group of cells that differ in it alone, into one PNG file.
+    """Draw accuracy against `axis`, a panel for each of the first six groups of cells that differ in it alone, into one PNG file.
 
     Parameters
     ----------
@@ -77,7 +79,7 @@ def draw_accuracy(rows: Sequence[Row], axis: str, path: str | Path, *, baseline:
     bool
         False, and no file, where no cells differ in `axis` alone.
     """
-    groups = panels(rows, axis)
+    groups = panels(rows, axis)[:MOST_PANELS]  # the tables hold the rest
     if not groups:
         return False
     found = {(row.cell, row.name): row.result.accuracy for row in rows if row.result is not None}
@@ -85,7 +87,7 @@ def draw_accuracy(rows: Sequence[Row], axis: str, path: str | Path, *, baseline:
     named = named_methods(rows, baseline, reference)
     colours = dict(zip([name for name in named if name not in (baseline, reference)], _COLOURS, strict=False))
     colours |= {baseline: INK, reference: ACCENT}
-    n_columns = min(len(groups), 4)
+    n_columns = min(len(groups), 3)
     n_lines = -(-len(groups) // n_columns)
     figure = Figure(figsize=(1.8 + 3.6 * n_columns, 0.8 + 3.0 * n_lines))
     axes = figure.subplots(n_lines, n_columns, squeeze=False)

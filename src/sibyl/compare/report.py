@@ -17,7 +17,8 @@ LEGEND = (
     'do not count in the accuracy; AUROC says how well they are told apart. ECE: 15 bins. Settings: "published" are the paper\'s, as far '
     'as they carry over to frozen features (the method\'s docstring says where they do not); "validation classes" were chosen by this '
     'project on validation classes; "meta-trained" methods were trained for the cell\'s way and shots on the training classes of the same '
-    'features, and the checkpoint was chosen on their validation classes; "shipped" ones come trained with the package. Tasks/s and peak memory are those of the machine that ran.'
+    'features, and the checkpoint was chosen on their validation classes; "still improving" ones were best at the last of their iterations, '
+    'so that longer training may give more; "own defaults" are those of a method that names no paper; "shipped" ones come trained with the package. Tasks/s and peak memory are those of the machine that ran.'
 )
 
 

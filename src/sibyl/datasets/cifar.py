@@ -96,7 +96,7 @@ def _pickles(path: Path) -> DataError:
 def _from_folders(root: Path, names: tuple[str, ...], progress: Progress | None) -> ImageSet:
     if not _found(root):
         raise DataError(
-            f"{root}: no CIFAR-100 there; fetch {REMOTE.address} and put it at {root / REMOTE.file_name}, or load it with fetch=True"
+            f"{root}: no CIFAR-100 there; fetch {REMOTE.address} and put it at {root / REMOTE.file_name}, or download it (--fetch on the command line, fetch=True in Python)"
         )
     listed = list_class_folders(root)
     names_of_rows = [PurePosixPath(name).name for name in listed.classes]

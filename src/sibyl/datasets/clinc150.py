@@ -94,7 +94,9 @@ def _rows(root: Path, fetch: bool) -> tuple[Path, list[Row]]:
         path = download(REMOTE, root)
     if path is None:
         where = root / REMOTE.file_name
-        raise DataError(f"{root}: no CLINC150 there; fetch {REMOTE.address} and put it at {where}, or load it with fetch=True")
+        raise DataError(
+            f"{root}: no CLINC150 there; fetch {REMOTE.address} and put it at {where}, or download it (--fetch on the command line, fetch=True in Python)"
+        )
     return path, _read_json(path) if path.suffix.lower() == ".json" else _read_table(path)
 
 

@@ -75,7 +75,7 @@ def _images(root: Path, fetch: bool) -> Path:
         download(REMOTE, root)
     if not archive.is_file():
         raise DataError(
-            f"{root}: no CUB-200-2011 there; fetch {REMOTE.address} and put it at {archive}, or load it with fetch=True"
+            f"{root}: no CUB-200-2011 there; fetch {REMOTE.address} and put it at {archive}, or download it (--fetch on the command line, fetch=True in Python)"
         )
     unpacked = unpack(archive, root / "CUB_200_2011.unpacked")
     if not (unpacked / "CUB_200_2011" / "images").is_dir():

@@ -104,7 +104,7 @@ def _folder(root: Path, part: str, fetch: bool) -> Path:
     archive = root / remote.file_name
     if not archive.is_file():
         raise DataError(
-            f"{root}: neither {part} nor {archive.name} there; fetch {remote.address} and put it at {archive}, or load it with fetch=True"
+            f"{root}: neither {part} nor {archive.name} there; fetch {remote.address} and put it at {archive}, or download it (--fetch on the command line, fetch=True in Python)"
         )
     # The archives hold one folder of their own name; it is unpacked beside its final place and moved when it is whole.
     unpacked = unpack(archive, root / f"{part}.unpacked")
