@@ -165,7 +165,7 @@ def settled(page: Page) -> dict[str, Any]:
         session: dict[str, Any] = page.evaluate("async () => (await fetch('api/session')).json()")
         if session["solved"] >= session["revision"] > 0:
             return session
-        time.sleep(0.02)
+        time.sleep(0.05)
 
 
 def worked(page: Page, found: dict[str, Any]) -> None:
@@ -174,6 +174,7 @@ def worked(page: Page, found: dict[str, Any]) -> None:
     page.wait_for_selector(".card[data-row]")
     page.wait_for_timeout(500)
     page.evaluate(WATCH)
+    page.evaluate("() => { performance.clearResourceTimings(); performance.setResourceTimingBufferSize(100_000); }")
     row = ""
     for _ in range(PRESSES):
         page.wait_for_selector(f'.card[data-row]:not([data-row="{row}"])')
