@@ -106,6 +106,8 @@ def gather_examples(
 ) -> Examples:
     """Put together what a person gives; where that is nothing, take the labels that the source itself holds.
 
+    The answer may be of fewer than two classes; see `checked`.
+
     Parameters
     ----------
     given : path, mapping, Series or None
@@ -122,8 +124,6 @@ def gather_examples(
         ``folder`` or ``column``.
     contents : callable, optional
         Returns what stands in each item → its name, for texts, which lists of other tools do not name.
-
-    The answer may be of fewer than two classes; see `checked`.
     """
     pairs: Pairs = []
     if isinstance(given, Mapping) or type(given).__name__ == "Series":  # of pandas or polars, neither imported here
