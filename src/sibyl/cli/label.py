@@ -91,7 +91,10 @@ def label_command(
     ] = None,
     engine: Annotated[
         str | None,
-        typer.Option(help="Who goes over a folder of parquet shards: local (threads of this process) or ray.", show_default=False),
+        typer.Option(
+            help="Who goes over a folder of parquet shards: local (threads of this process) or ray (experimental).",
+            show_default=False,
+        ),
     ] = None,
     workers: Annotated[int | None, typer.Option(help="Threads or Ray actors, for shards.", min=1, show_default=False)] = None,
     ray_address: Annotated[
