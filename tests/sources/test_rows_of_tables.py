@@ -76,6 +76,19 @@ def test_a_table_in_another_encoding_is_told_how_to_convert_it(tmp_path: Path) -
     assert [(one.name, one.reason) for one in source.skipped] == [("row 8", "its name is not valid UTF-8: save the table as UTF-8")]
 
 
+def test_a_text_longer_than_the_csv_library_allows_is_read(tmp_path: Path) -> None:
+    source = opened(tmp_path / "t.csv", "text,label\n" + '"rain, and more of it",weather\n' + f'"{"pay my bill, " * 20_000}",\n')
+    assert found(source) == 2
+    assert source.labels == {"1": "weather"}
+
+
+def test_a_class_in_another_encoding_is_told(tmp_path: Path) -> None:
+    lines = texts(12)
+    lines[1] = lines[1].removesuffix("weather") + "wetter f\xfcr alle"
+    with pytest.raises(DataError, match=r"row 1 of column 'label' is not valid UTF-8 .*: save the table as UTF-8"):
+        opened(tmp_path / "t.csv", "\n".join(lines).encode("cp1252"))
+
+
 def test_a_class_in_a_json_line_that_cannot_be_read_stops_the_run(tmp_path: Path) -> None:
     lines = [f'{{"text": "sentence number {i} of a kind", "label": "{"ab"[i % 2] if i < 2 else ""}"}}' for i in range(9)]
     lines[1] = lines[1][:-1] + ","

@@ -143,10 +143,14 @@ def _delimiter(lines: Sequence[str], tabs: bool) -> str:
     if tabs and ("\t" in lines[0] or not any(mark in lines[0] for mark in ",;|")):
         return "\t"
     scores = {}
-    for mark in DELIMITERS:
-        counts = [len(cells) for cells in csv.reader(islice(iter(lines), _SAMPLE), delimiter=mark)]
-        if counts[0] > 1:
-            scores[mark] = (sum(count == counts[0] for count in counts) / len(counts), counts[0])
+    limit = csv.field_size_limit(1 << 30)  # texts may be longer than the library's own limit
+    try:
+        for mark in DELIMITERS:
+            counts = [len(cells) for cells in csv.reader(islice(iter(lines), _SAMPLE), delimiter=mark)]
+            if counts[0] > 1:
+                scores[mark] = (sum(count == counts[0] for count in counts) / len(counts), counts[0])
+    finally:
+        csv.field_size_limit(limit)
     return max(scores, key=lambda mark: scores[mark]) if scores else "\t" if tabs else ","
 
 

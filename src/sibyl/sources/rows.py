@@ -184,7 +184,12 @@ def _labels(table: RawTable, column: str) -> list[str]:
     texts = []
     for number, value in zip(table.frame.index, column_named(table, column), strict=True):
         try:
-            texts.append(printable(label_text(value)))
+            text = label_text(value)
+            if not is_utf8(text):  # its class would have another name than the one that a person wrote
+                raise ValueError(
+                    f"is not valid UTF-8 ({printable(text)[:40]!r}): save the table as UTF-8 (in a spreadsheet: CSV UTF-8)"
+                )
+            texts.append(text)
         except ValueError as error:
             raise DataError(f"{table.path}: row {number} of column {column!r} {error}") from None
     return texts
