@@ -28,7 +28,8 @@ def test_shares_are_exact_and_counts_and_words_are_rough() -> None:
     assert isinstance(many, RoughMix)
     assert isinstance(words, RoughMix)
     assert few.shares.tolist() == pytest.approx([7 / 12, 4 / 12, 1 / 12])
-    assert 0 < few.firmness < many.firmness < 1
+    assert 0 < few.firmness(0.3) < many.firmness(0.3) < 1
+    assert few.firmness(0.05) < 0.1 < 0.4 < few.firmness(0.4)  # rows that are sure know the mix better than nine counted items
     assert words.shares.tolist() == pytest.approx([1 / 2.1, 1 / 2.1, 0.1 / 2.1])
 
 
@@ -53,9 +54,8 @@ def test_what_cannot_be_understood_is_one_sentence(given: object, said: str) -> 
 
 def test_a_blend_lies_between_what_is_told_and_what_the_rows_say() -> None:
     told, own = torch.tensor([0.8, 0.2]), torch.tensor([0.2, 0.8])
-    assert RoughMix(told, 1.0).blended(own).tolist() == pytest.approx([0.8, 0.2])
-    assert RoughMix(told, 0.0).blended(own).tolist() == pytest.approx([0.2, 0.8])
-    assert RoughMix(told, 0.5).blended(own).tolist() == pytest.approx([0.5, 0.5])
+    for firmness, share in ((1.0, 0.8), (0.0, 0.2), (0.5, 0.5)):
+        assert RoughMix(told, 15.0).blended(own, firmness).tolist() == pytest.approx([share, 1 - share])
 
 
 def test_the_command_line_writes_a_mix() -> None:
@@ -95,7 +95,7 @@ def test_what_is_told_roughly_moves_the_mix_part_of_the_way() -> None:
     X, y, _, counts = skewed()
     wrong = counts[::-1] / counts.sum()
     untold, rough, firm = (
-        SIBClassifier(class_prior=prior).fit(X, y).class_mix_ for prior in (None, [1, 3, 6, 12], wrong.astype(np.float32))
+        SIBClassifier(class_prior=prior).fit(X, y).class_mix_ for prior in (None, [20, 60, 120, 240], wrong.astype(np.float32))
     )
     distance = [float(np.abs(mix - wrong).sum()) for mix in (untold, rough, firm)]
     assert distance[0] > distance[1] > distance[2]

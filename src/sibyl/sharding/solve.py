@@ -28,7 +28,7 @@ from sibyl.sharding.passes import Answers, Found, Gather, Keys, Look, Mix, Shard
 from sibyl.sources.shards import Shards
 from sibyl.tasks import Classifier, ClassPrior, Task, class_shares
 from sibyl.threads import torch_threads
-from sibyl.transduction.class_prior import RoughMix, read_class_prior
+from sibyl.transduction.class_prior import NOTHING_NEW, RoughMix, read_class_prior
 from sibyl.transduction.conflicts import Conflicts, find_conflicts
 from sibyl.transduction.feature_rows import PARALLEL, ROUNDING
 from sibyl.transduction.transduce import LEAST, transduce
@@ -229,15 +229,15 @@ def solve_shards(
 def _fit(
     method: UniversalSIB, task: Task, rows: ShardedRows, setting: Setting, prior: ClassPrior | RoughMix
 ) -> tuple[Fitted, npt.NDArray[np.float64]]:
-    def fit(known: ClassPrior) -> tuple[Fitted, npt.NDArray[np.float64]]:
+    def fit(known: ClassPrior) -> tuple[Fitted, npt.NDArray[np.float64], float]:
         fitted = method.fit_rows(task, rows, setting.nodes, setting.graph, class_shares(known, task))
-        (mix,) = rows.total(Mix(fitted))
-        return fitted, (mix[0] / mix.sum()).numpy()
+        mix, sure = rows.total(Mix(fitted))
+        return fitted, (mix[0] / mix.sum()).numpy(), float(sure.sum() / mix.sum())
 
-    if isinstance(prior, RoughMix):
-        untold = fit(None)[1]
-        return fit(prior.blended(torch.from_numpy(untold)))
-    return fit(prior)
+    fitted, mix, sure = fit(None if isinstance(prior, RoughMix) else prior)
+    if isinstance(prior, RoughMix) and (firmness := prior.firmness(1 - sure)) >= NOTHING_NEW:
+        fitted, mix, _ = fit(prior.blended(torch.from_numpy(mix), firmness))
+    return fitted, mix
 
 
 def _setting(

@@ -21,7 +21,7 @@ from sibyl.methods.classifiers import Centred, CosineClassifier
 from sibyl.tasks import ClassPrior, Solution, Task
 from sibyl.threads import torch_threads
 from sibyl.transduction.class_names import NameEvidence, among_rows, weigh_names
-from sibyl.transduction.class_prior import RoughMix
+from sibyl.transduction.class_prior import NOTHING_NEW, RoughMix
 from sibyl.transduction.conflicts import Conflicts, find_conflicts
 from sibyl.transduction.feature_rows import Checked, Matrix, checked_rows
 from sibyl.wording import counted
@@ -156,11 +156,7 @@ def transduce(
     task = task.to(device)
     n_unlabelled = int((codes < 0).sum())
     solver = method if can_solve(method, n_unlabelled) else ClassMean()
-    if isinstance(class_prior, RoughMix):
-        untold = solver.solve(task)
-        mix = _class_mix(untold, task) if untold.class_mix is None or not n_unlabelled else untold.class_mix
-        class_prior = class_prior.blended(mix[0])
-    solution = solver.solve(task, class_prior)
+    solution = _told_roughly(solver, task, class_prior) if isinstance(class_prior, RoughMix) else solver.solve(task, class_prior)
     _check(solution, solver, asked, task.query_mask[0], names)
     told = solver is method and (n_unlabelled > 0 or not method.traits.transductive)
     fell_back = not told or bool(solution.fell_back is not None and solution.fell_back.all())
@@ -204,6 +200,18 @@ def _with_names(task: Task, class_vectors: npt.NDArray[np.float32], rows: Checke
     support_x = torch.cat([task.support_x, torch.from_numpy(vectors[believed])[None].to(task.support_x)], 1)
     support_y = torch.cat([task.support_y, torch.from_numpy(believed)[None]], 1)
     return Task(support_x, support_y, task.query_x, task.n_way, query_mask=task.query_mask), evidence
+
+
+def _told_roughly(solver: Method, task: Task, known: RoughMix) -> Solution:
+    """Solve untold, and again told a blend of what is known and what the rows said, unless they know better."""
+    untold, n_queries = solver.solve(task), int(task.query_mask.sum())
+    if not n_queries:
+        return untold
+    sure = sum(float(_distributions(untold, task, part).amax(-1).sum()) for part in _parts(task))
+    firmness = known.firmness(1 - sure / n_queries)
+    if firmness < NOTHING_NEW:
+        return untold
+    return solver.solve(task, known.blended(_class_mix(untold, task)[0], firmness))
 
 
 def _check(solution: Solution, solver: Method, asked: npt.NDArray[np.int64], mask: Tensor, names: Sequence[str] | None) -> None:
