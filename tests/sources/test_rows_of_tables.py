@@ -82,6 +82,13 @@ def test_a_text_longer_than_the_csv_library_allows_is_read(tmp_path: Path) -> No
     assert source.labels == {"1": "weather"}
 
 
+def test_names_in_another_encoding_are_skipped_and_named(tmp_path: Path) -> None:
+    rows = [f"a.{i}\t{KINDS['travel'].format(i)}" for i in range(9)]
+    rows[3] = "\xd3" + rows[3]
+    source = opened(tmp_path / "t.tsv", "\n".join(["id\ttext", *rows]).encode("latin-1"))
+    assert [one.name for one in source.skipped] == ["row 4"]
+
+
 def test_a_class_in_another_encoding_is_told(tmp_path: Path) -> None:
     lines = texts(12)
     lines[1] = lines[1].removesuffix("weather") + "wetter f\xfcr alle"

@@ -177,7 +177,9 @@ def _usual_names(
 
 def _is_quantity(cells: pd.Series[Any], names: list[str]) -> bool:
     """Tell whether a column with the name of names holds numbers that are not whole: its values happen to differ."""
-    return any("." in name for name in names[:50]) and bool(pd.to_numeric(pd.Series(names[:50]), errors="coerce").notna().all())
+    return any("." in name for name in names[:50]) and bool(
+        pd.to_numeric(pd.Series(names[:50], dtype=object), errors="coerce").notna().all()
+    )
 
 
 def _labels(table: RawTable, column: str) -> list[str]:
