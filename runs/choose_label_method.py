@@ -142,6 +142,8 @@ def write(table: pd.DataFrame, arguments: argparse.Namespace) -> None:
     lines = [
         "# Which method labels a folder by default",
         "",
+        "Superseded: universal SIB is the default since. This page chose its predecessor.",
+        "",
         f"Gain in accuracy (points) over the better of {' and '.join(INDUCTIVE)}, told nothing of the class mix, averaged over the",
         f"{n_cells // len(MIXES)} cells of each mix: {', '.join(sorted(set(table['set'])))} × way-shot-queries per class",
         f"{', '.join('-'.join(map(str, shape)) for shape in SHAPES)}; {arguments.episodes} episodes per cell, half of it at 20 classes,",

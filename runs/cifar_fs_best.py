@@ -144,7 +144,7 @@ def page(record: dict[str, Any]) -> str:
         "meta-training seeds where a method has parameters, with their range. Per-episode statistics, no augmented views; SIB: "
         f"{RECIPE.iterations:,} iterations of eight episodes,",
         "AdamW at 5e-3 with a cosine schedule. Power, mirror images, K and recipe were chosen on validation classes (docs/log.md). *Gain*: relative to the",
-        "best inductive method on the same features and episodes, meta-trained ones included, with the power transform or without. The published set-up, and the paper's figures, are in",
+        "best inductive method on the same features and episodes, meta-trained ones included. The published set-up, and the paper's figures, are in",
         "[cifar_fs_conv4.md](cifar_fs_conv4.md); its test episodes are the same, so this is the second time that they were read.",
     ]
     if record["arguments"]["slice"] > 1:
