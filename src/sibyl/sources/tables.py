@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -88,7 +88,14 @@ def source_of_rows(
     skipped = [*rows.skipped, *(Skipped(rows.names[row], "no values") for row in np.flatnonzero(empty))]
     items = tuple(Item(rows.names[row], table.path) for row in np.flatnonzero(~empty))
     readable = {name: np.isfinite(values) for name, values in numbers.items()}
-    unread = np.flatnonzero(_is_empty(len(rows.names), readable, categories) & ~empty)
+    no_number = np.flatnonzero(_is_empty(len(rows.names), readable, categories) & ~empty)
+    unread, gaps = _unread(rows.frame, list(numbers), no_number)
+    if gaps:
+        shown = quoted([rows.names[row] for row in gaps], 3)
+        notes = [
+            *notes,
+            f"{counted(len(gaps), 'row')} of gaps alone ({shown}): nothing is known of them, so they count as the middle",
+        ]
     matrix = fitted.rows(
         {name: values[~empty] for name, values in numbers.items()}, {name: values[~empty] for name, values in categories.items()}
     )
@@ -105,13 +112,31 @@ def source_of_rows(
         matrix=matrix,
         notes=(*table.notes, *rows.notes, *notes),
         fitted=fitted.to_fitted(),
-        unread={rows.names[row]: _why_unread(rows.frame.iloc[row][list(numbers)]) for row in unread},
+        unread={rows.names[row]: why for row, why in unread.items()},
     )
 
 
-def _why_unread(cells: pd.Series[Any]) -> str:
-    words = [word for text in texts_in(cells) if (word := text[:30])]
-    return f"no cell that is read holds a number ({quoted(list(dict.fromkeys(words)), 3)})"
+def _unread(frame: pd.DataFrame, columns: Sequence[str], rows: npt.NDArray[np.int_]) -> tuple[dict[int, str], list[int]]:
+    """Divide rows without any number into those that cannot be read, with the reason, and those of gaps alone.
+
+    A word that a column holds twice or more, such as ``<LOD`` or ``n.d.``, is its author's mark of a gap; any other is a value that is
+    lost.
+    """
+    unread: dict[int, str] = {}
+    gaps: list[int] = []
+    if not len(rows):
+        return unread, gaps
+    texts = {name: texts_in(frame[name]) for name in columns}
+    often = {name: {word for word, count in Counter(held).items() if count > 1} for name, held in texts.items()}
+    missing = {name: is_missing(held) for name, held in texts.items()}
+    for row in map(int, rows):
+        words = {name: held[row] for name, held in texts.items() if not missing[name][row]}
+        if all(word in often[name] for name, word in words.items()):
+            gaps.append(row)
+        else:
+            shown = quoted(list(dict.fromkeys(word[:30] for word in words.values())), 3)
+            unread[row] = f"no cell that is read holds a number ({shown})"
+    return unread, gaps
 
 
 def lost_cells(column: str, values: Values) -> str:
