@@ -1,7 +1,9 @@
-"""Newer rivals against what their authors' released solvers say of the same small tasks.
+"""Newer rivals against what released solvers say of the same small tasks.
 
 `released_solvers.npz` holds two tasks of three classes, six queries and eight columns, at one shot and at two, and the outputs of
-the released code at the settings below (few steps, so that the file stays small), in double precision.
+the released code at the settings below (few steps, so that the file stays small), in double precision. The code is the authors' for
+BPA, noHub and UNEM; of alpha-AM it is the copy in UNEM's repository, and of PSLP a file whose author is not known, iterated further
+until it converges (docs/log.md).
 """
 
 from __future__ import annotations
@@ -38,7 +40,7 @@ def close(ours: Tensor, name: str, tolerance: float = 1e-8) -> bool:
 
 @SHOTS
 def test_alpha_am(shot: int) -> None:
-    """At one shot a centroid and its row tie as neighbours; there all but one of the twelve nodes are, so that no tie decides."""
+    """At one shot a centroid and its row tie as neighbours; there k is so large that no tie decides."""
     method = AlphaAM(alpha=2.0, spread=0.8, n_neighbours=11 if shot == 1 else 4, n_steps=5, learning_rate=1e-2)
     assert close(normalize(method.solve(task_of(shot)).logits, dim=-1), f"alpha_am_{shot}", 1e-6)
 

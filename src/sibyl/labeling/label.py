@@ -89,7 +89,7 @@ def label(
         What is known of the class mix of the unlabelled items; nothing by default. Shares sum to 1 and count as exact; counts of a random
         sample (``{"cat": 9, "dog": 6}``) and words (``{"fraud": "rare"}``) are enforced softly.
     classes : str, path, sequence or mapping, optional
-        Names of the classes as evidence, for encoders that read names too (sentence encoders, CLIP): ``"travel,billing"``, a table
+        Names of the classes as evidence, for encoders that read names too (sentence encoders): ``"travel,billing"``, a table
         ``class,description``, a list, or name → description. Classes without an example, or none with one, are allowed then. Names that
         disagree with the examples are not used.
     cache : path, optional
