@@ -79,6 +79,8 @@ def _s3(uri: str) -> Any:
         "request_timeout": 3 * _SECONDS,
         "retry_strategy": fs.AwsStandardS3RetryStrategy(max_attempts=_ATTEMPTS),
     }
+    if int(pa.__version__.partition(".")[0]) >= 20:  # a file that fits one part is then one request, whole or absent
+        settings["allow_delayed_open"] = True
     if endpoint:
         scheme, separator, host = endpoint.rpartition("://")
         settings["endpoint_override"] = host
