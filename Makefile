@@ -7,9 +7,6 @@ VENV ?= .venv
 PYTHON ?= python3
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 
-export SIBYL_FUZZ_SECONDS
-fuzz: SIBYL_FUZZ_SECONDS ?= 600
-
 .PHONY: demo docs test quick fuzz clean
 
 $(VENV)/.ready: pyproject.toml constraints.txt
@@ -38,7 +35,7 @@ quick: $(VENV)/.ready
 	$(PYTEST) --numprocesses 2 --dist worksteal -m 'not slow'
 
 fuzz: $(VENV)/.ready
-	$(PYTEST) tests/fuzz
+	SIBYL_FUZZ_SECONDS=$${SIBYL_FUZZ_SECONDS:-600} $(PYTEST) tests/fuzz
 
 clean:
 	rm -rf $(VENV) demo dist build
