@@ -50,7 +50,7 @@ def read_parquet(path: Path) -> tuple[pd.DataFrame, list[Any] | None]:
         indices = [name for name in names if _INDEX.fullmatch(name)] if len(names) > 1 else []
         columns = _columns(table, classes)
     except (
-        pa.ArrowException, OSError, ValueError, OverflowError, TypeError, KeyError, NotImplementedError, RecursionError, MemoryError,
+        pa.ArrowException, OSError, ValueError, OverflowError, TypeError, LookupError, NotImplementedError, RecursionError, MemoryError,
     ) as error:  # fmt: skip
         raise DataError(f"{path}: damaged or not a parquet file ({_reason(error)}); write it again") from None
     index = list(columns[indices[0]]) if len(indices) == 1 else None
@@ -169,7 +169,10 @@ def _objects(values: list[Any]) -> pd.Series[Any]:
 
 def _of_dictionary(chunk: Any) -> list[Any]:
     words = [*_plain(chunk.dictionary), None]
-    return [words[place] for place in chunk.indices.fill_null(len(words) - 1).to_pylist()]
+    places = chunk.indices.fill_null(len(words) - 1).to_pylist()
+    if places and min(places) < 0:
+        raise IndexError("a cell points before the first of its column's values")
+    return [words[place] for place in places]
 
 
 def _plain(column: Any) -> list[Any]:
