@@ -49,13 +49,7 @@ class OnnxEncoder(Encoder[Image.Image, npt.NDArray[np.uint8]]):
             raise DataError(f"{path}: no such file; expected an encoder as an ONNX model (encoder.onnx)")
         self._checksum = model_checksum(self.path)  # before the library sees the file
         self._session = _open(self.path, n_threads)
-        try:
-            side, self._fixed_batch = self._check_input()
-            self._names = [
-                one.name for one in (*self._session.get_inputs(), *self._session.get_outputs())
-            ]  # decoded as they are read
-        except UnicodeDecodeError:
-            raise DataError(f"{path}: damaged ONNX model: a name in it is not UTF-8; write it again") from None
+        side, self._fixed_batch = _guarded(self.path, self._check_input)
         settings_path = self.path.with_suffix(".json")
         if preprocessing is not None:
             self.preprocessing, self._settings_from = preprocessing, "the caller"
