@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -30,8 +29,8 @@ from sibyl.tasks import Classifier, ClassPrior, Task, class_shares
 from sibyl.threads import torch_threads
 from sibyl.transduction.class_prior import NOTHING_NEW, RoughMix, read_class_prior
 from sibyl.transduction.conflicts import Conflicts, find_conflicts
-from sibyl.transduction.feature_rows import PARALLEL, ROUNDING
-from sibyl.transduction.transduce import LEAST, transduce
+from sibyl.transduction.feature_rows import CENTRED, offset_of
+from sibyl.transduction.transduce import transduce
 from sibyl.wording import counted
 
 Passed = Callable[[], None]
@@ -97,15 +96,10 @@ class Ask:
         return answers
 
     def _divided(self, logits: Tensor, x: Tensor) -> Tensor:
-        """Divide rows that equal conflicting ones as those are labelled, and all rows between classes that nothing tells apart."""
         if not self.conflicts.groups:
             return logits
         logits = logits.clone()
-        for classes in self.conflicts.alike:
-            logits[:, classes] = logits[:, classes].logsumexp(1, keepdim=True) - math.log(len(classes))
-        equal = (x[:, None] == torch.from_numpy(self.group_rows)[None]).all(2)
-        row, group = equal.nonzero(as_tuple=True)
-        logits[row] = torch.from_numpy(self.conflicts.shares).clamp_min(LEAST).log().to(logits)[group]
+        self.conflicts.divide(logits, self.conflicts.twins(x.numpy(), self.group_rows))
         return logits
 
 
@@ -198,14 +192,15 @@ def solve_shards(
     }
     n_unlabelled = shards.n_rows - len(items) - sum(map(len, bad.values()))
     conflicts = find_conflicts(support, codes, len(number_of))
-    notes = _conflict_notes(conflicts, items)
+    notes = (conflicts.note(lambda row: repr(items[row])),) if conflicts.groups else ()
     common = {"examples": given, "support_x": support, "items": items, "bad": bad}
     if n_unlabelled <= FEW:
         return _in_memory(engine, shards, firsts, labelled, at, codes, method, prior, bad, common)
 
-    offset = _offset(found, shards.n_rows - sum(map(len, bad.values())))
+    total, square = np.sum([one.total for one in found], 0), sum(one.square for one in found)
+    offset = offset_of(total, square, shards.n_rows - sum(map(len, bad.values())))
     if offset is not None:
-        notes = (*notes, "all rows are of nearly one direction, as after adding a constant: their mean was taken off each")
+        notes = (*notes, CENTRED)
     kept = np.setdiff1d(np.arange(len(items)), conflicts.dropped)
     support_x = support[kept] if offset is None else support[kept] - offset.astype(np.float32)
     task = Task(
@@ -279,24 +274,6 @@ def _told(engine: Engine, call: Callable[[Held, int], Any], n_shards: int, passe
     for one in engine.map(call, range(n_shards)):
         passed()
         yield one
-
-
-def _offset(found: list[Found], n_rows: int) -> npt.NDArray[np.float64] | None:
-    """Return the mean of rows that are of nearly one direction; see `checked_rows`."""
-    total, square = sum(one.total for one in found), sum(one.square for one in found)
-    mean = np.asarray(total / max(n_rows, 1), np.float64)
-    spread = 1 - float(mean @ mean) * n_rows / square if square else 0.0
-    return mean if ROUNDING < spread < 1 - PARALLEL else None
-
-
-def _conflict_notes(conflicts: Conflicts, items: list[str]) -> tuple[str, ...]:
-    if not conflicts.groups:
-        return ()
-    first, *_, last = conflicts.groups[0]
-    return (
-        f"{items[first]!r} and {items[last]!r} are equal and have different labels; their labels cancel, and rows that equal them are "
-        "divided between the classes; correct the labels",
-    )
 
 
 def _in_memory(

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from sibyl.mapped import slices
 from sibyl.transduction.feature_rows import Matrix
+from sibyl.wording import counted
 
 Rows = npt.NDArray[np.int64]
+LEAST = 1e-9  # probability of a class that no row equal to this one is labelled as
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,12 +41,43 @@ class Conflicts:
     dropped: Rows
     alike: tuple[list[int], ...]
 
-    def twins(self, X: Matrix) -> npt.NDArray[np.int64]:
-        """Return for every row the group that it equals, int64 [row]; −1 for none."""
+    def note(self, name_of: Callable[[int], str]) -> str:
+        """Say which rows contradict each other; `name_of` tells how a row is called."""
+        first, *_, last = self.groups[0]
+        return (
+            f"{name_of(int(first))} and {name_of(int(last))} are equal and have different labels ({counted(sum(map(len, self.groups)), 'such row')} in "
+            "all); their labels cancel, and rows that equal them are divided between the classes; correct the labels"
+        )
+
+    def divide(self, logits: Float[Tensor, "row way"], twins: npt.NDArray[np.int64]) -> None:
+        """Divide rows that equal conflicting ones as those are labelled, and all rows evenly between classes that nothing tells apart.
+
+        Parameters
+        ----------
+        logits : float [row, way]
+            Changed in place.
+        twins : int64 array [row]
+            The group that each row equals, −1 for none; see `twins`.
+        """
+        for classes in self.alike:
+            logits[:, classes] = logits[:, classes].logsumexp(1, keepdim=True) - math.log(len(classes))
+        rows = np.flatnonzero(twins >= 0)
+        logits[rows] = torch.from_numpy(self.shares[twins[rows]]).clamp_min(LEAST).log().to(logits)
+
+    def twins(self, X: Matrix, firsts: Matrix | None = None) -> npt.NDArray[np.int64]:
+        """Return for every row the group that it equals, int64 [row]; −1 for none.
+
+        Parameters
+        ----------
+        X : float array [row, dim]
+            Rows.
+        firsts : float array [group, dim], optional
+            A row of each group; left out, those of `X`.
+        """
         group_of = np.full(len(X), -1)
         if not self.groups:
             return group_of
-        firsts = np.stack([X[group[0]] for group in self.groups])
+        firsts = np.stack([X[group[0]] for group in self.groups]) if firsts is None else firsts
         keys = _keys(firsts)
         order = np.argsort(keys)
         for part in slices(X):

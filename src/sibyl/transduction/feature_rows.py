@@ -20,6 +20,7 @@ SMALLEST = 1e-15  # where the mean size of entries is below, squares vanish in f
 LARGEST = 1e18  # squares of larger entries overflow float32, and with them every length and distance
 PARALLEL = 0.999  # share of the mean squared length that the mean row may have
 ROUNDING = 1e-12  # below, rows differ by rounding alone
+CENTRED = "all rows are of nearly one direction, as after adding a constant: their mean was taken off each"
 
 
 def dense(X: object) -> object:
@@ -132,6 +133,21 @@ def checked_rows(X: Matrix, names: Sequence[str] | None = None, what: str = "X")
         )
     if square < SMALLEST**2 * X.size and any(X[part].any() for part in slices(X)):
         raise InputError(f"{what} holds numbers below {SMALLEST:.0e} in size alone, which all count as equal; rescale them")
-    mean = total / max(len(X), 1)
-    spread = 1 - float(mean @ mean) * len(X) / square if square else 0.0
-    return Checked(X, mean if ROUNDING < spread < 1 - PARALLEL else None)
+    return Checked(X, offset_of(total, square, len(X)))
+
+
+def offset_of(total: npt.NDArray[np.float64], square: float, n_rows: int) -> npt.NDArray[np.float64] | None:
+    """Return the mean of rows that are of nearly one direction, which is to be taken off each; None for any others.
+
+    Parameters
+    ----------
+    total : float64 array [dim]
+        Sum of the rows.
+    square : float
+        Sum of their squared lengths.
+    n_rows : int
+        Their number.
+    """
+    mean = np.asarray(total / max(n_rows, 1), np.float64)
+    spread = 1 - float(mean @ mean) * n_rows / square if square else 0.0
+    return mean if ROUNDING < spread < 1 - PARALLEL else None

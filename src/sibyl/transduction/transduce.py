@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -23,12 +22,11 @@ from sibyl.threads import torch_threads
 from sibyl.transduction.class_names import NameEvidence, among_rows, weigh_names
 from sibyl.transduction.class_prior import NOTHING_NEW, RoughMix
 from sibyl.transduction.conflicts import Conflicts, find_conflicts
-from sibyl.transduction.feature_rows import Checked, Matrix, checked_rows
+from sibyl.transduction.feature_rows import CENTRED, Checked, Matrix, checked_rows
 from sibyl.wording import counted
 
 MEAN_NUMBERS = 1 << 24  # of rows that are added up at once
 MIDDLE_ROWS = 4096  # evenly spaced, whose middle stands for that of all
-LEAST = 1e-9  # probability of a class that no row equal to this one is labelled as
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,15 +77,9 @@ class Transduction:
         """Say what a person should know of the rows; `names` are theirs, numbers where left out."""
         notes = []
         if self.conflicts.groups:
-            first, *_, last = self.conflicts.groups[0]
-            pair = " and ".join(f"row {row}" if names is None else repr(names[row]) for row in (first, last))
-            n = sum(map(len, self.conflicts.groups))
-            notes.append(
-                f"{pair} are equal and have different labels ({counted(n, 'such row')} in all); their labels cancel, and rows that equal "
-                "them are divided between the classes; correct the labels"
-            )
+            notes.append(self.conflicts.note((lambda row: f"row {row}") if names is None else lambda row: repr(names[row])))
         if self.centred:
-            notes.append("all rows are of nearly one direction, as after adding a constant: their mean was taken off each")
+            notes.append(CENTRED)
         return notes
 
 
@@ -231,15 +223,11 @@ def _check(solution: Solution, solver: Method, asked: npt.NDArray[np.int64], mas
 
 
 def _answer_conflicts(solution: Solution, conflicts: Conflicts, rows: Checked, asked: npt.NDArray[np.int64]) -> None:
-    """Divide the rows that equal conflicting ones as those are labelled, and all rows evenly between classes that nothing tells apart."""
     if conflicts.groups:
         group_of = conflicts.twins(rows.X)[asked]
-        twins = np.flatnonzero(group_of >= 0)
         for logits in (solution.logits, solution.inductive_logits):
             assert logits is not None
-            for classes in conflicts.alike:
-                logits[0][:, classes] = logits[0][:, classes].logsumexp(1, keepdim=True) - math.log(len(classes))
-            logits[0, twins] = torch.from_numpy(conflicts.shares[group_of[twins]]).clamp_min(LEAST).log().to(logits)
+            conflicts.divide(logits[0], group_of)
 
 
 def _distributions(solution: Solution, task: Task, part: slice) -> Float[Tensor, "row way"]:
