@@ -13,7 +13,7 @@ from sklearn.datasets import load_wine
 
 from sibyl.encoders.tfidf import TfidfEncoder
 from sibyl.errors import CheckpointError, DataError
-from sibyl.labeling.files import RUN
+from sibyl.labeling.file_names import RUN
 from sibyl.labeling.label import label
 from sibyl.labeling.later import label_with
 from sibyl.labeling.run import Labelling, label_items

@@ -46,7 +46,7 @@ def review_command(
     No examples are needed: the page begins with items that stand for the pile. Every label is on the disk before it counts as saved
     (OUT/review.jsonl); the same command goes on later. Finish writes what sibyl label writes.
     """
-    from sibyl.labeling.files import RUN
+    from sibyl.labeling.file_names import RUN
     from sibyl.reviewing.journal import FILE
     from sibyl.reviewing.pile import Opening
     from sibyl.reviewing.serve import serve

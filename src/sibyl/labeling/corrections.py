@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sibyl.errors import DataError
 from sibyl.labeling.examples import Examples, collect, naming
-from sibyl.labeling.files import correction_files
+from sibyl.labeling.file_names import correction_files
 from sibyl.labeling.pairs import PairTable, read_pair_table
 from sibyl.wording import counted
 

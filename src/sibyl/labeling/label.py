@@ -16,7 +16,7 @@ from sibyl.errors import DataError, SibylError
 from sibyl.export.formats import check_format, check_place, export_items
 from sibyl.export.labelled_items import labelled_items
 from sibyl.labeling.classifier_file import write_classifier
-from sibyl.labeling.files import RUN, correction_files
+from sibyl.labeling.file_names import RUN, correction_files
 from sibyl.labeling.later import label_with
 from sibyl.labeling.outputs import NAMES, OTHERS, TABLES, check_replaceable_outputs, finish_output, output_place, write_outputs
 from sibyl.labeling.report import Summary

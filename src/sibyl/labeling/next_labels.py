@@ -8,7 +8,7 @@ from pathlib import Path
 from sibyl.labeling.calibration import expected_accuracy
 from sibyl.labeling.corrections import Corrections, read_corrections, with_corrections
 from sibyl.labeling.examples import checked
-from sibyl.labeling.files import RUN
+from sibyl.labeling.file_names import RUN
 from sibyl.labeling.outputs import finish_output
 from sibyl.labeling.saved_run import SavedRun, prior_of
 from sibyl.labeling.solve import Solved, solve_items

@@ -12,6 +12,7 @@ import pandas as pd
 
 from sibyl.errors import DataError
 from sibyl.export.formats import FORMATS
+from sibyl.labeling.file_names import RUN
 from sibyl.labeling.report import Summary
 from sibyl.labeling.table import write_labels_csv, write_labels_jsonl, write_labels_parquet
 from sibyl.storage import atomic_path, read_json, write_errors
@@ -19,7 +20,7 @@ from sibyl.together import settle, together
 
 TABLES = ("labels.csv", "labels.jsonl", "labels.parquet")
 _WRITERS = {".csv": write_labels_csv, ".jsonl": write_labels_jsonl, ".parquet": write_labels_parquet}
-OTHERS = ("summary.json", "report.html", "run.safetensors")
+OTHERS = ("summary.json", "report.html", RUN)
 CLASSIFIER = "classifier.onnx"
 NAMES = frozenset((*TABLES, *OTHERS, CLASSIFIER, *FORMATS))
 """All that a run may write into its output folder."""

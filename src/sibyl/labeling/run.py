@@ -25,7 +25,7 @@ from sibyl.errors import DataError
 from sibyl.labeling.class_list import read_classes, with_names
 from sibyl.labeling.corrections import Corrections, read_corrections, with_corrections, without_lost, without_unread
 from sibyl.labeling.examples import Examples, check_items_exist, checked, gather_examples
-from sibyl.labeling.files import CORRECTIONS
+from sibyl.labeling.file_names import CORRECTIONS
 from sibyl.labeling.report import Counts, Summary
 from sibyl.labeling.saved_run import SavedRun, answer_of, kept_classifier, kept_method, plain_prior
 from sibyl.labeling.solve import Solved, solve_items

@@ -20,7 +20,7 @@ from sibyl.door import Header, Name, checked
 from sibyl.errors import CheckpointError, DataError, UserError
 from sibyl.estimators.saved import RowsAnswer, Saved, read_saved
 from sibyl.labeling.examples import Examples
-from sibyl.labeling.files import RUN
+from sibyl.labeling.file_names import RUN
 from sibyl.labeling.outputs import finish_output
 from sibyl.mapped import allocate, slices
 from sibyl.methods import METHODS, LearnedMethod, Method

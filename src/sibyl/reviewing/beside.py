@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from sibyl.errors import DataError
-from sibyl.labeling.files import CORRECTIONS, correction_files
+from sibyl.labeling.file_names import CORRECTIONS, correction_files
 from sibyl.reviewing.state import Mark
 
 TAUGHT_FILE, CONFIRMED_FILE = CORRECTIONS, "confirmed.csv"

@@ -111,7 +111,7 @@ def open_pile(opening: Opening, progress: Progress) -> Pile:
     from sibyl.encoders.embed_source import embed_source
     from sibyl.encoders.named import named_by_run
     from sibyl.labeling.examples import examples_from, gather_examples
-    from sibyl.labeling.files import RUN
+    from sibyl.labeling.file_names import RUN
     from sibyl.labeling.label import output_files
     from sibyl.labeling.outputs import finish_output
     from sibyl.labeling.run import encoder_for

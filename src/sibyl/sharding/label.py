@@ -18,7 +18,7 @@ from rich.console import Console
 
 from sibyl.errors import DataError
 from sibyl.labeling.examples import Examples, checked, gather_examples
-from sibyl.labeling.files import RUN
+from sibyl.labeling.file_names import RUN
 from sibyl.labeling.report import Summary
 from sibyl.labeling.report_page import ToShow, report_html
 from sibyl.labeling.run import method_line

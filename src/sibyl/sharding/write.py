@@ -22,7 +22,7 @@ from sibyl.folders import atomic_folder, check_replaceable
 from sibyl.labeling.report import Counts
 from sibyl.sharding.held import Held
 from sibyl.sharding.passes import Answers
-from sibyl.sources.shards import is_remote
+from sibyl.sources.shards import is_uri
 from sibyl.sources.stores import Place, place_of, sentence_of
 
 KIND = "labels in shards"
@@ -167,7 +167,7 @@ def check_out(out: str | Path) -> None:
     DataError
         If it does, or cannot be reached.
     """
-    if not is_remote(out):
+    if not is_uri(out):
         check_replaceable(Path(out), KIND)
         return
     place = place_of(out)
@@ -186,7 +186,7 @@ def output(out: str | Path) -> Iterator[Place]:
     On a disk the folder appears when the block ends. In a store, where nothing can be renamed, shards are written in their places, each
     whole or absent, and `SUMMARY` comes last: a folder without it is not whole. After an error all of it is taken away.
     """
-    if not is_remote(out):
+    if not is_uri(out):
         with atomic_folder(Path(out), KIND, checksums=False) as partial:
             yield Place(str(out), fs.LocalFileSystem(), str(partial.absolute()), False)
         return

@@ -136,14 +136,14 @@ class Shards:
             )
 
 
-def is_remote(path: str | Path) -> bool:
-    """Tell whether a path names an object store: ``s3://``, ``gs://``, ``hdfs://``, ``file://``."""
+def is_uri(path: str | Path) -> bool:
+    """Tell whether a path is written as a URI: ``s3://``, ``gs://``, ``hdfs://``, ``file://``."""
     return str(path).partition("://")[0] in SCHEMES and "://" in str(path)
 
 
 def holds_shards(path: str | Path) -> bool:
     """Tell whether a path is in an object store, or a folder of parquet files of features and nothing else."""
-    if is_remote(path):
+    if is_uri(path):
         return True
     folder = Path(path)
     if not folder.is_dir() or (folder / "features.json").is_file():
