@@ -206,7 +206,7 @@ def write_figures(results: dict[str, dict[str, Any]]) -> None:
             if name in results:
                 mean, half = mean_and_half([draw["together"] for draw in results[name]["draws"]])
                 data = f"{results[name]['items']:,} {TITLES[kind]}"
-                rounded = {"accuracy": round(mean, 4), "half": round(half, 4)}
+                rounded = {"accuracy": round(mean, 6), "half": round(half, 6)}
                 figures[name] = {"data": data, **rounded, "milliseconds": round(results[name]["milliseconds"], 1)}
     write_json(PATH, figures)
 

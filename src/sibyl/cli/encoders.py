@@ -49,6 +49,7 @@ def encoders_command(
         return
     for kind in modalities:
         of_kind = [known for known in chosen if known.modality == kind]
+        of_kind.sort(key=lambda known: not known.is_ready)  # the default first: it is the first of the catalogue that is ready
         if of_kind:
             typer.echo(f"\n{kind}")
         for known in of_kind:
