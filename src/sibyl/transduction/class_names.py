@@ -59,8 +59,8 @@ class NameEvidence:
         n_named, n_used = int(self.named.sum()), int(self.believed.sum())
         left_out = [str(one) for one, named, used in zip(classes, self.named, self.believed, strict=True) if named and not used]
         if not left_out:
-            checked = "which agree with the examples" if self.compared else "which no example could be compared with"
-            return f"the names of {n_used} of {len(classes)} classes were used, {checked}"
+            checked = "they agree with the examples" if self.compared else "too few classes have an example to check them"
+            return f"the names of {n_used} of {len(classes)} classes were used; {checked}"
         listed = ", ".join(map(repr, left_out[:5])) + (f", … ({len(left_out)} in all)" if len(left_out) > 5 else "")
         return f"the names of {n_used} of {n_named} classes were used; they disagree with the examples for {listed}"
 
