@@ -46,7 +46,7 @@ def review_command(
     No examples are needed: the page begins with items that stand for the pile. Every label is on the disk before it counts as saved
     (OUT/review.jsonl); the same command goes on later. Finish writes what sibyl label writes.
     """
-    from sibyl.labeling.file_names import RUN
+    from sibyl.labeling.file_names import RUN, check_replaceable_outputs, check_same_pile
     from sibyl.reviewing.journal import FILE
     from sibyl.reviewing.pile import Opening
     from sibyl.reviewing.serve import serve
@@ -64,8 +64,14 @@ def review_command(
         balanced=balanced,
     )
 
+    if not is_run:
+        check_replaceable_outputs(opening.out, [opening.path])
+        check_same_pile(opening.out, source)
+
     def told(address: str) -> None:
-        typer.echo(f"Open {address}\nLabels are kept in {opening.out}. Ctrl+C ends; the same command goes on later.")
+        typer.echo(
+            f"Open {address}\nLabels are kept in {Path(opening.out).absolute()}. Ctrl+C ends; the same command goes on later."
+        )
 
     serve(opening, port=port, open_browser=not no_browser, classes=_names(classes), told=told)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,9 @@ from sibyl.errors import DataError, SibylError
 from sibyl.export.formats import check_format, check_place, export_items
 from sibyl.export.labelled_items import labelled_items
 from sibyl.labeling.classifier_file import write_classifier
-from sibyl.labeling.file_names import RUN, correction_files
+from sibyl.labeling.file_names import OTHERS, RUN, TABLES, check_replaceable_outputs, correction_files, output_place
 from sibyl.labeling.later import label_with
-from sibyl.labeling.outputs import NAMES, OTHERS, TABLES, check_replaceable_outputs, finish_output, output_place, write_outputs
+from sibyl.labeling.outputs import NAMES, finish_output, write_outputs
 from sibyl.labeling.report import Summary
 from sibyl.labeling.report_page import ToShow, report_html
 from sibyl.labeling.run import Labelling, check_output, label_items
@@ -233,7 +234,8 @@ def label_and_write(
     labelling = replace(labelling, summary=replace(labelling.summary, seconds=labelling.summary.seconds + waited))
     if out is None:
         return labelling, labelling.summary
-    return labelling, write_all(out, labelling, export, cache)
+    with nullcontext() if console is None else console.status("writing labels and report"):
+        return labelling, write_all(out, labelling, export, cache)
 
 
 def write_all(out: str | Path, labelling: Labelling, export: Sequence[str], cache: str | Path | None = None) -> Summary:

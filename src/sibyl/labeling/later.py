@@ -23,6 +23,7 @@ from sibyl.encoders.named import encoder_by_name, encoder_of_run
 from sibyl.errors import DataError
 from sibyl.labeling.corrections import Corrections, read_corrections, with_corrections
 from sibyl.labeling.examples import Examples
+from sibyl.labeling.file_names import check_same_pile
 from sibyl.labeling.report import Counts, Summary
 from sibyl.labeling.run import Labelling, encoder_for, is_fitted, method_line
 from sibyl.labeling.saved_run import SavedRun, prior_of
@@ -94,6 +95,8 @@ def label_with(
         )
     elif run.names and source.modality == run.source["modality"] == "table":
         raise DataError(f"{source.root}: give the path of a later table, so that it is read with what the run in {earlier} learned")
+    if corrections is not None:
+        check_same_pile(corrections, source.root)
     network = _same_encoder(run, earlier, source, encoder)
     embedded = embed_source(source, network, cache, batch_size=batch_size, console=console)
     if len(embedded.names) and embedded.matrix.shape[1] != run.matrix.shape[1]:

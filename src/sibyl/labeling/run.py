@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib.metadata import version
@@ -25,7 +26,7 @@ from sibyl.errors import DataError
 from sibyl.labeling.class_list import read_classes, with_names
 from sibyl.labeling.corrections import Corrections, read_corrections, with_corrections, without_lost, without_unread
 from sibyl.labeling.examples import Examples, check_items_exist, checked, gather_examples
-from sibyl.labeling.file_names import CORRECTIONS
+from sibyl.labeling.file_names import CORRECTIONS, check_same_pile
 from sibyl.labeling.report import Counts, Summary
 from sibyl.labeling.saved_run import SavedRun, answer_of, kept_classifier, kept_method, plain_prior
 from sibyl.labeling.solve import Solved, solve_items
@@ -114,6 +115,8 @@ def label_items(
         source, encoder_given = _as_encoder_reads(source, encoder, kind, exclude)
     else:
         encoder_given = encoder
+    if corrections is not None:
+        check_same_pile(corrections, source.root)
     listed = {} if classes is None else read_classes(classes)
     given, mended = _labels_given(source, examples, named, corrections, listed)
     network, choice = encoder_for(source, encoder_given)
@@ -130,7 +133,8 @@ def label_items(
     if listed and not len(embedded.names):
         raise DataError(f"{source.root}: none of its items can be read, so there is nothing to label")
     solver = method_by_name(method, embedded.matrix.shape[1], len(given.class_names)) if isinstance(method, str) else method
-    solved = solve_items(embedded.names, embedded.matrix, given, solver, class_prior, skipped)
+    with nullcontext() if console is None else console.status("labelling"):
+        solved = solve_items(embedded.names, embedded.matrix, given, solver, class_prior, skipped)
     table = with_columns(in_source_order(solved.table, source.order), source.frame if keep_columns else None)
 
     trim()

@@ -56,13 +56,14 @@ def test_every_way_to_give_examples(
     monkeypatch.chdir(tmp_path)
 
     def labels(*arguments: str) -> dict[str, str]:
-        monkeypatch.setattr(sys, "argv", ["sibyl", "label", *arguments, "--out", "out", "--json"])
+        out = f"out-{Path(arguments[0]).stem}"
+        monkeypatch.setattr(sys, "argv", ["sibyl", "label", *arguments, "--out", out, "--json"])
         with pytest.raises(SystemExit) as end:
             main()
         said = capsys.readouterr()
         assert not end.value.code, said.err
         assert json.loads(said.out)["examples"] == 3
-        return {row["item"]: row["label"] for row in rows(tmp_path / "out" / "labels.csv")}
+        return {row["item"]: row["label"] for row in rows(tmp_path / out / "labels.csv")}
 
     one_by_one = [part for name in COLOURS for part in ("--example", f"{name}=photos/{name}/0.png")]  # as a shell completes them
     first = labels("photos", *one_by_one, "--encoder", "encoder.onnx")

@@ -55,6 +55,19 @@ def test_an_export_replaces_an_export_alone(tmp_path: Path, photos: Path, name: 
     assert (out / name / "thesis.tex").read_text() == "mine"
 
 
+def test_labels_of_another_pile_are_not_replaced(tmp_path: Path, photos: Path) -> None:
+    label(photos, EXAMPLES, MeanColour(), tmp_path / "out")
+    before = snapshot(tmp_path / "out")
+    other = tmp_path / "other.csv"
+    other.write_text("a,b,label\n1,2,x\n5,6,y\n" + "".join(f"{i % 7},{i % 5},\n" for i in range(20)))
+    with pytest.raises(DataError, match=r"out: holds the labels of .* and .*other\.csv is another pile; choose another --out"):
+        label(other, out=tmp_path / "out")
+    assert snapshot(tmp_path / "out") == before
+    label(photos, EXAMPLES, MeanColour(), tmp_path / "out")
+    photos.rename(tmp_path / "moved")  # a pile that has moved may be the same one
+    label(tmp_path / "moved", EXAMPLES, MeanColour(), tmp_path / "out")
+
+
 @pytest.mark.parametrize("name", ["folders", "links"])
 def test_an_export_never_takes_the_place_of_its_items(tmp_path: Path, photos: Path, name: str) -> None:
     (tmp_path / "data").mkdir()
@@ -66,6 +79,7 @@ def test_an_export_never_takes_the_place_of_its_items(tmp_path: Path, photos: Pa
     label(photos, EXAMPLES, MeanColour(), tmp_path / "out", export=[name])
     # A folder that Sibyl wrote is left out of a pile; links to the files in it are items like any other.
     exported = tmp_path / "out" / name
+    (tmp_path / "out" / "summary.json").unlink()  # which says that the labels there are of another pile, and would be refused first
     (tmp_path / "again").mkdir()
     (tmp_path / "again" / "pile").symlink_to(exported)
     before = snapshot(exported)
