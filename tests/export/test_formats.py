@@ -156,11 +156,12 @@ def test_texts_and_features(tmp_path: Path) -> None:
     assert len(list((out / "folders").rglob("*.txt"))) == 30
     assert pq.read_table(out / "datasets" / "data").column("text").to_pylist()[1].startswith("red apple")
     np.save(tmp_path / "rows.npy", np.random.default_rng(0).normal(size=(30, 4)).astype(np.float32))
-    label(tmp_path / "rows.npy", {"0": "a", "1": "b"}, out=out, export=["datasets"])
-    assert len(pq.read_table(out / "datasets" / "data").column("features")[0].as_py()) == 4
+    rows = tmp_path / "rows"  # another pile: the labels of the texts are not replaced by its own
+    label(tmp_path / "rows.npy", {"0": "a", "1": "b"}, out=rows, export=["datasets"])
+    assert len(pq.read_table(rows / "datasets" / "data").column("features")[0].as_py()) == 4
     with pytest.raises(DataError, match="holds items of modality image or text or audio, these are features"):
-        label(tmp_path / "rows.npy", {"0": "a", "1": "b"}, out=out, export=["folders"])
-    assert not (out / "folders").is_symlink()
+        label(tmp_path / "rows.npy", {"0": "a", "1": "b"}, out=rows, export=["folders"])
+    assert not (rows / "folders").exists()
 
 
 def test_an_unknown_format_costs_no_work(tmp_path: Path) -> None:
