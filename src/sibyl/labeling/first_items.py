@@ -19,6 +19,8 @@ from sibyl.mapped import slices, take_rows
 _CANDIDATES = 4000  # items of which some are taken
 _EXPLAINED = 4000  # items that stand for all others
 _PART = 100  # candidates looked at together
+_FEW = 16  # whose gain is computed anew together
+_ROUNDING = 1e-5  # of sums
 
 
 def first_items(X: npt.ArrayLike, n: int) -> npt.NDArray[np.int64]:
@@ -124,13 +126,37 @@ def take_greedily(
         How many at most.
     """
     taken: list[int] = []
+    gain = torch.cat([_gain(alike[part], value, explained) for part in slices(alike, rows=_PART)])
     for _ in range(min(number, len(alike))):
-        gain = torch.cat([(alike[part] - explained).clamp_min_(0) @ value for part in slices(alike, rows=_PART)])
-        gain[taken] = -1
         here = int(gain.argmax())
         taken.append(here)
         explained = torch.maximum(explained, alike[here])
+        gain[taken] = -1
+        _bring_up_to_date(gain, alike, value, explained)
     return taken
+
+
+def _gain(alike: Float[Tensor, "candidate item"], value: Float[Tensor, " item"], explained: Float[Tensor, " item"]) -> Tensor:
+    """Return what each candidate would explain further; the number of a row does not depend on the rows beside it."""
+    return (alike - explained).clamp_min_(0).mul_(value).sum(1)
+
+
+def _bring_up_to_date(
+    gain: Float[Tensor, " candidate"],
+    alike: Float[Tensor, "candidate item"],
+    value: Float[Tensor, " item"],
+    explained: Float[Tensor, " item"],
+) -> None:
+    """Compute gains anew, in place, until no other can be the largest: what is explained only grows, so no gain does (Minoux 1978)."""
+    order = gain.argsort(descending=True)
+    largest = 0.0
+    for start in range(0, len(order), _FEW):
+        rows = order[start : start + _FEW]
+        if float(gain[rows[0]]) * (1 + _ROUNDING) < largest or gain[rows[0]] < 0:
+            return
+        rows = rows[gain[rows] >= 0]
+        gain[rows] = _gain(alike[rows], value, explained)
+        largest = max(largest, float(gain[rows].max()))
 
 
 def _some(n_rows: int, size: int, draw: np.random.Generator) -> npt.NDArray[np.int64]:

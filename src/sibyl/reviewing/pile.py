@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -160,11 +161,12 @@ def open_pile(opening: Opening, progress: Progress) -> Pile:
     )
 
 
-def solver_of(pile: Pile, n_classes: int) -> Method:
-    """Build the method that solves the pile."""
-    from sibyl.methods.named import DEFAULT_METHOD, method_by_name
+@lru_cache(maxsize=1)
+def method_of(name: str, n_columns: int, n_classes: int) -> Method:
+    """Build the method that solves a pile; it has no state, so that one serves all solves with as many classes."""
+    from sibyl.methods.named import method_by_name
 
-    return method_by_name(pile.opening.method or DEFAULT_METHOD, pile.matrix.shape[1], n_classes)
+    return method_by_name(name, n_columns, n_classes)
 
 
 def solve(pile: Pile, labels: Mapping[str, str], aside: Sequence[str] = ()) -> tuple[Solved, npt.NDArray[np.int64]]:
@@ -177,10 +179,12 @@ def solve(pile: Pile, labels: Mapping[str, str], aside: Sequence[str] = ()) -> t
     """
     from sibyl.labeling.examples import Examples
     from sibyl.labeling.solve import solve_items
+    from sibyl.methods.named import DEFAULT_METHOD
 
     examples = Examples(labels, tuple(sorted(set(labels.values()))))
     names, matrix, rows = _without(pile, set(aside))
-    solved = solve_items(names, matrix, examples, solver_of(pile, len(examples.class_names)), _prior(pile))
+    method = method_of(pile.opening.method or DEFAULT_METHOD, matrix.shape[1], len(examples.class_names))
+    solved = solve_items(names, matrix, examples, method, _prior(pile))
     is_query = np.array([name not in labels for name in names], bool)
     return solved, rows[is_query]
 
