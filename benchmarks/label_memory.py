@@ -46,7 +46,7 @@ GROWS = [
     "- the table of labels that the caller gets: 80 bytes a row;",
     "- for a while, 40 bytes for the index of the feature cache and some numbers of each image: a rank, a score, a margin.",
     "",
-    "What would grow with columns or classes lies in files (`sibyl.mapped`): features, the solver's prepared rows, what the graph says of each",
+    "What would grow with columns or classes lies in files (`sibyl.memmap`): features, the solver's prepared rows, what the graph says of each",
     "class, the logits with the unlabelled images and those without. They are gone over in slices, and each slice leaves the memory when the",
     "next is asked for. These files need the room on disk that was memory before; where it is lacking, or the system is not Linux, they are memory.",
     "",

@@ -40,7 +40,7 @@ def test_labelling_imports_nothing_slow_but_torch_and_pandas() -> None:
         "sibyl.storage",
         "sibyl.folders",
         "sibyl.errors",
-        "sibyl.wording",
+        "sibyl.messages",
         "sibyl.reviewing.app",
         "sibyl.encoders.catalogue",
     ],

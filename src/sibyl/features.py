@@ -17,8 +17,8 @@ import pandas as pd
 
 from sibyl.errors import DataError
 from sibyl.folders import atomic_folder, first_damage
+from sibyl.messages import counted
 from sibyl.storage import Json, read_json, write_errors, write_json
-from sibyl.wording import counted
 
 FORMAT = 1
 KIND = "features"

@@ -14,7 +14,7 @@ import pytest
 import sibyl.cli.app
 from sibyl.cli.app import main
 from sibyl.errors import DataError, MissingExtra, install_line
-from sibyl.wording import printable
+from sibyl.messages import printable
 
 COMMAND = "from sibyl.cli.app import main; main()"
 

@@ -22,8 +22,8 @@ from sibyl.encoders.onnx import OnnxEncoder
 from sibyl.errors import DataError
 from sibyl.export.columns import join_columns
 from sibyl.export.onnx_model import classifier_model, write_model
+from sibyl.labeling.apply_run import label_with
 from sibyl.labeling.label import label
-from sibyl.labeling.later import label_with
 from sibyl.sources.cells import DATES, PLAIN
 from sibyl.sources.fitted_columns import fit_columns
 from tests.encoders.tiny_onnx import write_tiny_encoder

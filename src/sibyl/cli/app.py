@@ -11,7 +11,7 @@ import typer
 from sibyl import __version__
 from sibyl.cli.streams import prepare_streams, silence_output
 from sibyl.errors import SibylError
-from sibyl.wording import printable
+from sibyl.messages import printable
 
 app = typer.Typer(
     name="sibyl",

@@ -54,8 +54,8 @@ def embed_command(
     from sibyl.encoders.embed_features import embed_features
     from sibyl.features import KIND
     from sibyl.folders import check_apart, check_replaceable
+    from sibyl.messages import printable
     from sibyl.sources.open import open_source
-    from sibyl.wording import printable
 
     check_replaceable(out, KIND)  # before hours of work
     console = Console(stderr=True)

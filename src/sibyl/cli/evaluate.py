@@ -9,9 +9,9 @@ import typer
 
 from sibyl.cli.app import app
 from sibyl.cli.progress import progress_bar
-from sibyl.cli.settled import CommandWithContext, check_settled
+from sibyl.cli.protocol_options import CommandWithContext, check_protocol_options
 from sibyl.cli.tables import percent, show_json, show_table
-from sibyl.wording import counted
+from sibyl.messages import counted
 
 
 @app.command(
@@ -52,7 +52,7 @@ def evaluate_command(
         settled = meta_test_protocol(protocol)
         way, query, mix, absent, outliers = settled.n_way, settled.n_query, "balanced", 0, 0.0
         episodes, seed, told_balanced = settled.test_episodes, settled.test_seed, False
-        check_settled(
+        check_protocol_options(
             context, protocol,
             {
                 "way": way, "query": query, "mix": mix, "absent": absent, "outliers": outliers, "episodes": episodes, "seed": seed,

@@ -9,7 +9,7 @@ import typer
 
 from sibyl.cli.app import app
 from sibyl.cli.progress import progress_bar
-from sibyl.cli.settled import CommandWithContext, check_settled
+from sibyl.cli.protocol_options import CommandWithContext, check_protocol_options
 from sibyl.cli.tables import percent, show_json, show_table
 
 
@@ -71,7 +71,7 @@ def meta_train_command(
         settled = meta_test_protocol(protocol)
         way, query, mix = settled.n_way, settled.n_query, "balanced"
         validate_every, validation_episodes = settled.validate_every(iterations), settled.validation_episodes
-        check_settled(
+        check_protocol_options(
             context, protocol,
             {
                 "way": way, "query": query, "mix": mix, "validate_every": validate_every,

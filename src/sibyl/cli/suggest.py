@@ -42,7 +42,7 @@ def suggest_command(
 
     from sibyl.labeling.first_items import first_of_pile
     from sibyl.labeling.next_labels import holds_run, next_labels
-    from sibyl.wording import printable
+    from sibyl.messages import printable
 
     if not holds_run(out):
         items = first_of_pile(

@@ -17,8 +17,8 @@ from sibyl.datasets.splits import check_split
 from sibyl.datasets.texts import TextSet
 from sibyl.errors import DataError
 from sibyl.features import check_disjoint
+from sibyl.messages import counted
 from sibyl.storage import read_json
-from sibyl.wording import counted
 
 REMOTE = Remote(
     "https://raw.githubusercontent.com/clinc/oos-eval/master/data/data_full.json",

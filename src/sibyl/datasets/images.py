@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sibyl.errors import DataError
-from sibyl.wording import counted
+from sibyl.messages import counted
 
 
 @dataclass(frozen=True, eq=False)

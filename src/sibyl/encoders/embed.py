@@ -21,7 +21,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from sibyl.encoders.encoder import Encoder
 from sibyl.encoders.feature_cache import FeatureCache
 from sibyl.errors import DataError
-from sibyl.mapped import allocate, release
+from sibyl.memmap import allocate, release
 from sibyl.sources.fitted import Fitted
 from sibyl.sources.item import Item, Skipped, Unreadable
 from sibyl.threads import n_cores, side_by_side, torch_threads

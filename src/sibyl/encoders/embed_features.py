@@ -24,12 +24,12 @@ from sibyl.errors import DataError
 from sibyl.features import KIND, Features
 from sibyl.folders import absolute, check_replaceable
 from sibyl.growing import GrowingMatrix
-from sibyl.mapped import slices
+from sibyl.memmap import slices
+from sibyl.messages import counted
 from sibyl.sources.images import quiet_decoding
 from sibyl.sources.item import Item, Unreadable
 from sibyl.sources.source import Source
 from sibyl.storage import Json, content_key, held, write_errors
-from sibyl.wording import counted
 
 
 def embed_features(

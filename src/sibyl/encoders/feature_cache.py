@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sibyl.errors import CheckpointError
-from sibyl.mapped import allocate, map_array, release, save_arrays
+from sibyl.memmap import allocate, map_array, release, save_arrays
 from sibyl.storage import atomic_path, clear_debris, load_tensors
 
 Rows = npt.NDArray[np.float32]

@@ -14,7 +14,7 @@ from sklearn.utils import column_or_1d
 from torch import Tensor
 
 from sibyl.errors import InputError
-from sibyl.wording import counted
+from sibyl.messages import counted
 
 UNLABELLED = -1
 LARGEST_WHOLE = 2.0**53  # floats above skip whole numbers

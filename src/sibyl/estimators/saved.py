@@ -20,7 +20,7 @@ from torch import Tensor
 
 from sibyl.door import Header, Name, Scalar, Share, Size, check_finite, check_settings, checked
 from sibyl.errors import CheckpointError, UserError
-from sibyl.mapped import map_array, save_arrays, slices
+from sibyl.memmap import map_array, save_arrays, slices
 from sibyl.methods import METHODS, LearnedMethod, Method, build_method
 from sibyl.methods.checkpoint import load_method, rebuilt_method
 from sibyl.methods.saved_classifier import put_together, take_apart, try_out

@@ -20,7 +20,7 @@ from torch.nn.functional import one_hot
 from sibyl.errors import InputError
 from sibyl.estimators.labels import read_labels
 from sibyl.estimators.sharing import Sharing
-from sibyl.mapped import slices
+from sibyl.memmap import slices
 from sibyl.methods import LearnedMethod, Method
 from sibyl.methods.classifiers import outlier_score
 from sibyl.methods.named import DEFAULT_METHOD, method_by_name

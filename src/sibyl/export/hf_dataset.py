@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sibyl.export.labelled_items import LabelledItems, write_whole
+from sibyl.messages import counted
 from sibyl.sources.item import Item, Unreadable
-from sibyl.wording import counted
 
 _ROWS = 100  # in memory at once
 _FILE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])

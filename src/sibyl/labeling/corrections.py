@@ -16,7 +16,7 @@ from sibyl.errors import DataError
 from sibyl.labeling.examples import Examples, collect, naming
 from sibyl.labeling.file_names import correction_files
 from sibyl.labeling.pairs import PairTable, read_pair_table
-from sibyl.wording import counted
+from sibyl.messages import counted
 
 _LABELS = "labels.csv"
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from sibyl.errors import InputError
-from sibyl.mapped import slices, take_rows
+from sibyl.memmap import slices, take_rows
 
 _CANDIDATES = 4000  # items of which some are taken
 _EXPLAINED = 4000  # items that stand for all others

@@ -16,15 +16,15 @@ from sibyl.encoders.encoder import Encoder
 from sibyl.errors import DataError, SibylError
 from sibyl.export.formats import check_format, check_place, export_items
 from sibyl.export.labelled_items import labelled_items
+from sibyl.labeling.apply_run import label_with
 from sibyl.labeling.classifier_file import write_classifier
 from sibyl.labeling.file_names import OTHERS, RUN, TABLES, check_replaceable_outputs, correction_files, output_place
-from sibyl.labeling.later import label_with
 from sibyl.labeling.outputs import NAMES, finish_output, write_outputs
 from sibyl.labeling.report import Summary
 from sibyl.labeling.report_page import ToShow, report_html
 from sibyl.labeling.run import Labelling, check_output, label_items
 from sibyl.labeling.suggest import suggest, suggestion_words
-from sibyl.mapped import trim
+from sibyl.memmap import trim
 from sibyl.methods import Method
 from sibyl.methods.named import DEFAULT_METHOD
 from sibyl.sources.objects import place_of

@@ -11,9 +11,9 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from sibyl.errors import DataError
+from sibyl.messages import quoted
 from sibyl.sources.naming import LABEL_NAMES, NAME_NAMES, TEXT_NAMES, label_text, named
 from sibyl.sources.table_files import RawTable, cell_text
-from sibyl.wording import quoted
 
 _KEPT = {"annotation_id", "annotator", "lead_time"}  # columns of every flat export
 _OWN = _KEPT | {"id", "created_at", "updated_at", "agreement", "history"}

@@ -12,8 +12,8 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from sibyl.messages import counted, printable
 from sibyl.storage import Json
-from sibyl.wording import counted, printable
 
 _NAMED = 3  # skipped items that are named for each reason
 _NUMBER = re.compile(r"\d[\d.,]*\b")

@@ -26,9 +26,9 @@ from sibyl.labeling.item_map import map_points, map_rows
 from sibyl.labeling.page_choice import ClassChoice, PageLimits, choose_changed, choose_classes, choose_outliers, count_changes
 from sibyl.labeling.previews import MAX_LETTERS, SOUND_SECONDS, Preview, previews
 from sibyl.labeling.report import Counts, Summary
-from sibyl.mapped import take_rows
+from sibyl.memmap import take_rows
+from sibyl.messages import counted
 from sibyl.sources.source import Source
-from sibyl.wording import counted
 
 
 @dataclass(frozen=True)

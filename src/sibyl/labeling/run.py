@@ -31,7 +31,8 @@ from sibyl.labeling.report import Counts, Summary
 from sibyl.labeling.saved_run import SavedRun, answer_of, kept_classifier, kept_method, plain_prior
 from sibyl.labeling.solve import Solved, solve_items
 from sibyl.labeling.table import in_source_order, with_columns
-from sibyl.mapped import trim
+from sibyl.memmap import trim
+from sibyl.messages import counted, quoted
 from sibyl.methods import Method
 from sibyl.methods.named import DEFAULT_METHOD, method_by_name
 from sibyl.sources.naming import is_placeholder
@@ -39,7 +40,6 @@ from sibyl.sources.open import open_source
 from sibyl.sources.rows import case_twins
 from sibyl.sources.source import Source
 from sibyl.threads import torch_threads
-from sibyl.wording import counted, quoted
 
 
 @dataclass(frozen=True, eq=False)

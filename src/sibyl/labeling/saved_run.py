@@ -22,7 +22,7 @@ from sibyl.estimators.saved import RowsAnswer, Saved, read_saved
 from sibyl.labeling.examples import Examples
 from sibyl.labeling.file_names import RUN
 from sibyl.labeling.outputs import finish_output
-from sibyl.mapped import allocate, slices
+from sibyl.memmap import allocate, slices
 from sibyl.methods import METHODS, LearnedMethod, Method
 from sibyl.methods.named import check_shape, method_by_name
 from sibyl.methods.saved_classifier import take_apart

@@ -13,13 +13,13 @@ import pandas as pd
 from sibyl.errors import DataError
 from sibyl.labeling.examples import Examples
 from sibyl.labeling.table import labels_table
+from sibyl.messages import counted
 from sibyl.methods import Method
 from sibyl.sources.item import Skipped
 from sibyl.tasks import Solution, Task
 from sibyl.transduction.class_names import read_class_vectors
 from sibyl.transduction.class_prior import read_class_prior
 from sibyl.transduction.transduce import transduce
-from sibyl.wording import counted
 
 
 @dataclass(frozen=True, eq=False)

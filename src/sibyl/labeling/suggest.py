@@ -10,7 +10,7 @@ from torch.nn.functional import normalize
 from sibyl.labeling.first_items import take_greedily
 from sibyl.labeling.novelty import SUSPECTED, excess
 from sibyl.labeling.table import two_best
-from sibyl.mapped import allocate, gather_rows, slices
+from sibyl.memmap import allocate, gather_rows, slices
 from sibyl.tasks import Solution, Task
 
 _CANDIDATES = 2000  # the most valuable items, one of which is taken

@@ -11,11 +11,11 @@ import pandas as pd
 
 from sibyl.errors import DataError
 from sibyl.labeling.examples import Examples
-from sibyl.mapped import slices
+from sibyl.memmap import slices
+from sibyl.messages import counted
 from sibyl.sources.item import Skipped
 from sibyl.sources.table_files import cell_text
 from sibyl.tasks import Solution
-from sibyl.wording import counted
 
 COLUMNS = (
     "item", "label", "confidence", "margin", "runner_up", "inductive_label", "changed", "outlier_score", "status", "source",

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from sibyl.mapped import allocate, allocate_beside, has_room, is_mapped, release
+from sibyl.memmap import allocate, allocate_beside, has_room, is_mapped, release
 from sibyl.methods.universal.neighbours import Nodes
 from sibyl.methods.universal.rows import QueryRows, power_rows
 from sibyl.methods.universal.sparse_graph import SparseGraph

@@ -23,7 +23,8 @@ from sibyl.labeling.report import Summary
 from sibyl.labeling.report_page import ToShow, report_html
 from sibyl.labeling.run import method_line
 from sibyl.labeling.saved_run import SavedRun, kept_classifier, plain_prior
-from sibyl.mapped import slices
+from sibyl.memmap import slices
+from sibyl.messages import counted
 from sibyl.methods import METHODS, Method
 from sibyl.methods.named import DEFAULT_METHOD, method_by_name
 from sibyl.methods.universal import UniversalSIB
@@ -36,7 +37,6 @@ from sibyl.sources.item import Item
 from sibyl.sources.shards import Shards, open_shards
 from sibyl.sources.source import Source
 from sibyl.tasks import Classifier
-from sibyl.wording import counted
 
 _SHOWN = 800  # rows that the report is made of
 

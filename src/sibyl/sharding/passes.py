@@ -11,7 +11,7 @@ import numpy.typing as npt
 from torch import Tensor
 
 from sibyl.errors import DataError
-from sibyl.mapped import slices
+from sibyl.memmap import slices
 from sibyl.methods.universal.landmarks import hashes
 from sibyl.methods.universal.rows import Slice, Totals
 from sibyl.sharding.engine import Engine

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from sibyl.errors import DataError
 from sibyl.labeling.examples import Examples
+from sibyl.messages import counted
 from sibyl.methods.classifiers import Centred
 from sibyl.methods.universal import UniversalSIB
 from sibyl.methods.universal.graph import FEW
@@ -31,7 +32,6 @@ from sibyl.transduction.class_prior import NOTHING_NEW, RoughMix, read_class_pri
 from sibyl.transduction.conflicts import Conflicts, find_conflicts
 from sibyl.transduction.feature_rows import CENTRED, offset_of
 from sibyl.transduction.transduce import transduce
-from sibyl.wording import counted
 
 Passed = Callable[[], None]
 

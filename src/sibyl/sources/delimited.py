@@ -15,8 +15,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice, pairwise
 
+from sibyl.messages import counted
 from sibyl.sources.naming import LABEL_NAMES, MATRIX_NAMES, MAYBE_TEXT_NAMES, NAME_NAMES, TEXT_NAMES
-from sibyl.wording import counted
 
 DELIMITERS = ",;\t|"
 _SEPARATOR_LINE = re.compile(r'\s*"?sep=(.)"?\s*', re.IGNORECASE)

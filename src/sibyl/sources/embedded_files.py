@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sibyl.errors import DataError
+from sibyl.messages import counted, quoted
 from sibyl.sources import audio, images
 from sibyl.sources.item import Item, Skipped, Unreadable
 from sibyl.sources.naming import named
@@ -19,7 +20,6 @@ from sibyl.sources.parquet_files import is_files
 from sibyl.sources.rows import name_rows
 from sibyl.sources.source import Source
 from sibyl.sources.table_files import RawTable, cell_text
-from sibyl.wording import counted, quoted
 
 _NAMES = ("image", "images", "img", "audio", "clip", "file")
 _SEEN = 50  # cells that tell what a column holds

@@ -27,13 +27,13 @@ from safetensors import SafetensorError, safe_open
 
 from sibyl.errors import DataError
 from sibyl.features import Features
+from sibyl.messages import counted
 from sibyl.sources.feature_tables import Columns, read_feature_table
 from sibyl.sources.item import Item, Skipped
 from sibyl.sources.limits import check_unfolded
 from sibyl.sources.naming import LABEL_NAMES, MATRIX_NAMES, NAME_NAMES, label_text, named, only_labels
 from sibyl.sources.source import Source
 from sibyl.sources.vectors import has_vanished
-from sibyl.wording import counted
 
 Array = npt.NDArray[Any]
 # What numpy raises on damaged bytes; its header is a Python literal, so the tokenizer's error is among them.

@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from sibyl.errors import DataError
+from sibyl.messages import counted, quoted
 from sibyl.sources.cells import texts_in, values_in
 from sibyl.sources.item import Item, Skipped
 from sibyl.sources.rows import NamedRows, find_label_column, name_rows
 from sibyl.sources.source import Source
 from sibyl.sources.table_files import RawTable, column_named, read_table
 from sibyl.sources.vectors import vector_column, vectors_in
-from sibyl.wording import counted, quoted
 
 
 @dataclass(frozen=True, eq=False)

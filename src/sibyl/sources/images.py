@@ -20,9 +20,9 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from sibyl.errors import DataError
+from sibyl.messages import counted
 from sibyl.sources.folder import Folder, ending, walk_folder
 from sibyl.sources.item import Unreadable
-from sibyl.wording import counted
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from sibyl.errors import DataError
+from sibyl.messages import counted, quoted
 from sibyl.sources.cells import DATES, Numbers, Texts, Values, is_missing, texts_in, values_in
 from sibyl.sources.fitted_columns import CategoryColumn, FittedColumns, NumberColumn
 from sibyl.sources.number_format import NumberFormat, unit_ratio
@@ -19,7 +20,6 @@ from sibyl.sources.rows import name_rows
 from sibyl.sources.source import Source
 from sibyl.sources.table_files import RawTable
 from sibyl.sources.tables import how_read, lost_cells, source_of_rows
-from sibyl.wording import counted, quoted
 
 _AT_LEAST = 0.5  # share of a later column's cells that must be numbers; a single slip in a short table is only a missing value
 _FAR = 3.0  # deviations from the earlier mean, in the median: half of the values lie outside what the earlier table held

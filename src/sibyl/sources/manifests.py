@@ -10,13 +10,13 @@ from typing import Any
 import pandas as pd
 
 from sibyl.errors import DataError
+from sibyl.messages import counted, quoted
 from sibyl.sources.folder import ending
 from sibyl.sources.item import Item, Skipped
 from sibyl.sources.naming import NAME_NAMES, named
 from sibyl.sources.rows import find_label_column, name_rows
 from sibyl.sources.source import Source
 from sibyl.sources.table_files import RawTable, cell_text, is_utf8
-from sibyl.wording import counted, quoted
 
 _FILE_NAMES = ("image", "images", "img", "image_path", "audio", "audio_path", "clip", "wav", *NAME_NAMES[4:])
 _SEEN = 200

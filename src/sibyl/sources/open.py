@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from sibyl.errors import DataError, UnknownName
+from sibyl.messages import counted, quoted
 from sibyl.sources import audio, images, table_files, texts
 from sibyl.sources.embedded_files import file_columns, files_in_cells
 from sibyl.sources.feature_files import features_source
@@ -25,7 +26,6 @@ from sibyl.sources.source import MODALITIES, FolderLabels, Source, is_labelled
 from sibyl.sources.table_files import RawTable, column_named
 from sibyl.sources.tables import values_of_table
 from sibyl.sources.vectors import vector_column
-from sibyl.wording import counted, quoted
 
 __all__ = ["Source", "open_source"]
 

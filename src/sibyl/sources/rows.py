@@ -9,12 +9,12 @@ from typing import Any
 import pandas as pd
 
 from sibyl.errors import DataError
+from sibyl.messages import counted
 from sibyl.sources.delimited import LostRow
 from sibyl.sources.item import Item, Skipped
 from sibyl.sources.naming import LABEL_NAMES, NAME_NAMES, is_coordinate, label_text, named, only_labels
 from sibyl.sources.source import Source
 from sibyl.sources.table_files import RawTable, cell_text, column_named, is_utf8, printable
-from sibyl.wording import counted
 
 _ALWAYS_NAMES = ("id", "ids", "item", "items")  # columns called so are no feature even where they repeat
 

@@ -17,9 +17,9 @@ import pyarrow.parquet as pq
 from pyarrow import fs
 
 from sibyl.errors import DataError
+from sibyl.messages import counted, quoted
 from sibyl.sources.naming import LABEL_NAMES, MATRIX_NAMES, NAME_NAMES, named
 from sibyl.sources.stores import SCHEMES, Place, place_of, sentence_of
-from sibyl.wording import counted, quoted
 
 BATCH = 4096  # rows that are read at once
 _BUFFER = 1 << 20  # bytes of a column that are read at once: without it a whole row group is held

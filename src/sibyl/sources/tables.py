@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from sibyl.errors import DataError
+from sibyl.messages import counted, quoted
 from sibyl.sources.cells import DATES, PLAIN, TIMES, Numbers, Texts, Values, hints_of, is_missing, texts_in, values_in
 from sibyl.sources.fitted_columns import FittedColumns, fit_columns, strays
 from sibyl.sources.item import Item, Skipped
@@ -19,7 +20,6 @@ from sibyl.sources.rows import NamedRows, name_rows
 from sibyl.sources.source import Source
 from sibyl.sources.table_files import RawTable
 from sibyl.sources.texts import reads_like_texts
-from sibyl.wording import counted, quoted
 
 _MOSTLY = 0.9  # share of the cells that must be numbers, for a column to be one of numbers
 _GAPS = 0.5  # the same where all other cells hold the same few words, and the numbers are many

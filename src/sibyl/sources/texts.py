@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from sibyl.errors import DataError
+from sibyl.messages import counted, quoted
 from sibyl.sources.cells import values_in
 from sibyl.sources.folder import ending
 from sibyl.sources.item import Item, Skipped, Unreadable
@@ -15,7 +16,6 @@ from sibyl.sources.naming import MAYBE_TEXT_NAMES, TEXT_NAMES, named
 from sibyl.sources.rows import find_label_column, name_rows
 from sibyl.sources.source import Source
 from sibyl.sources.table_files import RawTable, cell_text, column_named, is_utf8
-from sibyl.wording import counted, quoted
 
 ENDINGS = (".txt", ".text", ".md")
 MAX_BYTES = 1 << 24

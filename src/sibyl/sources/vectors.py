@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sibyl.errors import DataError
+from sibyl.messages import counted, quoted
 from sibyl.sources.naming import MATRIX_NAMES, is_missing
 from sibyl.sources.table_files import RawTable
-from sibyl.wording import counted, quoted
 
 _SEEN = 50  # cells that tell whether a column holds vectors
 _LEAST = 3  # numbers in each, unless the column's name says what it holds

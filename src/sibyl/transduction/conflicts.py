@@ -12,9 +12,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from sibyl.mapped import slices
+from sibyl.memmap import slices
+from sibyl.messages import counted
 from sibyl.transduction.feature_rows import Matrix
-from sibyl.wording import counted
 
 Rows = npt.NDArray[np.int64]
 LEAST = 1e-9  # probability of a class that no row equal to this one is labelled as

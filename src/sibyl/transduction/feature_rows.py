@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from sibyl.errors import InputError
-from sibyl.mapped import allocate, release, slices
+from sibyl.memmap import allocate, release, slices
 
 Matrix = npt.NDArray[np.floating[Any]]
 SMALLEST = 1e-15  # where the mean size of entries is below, squares vanish in float32

@@ -13,7 +13,8 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from sibyl.errors import UserError
-from sibyl.mapped import release, slices
+from sibyl.memmap import release, slices
+from sibyl.messages import counted
 from sibyl.methods import Method
 from sibyl.methods.class_mean import ClassMean
 from sibyl.methods.classifiers import Centred, CosineClassifier
@@ -23,7 +24,6 @@ from sibyl.transduction.class_names import NameEvidence, among_rows, weigh_names
 from sibyl.transduction.class_prior import NOTHING_NEW, RoughMix
 from sibyl.transduction.conflicts import Conflicts, find_conflicts
 from sibyl.transduction.feature_rows import CENTRED, Checked, Matrix, checked_rows
-from sibyl.wording import counted
 
 MEAN_NUMBERS = 1 << 24  # of rows that are added up at once
 MIDDLE_ROWS = 4096  # evenly spaced, whose middle stands for that of all

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from sibyl.mapped import allocate_beside, is_mapped, release, trim
+from sibyl.memmap import allocate_beside, is_mapped, release, trim
 from sibyl.methods.label_spreading import LabelSpreading
 from sibyl.methods.universal.rows import power_rows
 from sibyl.methods.universal.sparse_graph import SparseGraph

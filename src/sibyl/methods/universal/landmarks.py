@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from sibyl.mapped import release
+from sibyl.memmap import release
 from sibyl.tasks import Task
 
 

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import pad
 
-from sibyl.mapped import gather_rows
+from sibyl.memmap import gather_rows
 from sibyl.methods.universal.landmarks import landmarks
 from sibyl.methods.universal.rows import Slice, power_rows
 from sibyl.methods.universal.viewpoint import Viewpoint

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from sibyl.mapped import allocate_beside, is_mapped, release
+from sibyl.memmap import allocate_beside, is_mapped, release
 from sibyl.methods.universal.perceptron import perceptron
 from sibyl.tasks import Task
 from sibyl.threads import in_order

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from sibyl.mapped import gather_rows
+from sibyl.memmap import gather_rows
 from sibyl.methods.knn_graph import nearest_neighbours, sum_over_neighbours
 from sibyl.methods.universal.landmarks import landmarks
 from sibyl.methods.universal.rows import power_rows

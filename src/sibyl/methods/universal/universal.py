@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from sibyl.mapped import allocate_beside, has_room, is_mapped, release
+from sibyl.memmap import allocate_beside, has_room, is_mapped, release
 from sibyl.methods.classifiers import class_means
 from sibyl.methods.method import LearnedMethod, Objective, Traits
 from sibyl.methods.universal.answer import N_OUTLIER_FEATURES, UniversalClassifier
@@ -167,7 +167,7 @@ class UniversalSIB(LearnedMethod):
         In a pile, more than `FEW` rows, the answer is a blend of the class means with a graph of all rows, see `Blend`.
 
         Of very many rows the labels spread over the graph are held, and the inductive logits come, in half precision, which leaves room
-        for the rest. Where the queries lie in a file (`sibyl.mapped`), so does what is kept of them, and the memory does not grow.
+        for the rest. Where the queries lie in a file (`sibyl.memmap`), so does what is kept of them, and the memory does not grow.
         """
         exponent, _ = self.power(task)
         graph, sparse = spread_labels(task, exponent)

@@ -16,11 +16,11 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
-from sibyl import mapped
+from sibyl import memmap
 from sibyl.labeling.examples import examples_from
 from sibyl.labeling.solve import solve_items
 from sibyl.labeling.suggest import suggest
-from sibyl.mapped import (
+from sibyl.memmap import (
     allocate,
     allocate_beside,
     gather_rows,
@@ -42,7 +42,7 @@ on_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux reserv
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("SIBYL_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(mapped, "SMALLEST", 1)
+    monkeypatch.setattr(memmap, "SMALLEST", 1)
     return tmp_path / "cache"
 
 
@@ -104,7 +104,7 @@ def test_arrays_in_memory_are_left_alone() -> None:
 
 
 def test_small_arrays_stay_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mapped, "SMALLEST", 1000)
+    monkeypatch.setattr(memmap, "SMALLEST", 1000)
     assert not is_mapped(allocate((10, 10)))
     assert allocate((10, 10), np.float64).dtype == np.float64
 

@@ -13,9 +13,9 @@ from sklearn.datasets import load_wine
 
 from sibyl.encoders.tfidf import TfidfEncoder
 from sibyl.errors import CheckpointError, DataError
+from sibyl.labeling.apply_run import label_with
 from sibyl.labeling.file_names import RUN
 from sibyl.labeling.label import label
-from sibyl.labeling.later import label_with
 from sibyl.labeling.run import Labelling, label_items
 from sibyl.labeling.saved_run import SavedRun
 from sibyl.sources.open import open_source

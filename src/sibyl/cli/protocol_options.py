@@ -16,7 +16,7 @@ class CommandWithContext(TyperCommand):
     context_class = typer.Context
 
 
-def check_settled(context: typer.Context, protocol: str, settled: Mapping[str, object]) -> None:
+def check_protocol_options(context: typer.Context, protocol: str, settled: Mapping[str, object]) -> None:
     """Raise `DataError` for the first option that was given with another value than `protocol` settles.
 
     Parameters

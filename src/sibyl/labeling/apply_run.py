@@ -29,7 +29,8 @@ from sibyl.labeling.run import Labelling, encoder_for, is_fitted, method_line
 from sibyl.labeling.saved_run import SavedRun, prior_of
 from sibyl.labeling.solve import Solved, solve_items
 from sibyl.labeling.table import in_source_order, labels_table, with_columns
-from sibyl.mapped import allocate_beside, release, slices
+from sibyl.memmap import allocate_beside, release, slices
+from sibyl.messages import counted
 from sibyl.methods import METHODS
 from sibyl.sources.objects import held_in, place_of
 from sibyl.sources.open import open_source
@@ -38,7 +39,6 @@ from sibyl.sources.table_files import ENDINGS, RawTable, read_table
 from sibyl.tasks import Classifier, Solution, Task
 from sibyl.threads import torch_threads
 from sibyl.transduction.feature_rows import Checked, checked_rows
-from sibyl.wording import counted
 
 _NOT_KEPT = "the earlier run was made by a version of sibyl that did not keep what {} was fitted to; run sibyl label on it again"
 _OLD = "\0"  # in front of the names of the earlier run's items, which new ones may share
