@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import sys
@@ -23,6 +24,7 @@ from sibyl.labeling.suggest import suggest
 from sibyl.memmap import (
     allocate,
     allocate_beside,
+    for_many,
     gather_rows,
     is_mapped,
     map_array,
@@ -50,6 +52,27 @@ def file_mib() -> float:
     """Memory of this process that mapped files take."""
     lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("RssFile")) / 1024
+
+
+@on_linux
+def test_many_arrays_share_few_files(folder: Path) -> None:
+    open_files = len(list(Path("/proc/self/fd").iterdir()))
+    make = for_many(1)
+    arrays = [make((100 + number, 7)) for number in range(300)]
+    assert len(list(Path("/proc/self/fd").iterdir())) - open_files <= 1
+    beside = [allocate_beside(torch.from_numpy(one), (len(one), 3)) for one in arrays]
+    assert len(list(Path("/proc/self/fd").iterdir())) - open_files <= 1
+    for number, (one, other) in enumerate(zip(arrays, beside, strict=True)):
+        assert is_mapped(one)
+        one[:] = number
+        other[:] = -number
+        release(one)
+    assert all(
+        (one == number).all() and (other == -number).all() for number, (one, other) in enumerate(zip(arrays, beside, strict=True))
+    )
+    del make, arrays, one, beside, other
+    gc.collect()
+    assert len(list(Path("/proc/self/fd").iterdir())) == open_files
 
 
 @on_linux

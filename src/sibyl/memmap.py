@@ -15,10 +15,11 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from threading import Lock
 from typing import Any, ClassVar
-from weakref import WeakSet
+from weakref import WeakSet, ref
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +34,8 @@ Array = npt.NDArray[Any]
 SMALLEST = 1 << 22  # bytes from which an array goes to disk
 SLICE = 1 << 17  # numbers of a slice, where nothing else bounds it
 _GATHERED = 8  # rows that are gathered before they are released: each brings its neighbours along, up to a MiB
+_FIRST_FILE, _LARGEST_FILE = 1 << 24, 1 << 30  # bytes of the files of a `Room`
+_ALIGNED = mmap.PAGESIZE  # where its arrays begin
 _ROOM = 4  # times the array must be free on the disk, which others write to as well
 _NUMPY_OF = {
     dtype: torch.empty(0, dtype=dtype).numpy().dtype for dtype in (torch.float16, torch.float32, torch.float64, torch.bool)
@@ -44,6 +47,7 @@ class _Mapping(mmap.mmap):
 
     live: ClassVar[WeakSet[_Mapping]] = WeakSet()
     start: int
+    room: Room | None = None
 
     def array(self, dtype: npt.DTypeLike, shape: tuple[int, ...], offset: int = 0) -> Array:
         """Return an array over the file, and make the file known."""
@@ -112,12 +116,48 @@ def allocate(shape: tuple[int, ...], dtype: npt.DTypeLike = np.float32) -> Array
         return np.zeros(shape, dtype)
 
 
+class Room:
+    """Many arrays in few files: a file for each small one would use up those that a process may hold open.
+
+    Each file is twice as large as the one before. The memory and the disk are given back once no array of a file is left.
+    """
+
+    def __init__(self) -> None:
+        self._next, self._used = _FIRST_FILE, 0
+        self._file: Callable[[], _Mapping | None] = lambda: None
+        self._lock = Lock()
+
+    def allocate(self, shape: tuple[int, ...], dtype: npt.DTypeLike = np.float32) -> Array:
+        """Return an array of zeros as `allocate` does, however small."""
+        dtype = np.dtype(dtype)
+        n_bytes = math.prod(shape) * dtype.itemsize
+        with self._lock:
+            file = self._file()
+            if file is None or self._used + n_bytes > len(file):
+                size = max(self._next, n_bytes)
+                file = _mapping_of(allocate((max(size, SMALLEST),), np.uint8))
+                if file is None:
+                    return np.zeros(shape, dtype)
+                file.room = self
+                self._file, self._used, self._next = ref(file), 0, min(2 * size, _LARGEST_FILE)
+            values = np.frombuffer(file, dtype, math.prod(shape), self._used).reshape(shape)
+            self._used += -(-n_bytes // _ALIGNED) * _ALIGNED
+        return values
+
+
+def for_many(n_bytes: int) -> Callable[[tuple[int, ...]], Array]:
+    """Return what allocates arrays of so many bytes together: in a `Room`, or in memory if all of them are small."""
+    return Room().allocate if n_bytes >= SMALLEST else lambda shape: np.zeros(shape, np.float32)
+
+
 def allocate_beside(x: Tensor, shape: tuple[int, ...], dtype: torch.dtype | None = None) -> Tensor:
-    """Return an unfilled tensor that lies in a file if `x` does, and otherwise where `x` does."""
+    """Return an unfilled tensor that lies in a file if `x` does, in the same room, and otherwise where `x` does."""
     dtype = dtype or x.dtype
-    if dtype in _NUMPY_OF and is_mapped(x):
-        return torch.from_numpy(allocate(shape, _NUMPY_OF[dtype]))
-    return x.new_empty(shape, dtype=dtype)
+    mapping = _mapping_of(x) if x.nbytes and dtype in _NUMPY_OF else None
+    if mapping is None:
+        return x.new_empty(shape, dtype=dtype)
+    make = allocate if mapping.room is None else mapping.room.allocate
+    return torch.from_numpy(make(shape, _NUMPY_OF[dtype]))
 
 
 def save_arrays(path: Path, arrays: Mapping[str, Array], metadata: Mapping[str, object]) -> None:

@@ -41,6 +41,12 @@ def test_rows_without_a_column_of_names_are_called_after_shard_and_place(tmp_pat
     assert names[27:] == ["part-000.parquet#27", "part-001.parquet#0", "part-001.parquet#1"]
 
 
+def test_names_are_read_alone(tmp_path: Path) -> None:
+    for names, folder in ((NAMES, "named"), (None, "nameless")):
+        shards = open_shards(write_shards(tmp_path / folder, ROWS, [28, 2], names))
+        assert [name for number in range(2) for part in shards.names(number, 4) for name in part] == read_all(tmp_path / folder)[0]
+
+
 def test_nested_and_file_uris_are_read_and_hidden_files_are_not(tmp_path: Path) -> None:
     write_shards(tmp_path / "in" / "day=1", ROWS[:20], [20], NAMES[:20])
     write_shards(tmp_path / "in" / "day=2", ROWS[20:], [10], NAMES[20:])

@@ -13,7 +13,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from sibyl.memmap import allocate, allocate_beside, has_room, is_mapped, release
+from sibyl.errors import DataError
+from sibyl.memmap import allocate_beside, for_many, has_room, is_mapped, release
 from sibyl.methods.universal.neighbours import Nodes
 from sibyl.methods.universal.rows import QueryRows, power_rows
 from sibyl.methods.universal.sparse_graph import SparseGraph
@@ -91,22 +92,25 @@ class Held:
     """The shards of one worker, read and prepared when they are first asked for."""
 
     shards: Shards
+    _allocate: Callable[[tuple[int, ...]], npt.NDArray[np.float32]] = field(init=False)
     _raw: dict[int, Raw] = field(default_factory=dict)
     _rows: dict[int, tuple[str, QueryRows]] = field(default_factory=dict)
     _shared: dict[str, Any] = field(default_factory=dict)
     _lock: Any = field(default_factory=Lock)
 
+    def __post_init__(self) -> None:
+        self._allocate = for_many(4 * self.shards.n_rows * self.shards.layout.dim)
+
     def raw(self, number: int) -> Raw:
         """Return the rows of a shard."""
         if number not in self._raw:
-            self._raw[number] = self._read(number)
+            self.find(number, frozenset())
         return self._raw[number]
 
     def rows(self, number: int, setting: Setting) -> QueryRows:
         """Return the rows of a shard, prepared."""
         if self._rows.get(number, ("",))[0] != setting.key:
             self._rows[number] = setting.key, self._prepared(number, setting)
-            self._raw.pop(number, None)
         return self._rows[number][1]
 
     def shared(self, key: str, get: Callable[[], Any]) -> Any:
@@ -116,11 +120,24 @@ class Held:
                 self._shared = {key: get()}
             return self._shared[key]
 
-    def _read(self, number: int) -> Raw:
+    def find(self, number: int, wanted: frozenset[str]) -> dict[str, tuple[int, npt.NDArray[np.float32]]]:
+        """Read a shard, and return the place and the features of the items that are wanted.
+
+        Raises
+        ------
+        DataError
+            If one of them is there twice.
+        """
         n_rows, start = self.shards.shards[number].n_rows, 0
-        matrix = allocate((n_rows, self.shards.layout.dim))
+        matrix = self._allocate((n_rows, self.shards.layout.dim))
         bad: dict[int, str] = {}
-        for batch in self.shards.batches(number, names=False):
+        found: dict[str, tuple[int, npt.NDArray[np.float32]]] = {}
+        for batch in self.shards.batches(number, names=bool(wanted)):
+            for place in (place for place, name in enumerate(batch.names) if name in wanted):
+                name = batch.names[place]
+                if name in found:
+                    raise DataError(f"{self.shards.place.uri}: two rows are named {name!r}, which is an example; names must differ")
+                found[name] = start + place, batch.matrix[place].copy()
             end = min(start + len(batch.matrix), n_rows)
             part = batch.matrix[: end - start]
             large = np.flatnonzero((np.abs(part) >= LARGEST).any(1))
@@ -129,7 +146,8 @@ class Held:
             bad |= {start + place: why for place, why in batch.bad.items()} | {start + int(row): TOO_LARGE for row in large}
             release(matrix)
             start = end
-        return Raw(matrix, bad)
+        self._raw[number] = Raw(matrix, bad)
+        return found
 
     def _prepared(self, number: int, setting: Setting) -> QueryRows:
         task = self.raw(number).task(setting.labelled.get(number, []), setting.offset)

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from sibyl.errors import DataError
 from sibyl.memmap import slices
 from sibyl.methods.universal.landmarks import hashes
 from sibyl.methods.universal.rows import Slice, Totals
@@ -46,17 +45,7 @@ class Look:
 
     def __call__(self, held: Held, number: int) -> Found:
         """Look at one shard."""
-        examples: dict[str, tuple[int, npt.NDArray[np.float32]]] = {}
-        start, raw = 0, held.raw(number)
-        for batch in held.shards.batches(number):
-            for place, name in enumerate(batch.names):
-                if name in self.wanted:
-                    if name in examples:
-                        raise DataError(
-                            f"{held.shards.place.uri}: two rows are named {name!r}, which is an example; names must differ"
-                        )
-                    examples[name] = start + place, batch.matrix[place].copy()
-            start += len(batch.names)
+        examples, raw = held.find(number, self.wanted), held.raw(number)
         total, square = np.zeros(held.shards.layout.dim), 0.0
         for part in slices(raw.matrix):
             rows = raw.matrix[part]

@@ -82,7 +82,7 @@ class RayEngine:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")
                     ray.init(**settings, log_to_driver=False, logging_level=logging.ERROR)
-            except (ConnectionError, OSError, RuntimeError, ValueError, TimeoutError) as error:
+            except Exception as error:  # a node that does not come up in time raises no narrower class
                 where = f"the Ray cluster at {address}" if address else "a local Ray"
                 raise UserError(f"{where} cannot be reached or started ({_short(error)})") from None
         n_cpus = int(ray.cluster_resources().get("CPU", 1))

@@ -249,14 +249,13 @@ def _setting(
     """Choose nodes by the hashes of all rows, and build the graph over them."""
     exponent, _ = method.power(task)
     n_nodes = min(n_unlabelled, max(NODES, n_nodes_of(shards.n_rows, shards.layout.dim)))
-    keys, places = [], []
+    keys = chosen = np.zeros(0, np.int64)
     for number, (of_rows, at) in zip(
         range(len(firsts)), _told(engine, Keys(n_nodes, labelled, offset), len(firsts), passed), strict=True
     ):
-        keys.append(of_rows)
-        places.append(firsts[number] + at)
-    order = np.argsort(np.concatenate(keys), kind="stable")[:n_nodes]
-    chosen = np.concatenate(places)[order]
+        keys, chosen = np.concatenate([keys, of_rows]), np.concatenate([chosen, firsts[number] + at])
+        order = np.argsort(keys, kind="stable")[:n_nodes]
+        keys, chosen = keys[order], chosen[order]
     shard_of = np.searchsorted(firsts, chosen, side="right") - 1
     wanted = {int(number): chosen[shard_of == number] - firsts[number] for number in np.unique(shard_of)}
     rows = np.empty((len(chosen), shards.layout.dim), np.float32)

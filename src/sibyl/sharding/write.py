@@ -20,6 +20,7 @@ from pyarrow import fs
 from sibyl.errors import DataError
 from sibyl.folders import atomic_folder, check_replaceable
 from sibyl.labeling.report import Counts
+from sibyl.memmap import take_rows
 from sibyl.sharding.held import Held
 from sibyl.sharding.passes import Answers
 from sibyl.sources.shards import is_uri
@@ -88,14 +89,14 @@ class Write:
             if not self.out.is_remote:
                 Path(path).parent.mkdir(parents=True, exist_ok=True)
             with self.out.filesystem.open_output_stream(path) as sink, pq.ParquetWriter(sink, SCHEMA) as writer:
-                for batch in held.shards.batches(number, _ROWS):
-                    here = slice(start, start + len(batch.names))
-                    table = self._table(batch.names, answers.taken(here), number, start)
+                for names in held.shards.names(number, _ROWS):
+                    here = slice(start, start + len(names))
+                    table = self._table(names, answers.taken(here), number, start)
                     counts.append(_counts(table, answers.taken(here)))
                     writer.write_table(table)
-                    rows = np.unique(shown[(shown >= start) & (shown < here.stop)] - start)
-                    sample.append(table.take(pa.array(rows)).to_pandas())
-                    vectors.append(batch.matrix[rows])
+                    rows = np.unique(shown[(shown >= start) & (shown < here.stop)])
+                    sample.append(table.take(pa.array(rows - start)).to_pandas())
+                    vectors.append(take_rows(held.raw(number).matrix, rows))
                     start = here.stop
         except (OSError, pa.ArrowException) as error:
             raise DataError(

@@ -119,17 +119,31 @@ class Shards:
         DataError
             If the shard is damaged, has vanished, changed, or holds rows of another width.
         """
-        shard, layout = self.shards[number], self.layout
+        name, layout = self.shards[number].name, self.layout
         id_column = layout.id_column if names else None
-        wanted = [*layout.columns, *([id_column] if id_column else [])]
-        seen = 0
+        for first, batch in self._read(number, n_rows, [*layout.columns, *([id_column] if id_column else [])]):
+            with _named(self.place, name):
+                matrix, bad = _matrix(batch, layout, first)
+            yield Batch(_names(batch, id_column, name, first) if names else [], matrix, bad)
+
+    def names(self, number: int, n_rows: int = BATCH) -> Iterator[list[str]]:
+        """Read the names of a shard alone, so many at once; as `batches`, and with its errors."""
+        shard, id_column = self.shards[number], self.layout.id_column
+        if id_column is None:
+            for first in range(0, shard.n_rows, n_rows):
+                yield [f"{shard.name}#{place}" for place in range(first, min(first + n_rows, shard.n_rows))]
+            return
+        for first, batch in self._read(number, n_rows, [id_column]):
+            yield _names(batch, id_column, shard.name, first)
+
+    def _read(self, number: int, n_rows: int, columns: list[str]) -> Iterator[tuple[int, Any]]:
+        """Yield the place of the first row of each batch, and the batch."""
+        shard, seen = self.shards[number], 0
         with _named(self.place, shard.name), self.place.filesystem.open_input_file(self.place.below(shard.name)) as opened:
             file = pq.ParquetFile(opened, buffer_size=_BUFFER, pre_buffer=False)
-            for batch in file.iter_batches(batch_size=n_rows, columns=wanted, use_threads=False):
-                matrix, bad = _matrix(batch, layout, seen)
-                of_rows = _names(batch, id_column, shard.name, seen) if names else []
+            for batch in file.iter_batches(batch_size=n_rows, columns=columns, use_threads=False):
+                yield seen, batch
                 seen += batch.num_rows
-                yield Batch(of_rows, matrix, bad)
         if seen != shard.n_rows:
             raise DataError(
                 f"{self.place.uri}/{shard.name}: has {counted(seen, 'row')} now, had {shard.n_rows:,}; do not change shards while they are read"
