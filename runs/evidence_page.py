@@ -47,6 +47,15 @@ SECTIONS = (
         ],
     ),
     (
+        "Labels that were not drawn at random",
+        "biased/",
+        [
+            "One example each, then a person goes over the surest 30 or 65 % of the items and confirms those that are right (*labels*: how many of all).",
+            "Accuracy on the items that are left, the hard ones: *before*; with the *confirmed* labels; with as many *random* ones. Piles of at most",
+            "1,500 items.",
+        ],
+    ),
+    (
         "A class mix that is known roughly",
         "mix/",
         [

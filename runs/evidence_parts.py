@@ -1,0 +1,217 @@
+"""The cells of runs/evidence.py: what is measured, one draw at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from evidence_choices import CHOICES
+from sklearn.datasets import load_breast_cancer, load_iris, load_wine
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
+from sklearn.preprocessing import StandardScaler
+from sklearn.semi_supervised import LabelSpreading
+from sklearn.svm import SVC
+
+from sibyl import SIBClassifier
+from sibyl.features import Features
+from sibyl.methods.named import DEFAULT_METHOD, method_by_name
+from sibyl.transduction.class_names import weigh_names
+from sibyl.transduction.class_prior import read_class_prior
+from sibyl.transduction.transduce import Transduction, transduce
+
+Matrix = npt.NDArray[np.float32]
+Codes = npt.NDArray[np.int64]
+PILE = 1500  # items of a pile
+WHOLE = 10_000  # all that there are
+
+
+@dataclass(frozen=True)
+class Sets:
+    """The features by name, and the names of CLINC150's classes as rows."""
+
+    features: dict[str, Features]
+    names: Matrix | None
+    junk: Matrix | None
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What a line of a table holds: its name, draws at least, and seed → what was found by name."""
+
+    key: str
+    draws: int
+    measure: Callable[[int], dict[str, float]]
+
+
+def names_part(sets: Sets) -> Iterator[Cell]:
+    if "CLINC150" not in sets.features:
+        return
+    for n_way in (30, 20, 5):
+        for mix, alpha in MIXES.items():
+            for n_shot in (1, 0, 5):
+                draws = 10 if n_way == 5 or (n_way == 30 and alpha is None and n_shot < 5) else 0
+                yield Cell(f"names/{n_way}/{mix}/{n_shot}", draws, partial(names, sets, n_way, alpha, n_shot))
+
+
+def names(sets: Sets, n_way: int, alpha: float | None, n_shot: int, seed: int) -> dict[str, float]:
+    """Right names, those of the next class, numbers; where none is believed the task is that without names, and not solved again."""
+    assert sets.names is not None
+    assert sets.junk is not None
+    x, codes, y, classes = draw(sets.features["CLINC150"], n_way, n_shot, alpha, seed, WHOLE if n_way == 30 else PILE)
+    own, found = sets.names[classes], {}
+    if not n_shot:
+        return {"true": right(solve(x, codes, n_way, vectors=own), y)}
+    found["none"] = right(solve(x, codes, n_way), y)
+    for kind, vectors in {"true": own, "permuted": np.roll(own, 1, 0), "junk": sets.junk[:n_way]}.items():
+        believed = weigh_names(vectors, x[codes >= 0], codes[codes >= 0]).believed.any()
+        found[kind] = right(solve(x, codes, n_way, vectors=vectors), y) if believed else found["none"]
+    return found
+
+
+def first_part(sets: Sets) -> Iterator[Cell]:
+    for name, features in sets.features.items():
+        for times in (1, 2, 3, 5, 6) if name == "photographs" else (1, 2, 3, 5):
+            yield Cell(f"first/{name}/{times}", 0, partial(first, features, times))
+
+
+def first(features: Features, times: int, seed: int) -> dict[str, float]:
+    n_way = min(30, len(features.class_names))
+    x, _, y, _ = draw(features, n_way, 0, None, seed)
+    return {kind: labelled(x, y, choose(x, y, times * n_way, seed)) for kind, choose in CHOICES.items()}
+
+
+def biased_part(sets: Sets) -> Iterator[Cell]:
+    for name, features in sets.features.items():
+        for percent in (30, 65):
+            yield Cell(f"biased/{name}/{percent}", 0, partial(biased, features, percent / 100))
+
+
+def biased(features: Features, share: float, seed: int) -> dict[str, float]:
+    """Confirm what is right among the surest items, and ask again; beside it as many random labels. Measured on the items that are left."""
+    n_way = min(30, len(features.class_names))
+    x, codes, y, _ = draw(features, n_way, 1, None, seed)
+    before = solve(x, codes, n_way)
+    surest = before.solution.logits[0].softmax(-1).amax(-1).argsort(descending=True).numpy()[: round(share * len(before.asked))]
+    said, asked = before.solution.predictions[0].numpy(), before.asked
+    confirmed = asked[surest[said[surest] == y[asked[surest]]]]
+    left = np.setdiff1d(asked, confirmed)
+    by_person, by_chance = codes.copy(), codes.copy()
+    by_person[confirmed] = y[confirmed]
+    drawn = np.random.default_rng([seed, 7]).choice(asked, len(confirmed), replace=False)
+    by_chance[drawn] = y[drawn]
+    answers = {"before": before, "confirmed": solve(x, by_person, n_way), "random": solve(x, by_chance, n_way)}
+    return {"labels": len(confirmed) / len(asked)} | {kind: right(found, y, left) for kind, found in answers.items()}
+
+
+def mix_part(sets: Sets) -> Iterator[Cell]:
+    for mix, alpha in {"Dirichlet 1.0": 1.0, **MIXES}.items():
+        for name in ("CLINC150", "photographs", "digits"):
+            if name in sets.features:
+                yield Cell(f"mix/{name}/{mix}", 20, partial(known_mix, sets.features[name], alpha))
+
+
+def known_mix(features: Features, alpha: float | None, seed: int) -> dict[str, float]:
+    x, codes, y, _ = draw(features, 5, 1, alpha, seed, most=150)
+    generator, rest = np.random.default_rng(seed), y[codes < 0]
+    true = np.bincount(rest, minlength=5) / len(rest)
+    off = (true + 0.01) * np.exp(generator.choice([-0.7, 0.7], 5))
+    known: dict[str, Any] = {
+        "nothing": None,
+        "exact": true.astype(np.float32),
+        "60 counted": np.bincount(generator.choice(rest, 60, replace=False), minlength=5),
+        "15 counted": np.bincount(generator.choice(rest, 15, replace=False), minlength=5),
+        "off by two": np.round(20 * off / off.sum()),
+    }
+    return {kind: right(solve(x, codes, 5, prior), y) for kind, prior in known.items()}
+
+
+def tables_part(sets: Sets) -> Iterator[Cell]:
+    for name, load in (("iris", load_iris), ("wine", load_wine), ("breast cancer", load_breast_cancer)):
+        for n_shot in (1, 5):
+            yield Cell(f"tables/{name}/{n_shot}", 20, partial(table, load, n_shot))
+
+
+def table(load: Callable[..., Any], n_shot: int, seed: int) -> dict[str, float]:
+    x, y = load(return_X_y=True)
+    x = StandardScaler().fit_transform(x)
+    generator = np.random.default_rng([seed, n_shot])
+    known = np.concatenate([generator.permutation(np.flatnonzero(y == one))[:n_shot] for one in np.unique(y)])
+    codes = np.full(len(y), -1)
+    codes[known] = y[known]
+    rest = codes < 0
+    found = {"universal SIB": float((SIBClassifier().fit(x, codes).transduction_[rest] == y[rest]).mean())}
+    for kind, rival in RIVALS.items():
+        teaching = np.ones(len(y), bool) if kind.startswith("Label") else ~rest
+        answer = rival().fit(x[teaching], codes[teaching]).predict(x[rest])
+        found[kind] = float((answer == y[rest]).mean())
+    return found
+
+
+RIVALS: dict[str, Callable[[], Any]] = {
+    "LabelSpreading (rbf)": lambda: LabelSpreading(kernel="rbf", gamma=1.0, max_iter=1000),
+    "LabelSpreading (knn)": lambda: LabelSpreading(kernel="knn", n_neighbors=10, max_iter=1000),
+    "LogisticRegression": lambda: LogisticRegression(max_iter=2000),
+    "SVC": SVC,
+    "KNeighbors (1)": lambda: KNeighborsClassifier(1),
+    "NearestCentroid": NearestCentroid,
+    "RandomForest": lambda: RandomForestClassifier(100, random_state=0),
+}
+
+
+def solve(x: Matrix, codes: Codes, n_way: int, prior: Any = None, vectors: Matrix | None = None) -> Transduction:
+    method = method_by_name(DEFAULT_METHOD, x.shape[1], n_way)
+    return transduce(x, codes, n_way, method, read_class_prior(prior, list(range(n_way))), class_vectors=vectors)
+
+
+def right(found: Transduction, y: Codes, among: Codes | None = None) -> float:
+    """Share of the unlabelled rows that are right, of all or among some."""
+    taken = np.ones(len(found.asked), bool) if among is None else np.isin(found.asked, among)
+    return float((found.solution.predictions[0].numpy() == y[found.asked])[taken].mean())
+
+
+def draw(
+    features: Features, n_way: int, n_shot: int, alpha: float | None, seed: int, most: int = PILE
+) -> tuple[Matrix, Codes, Codes, Codes]:
+    """Return rows, labels (−1 where unknown), true classes and the classes' numbers in the set."""
+    generator = np.random.default_rng([seed, n_way, 19])
+    labels = np.asarray(features.labels)
+    classes = generator.permutation(np.unique(labels[labels >= 0]))[:n_way]
+    shares = np.full(n_way, 1 / n_way) if alpha is None else generator.dirichlet(np.full(n_way, alpha))
+    smallest = min(int((labels == one).sum()) for one in classes) - 5
+    total = min(most, smallest * n_way)
+    rows, y, known = [], [], []
+    for number, (one, share) in enumerate(zip(classes, shares, strict=True)):
+        own = generator.permutation(np.flatnonzero(labels == one))
+        chosen = own[: n_shot + min(round(total * share), len(own) - n_shot)]
+        rows.append(chosen)
+        y.append(np.full(len(chosen), number))
+        known.append(np.where(np.arange(len(chosen)) < n_shot, number, -1))
+    x = np.asarray(features.matrix, np.float32)[np.concatenate(rows)]
+    return x, np.concatenate(known), np.concatenate(y), classes
+
+
+def labelled(x: Matrix, y: Codes, chosen: Codes) -> float:
+    """Share of the other rows that are right when these are labelled; a class that none of them shows is always wrong."""
+    met = np.unique(y[chosen])
+    if len(met) < 2:
+        return float((np.delete(y, chosen) == met[0]).mean())
+    codes = np.full(len(y), -1)
+    codes[chosen] = np.searchsorted(met, y[chosen])
+    found = solve(x, codes, len(met))
+    return float((met[found.solution.predictions[0].numpy()] == y[found.asked]).mean())
+
+
+MIXES: dict[str, float | None] = {"balanced": None, "Dirichlet 0.5": 0.5}
+PARTS: dict[str, Callable[[Sets], Iterator[Cell]]] = {
+    "first": first_part,
+    "names": names_part,
+    "biased": biased_part,
+    "mix": mix_part,
+    "tables": tables_part,
+}
