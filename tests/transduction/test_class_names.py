@@ -74,6 +74,25 @@ def test_one_wrong_name_among_right_ones_is_left_out() -> None:
     )
 
 
+def test_one_odd_example_does_not_speak_against_a_name_and_two_do() -> None:
+    middles = np.eye(8, dtype=np.float32)
+    odd = middles.copy()
+    odd[2] = 0.3
+    odd[2, 2] = 0.2  # an example that is a little less like its name than like any other
+    once = weigh_names(middles, odd, np.arange(8))
+    assert -0.1 < once.likeness[2] < 0.1
+    assert once.believed.all()
+    twice = weigh_names(middles, np.concatenate([odd, odd]), np.tile(np.arange(8), 2))
+    np.testing.assert_allclose(twice.likeness, once.likeness)
+    assert twice.believed.tolist() == [True, True, False, True, True, True, True, True]
+
+
+def test_two_exchanged_names_are_left_out_and_the_others_are_not() -> None:
+    middles = np.eye(8, dtype=np.float32)
+    exchanged = weigh_names(middles[[0, 1, 3, 2, 4, 5, 6, 7]], middles, np.arange(8))
+    assert exchanged.believed.tolist() == [True, True, False, False, True, True, True, True]
+
+
 @pytest.mark.parametrize(
     ("vectors", "said"),
     [
