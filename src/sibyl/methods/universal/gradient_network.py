@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu
 
 N_FEATURES = 18
-GRAPH_FEATURES = slice(13, 18)  # the columns of `entry_features` that other rows have a say in
+GRAPH_FEATURES = slice(13, 15)  # the columns of `entry_features` that come from the labels spread over a graph
+MESSAGE_FEATURES = slice(15, 18)  # those that come from the row's neighbours
 
 
 def entry_features(

@@ -12,16 +12,16 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy,
 from sibyl.methods.method import Objective
 from sibyl.tasks import Episode
 
-_TOLD_IF_BALANCED, _TOLD_ELSE = 0.6, 0.1  # how often a training episode gives its class mix away
+PRIOR_GIVEN = (0.6, 0.1)  # how often training gives the class mix of a batch: of a balanced one, of any other
 _MOST = 8.0  # misfit of a query at which an early step is no longer blamed
 
 
-def told_shares(episode: Episode) -> Float[Tensor, "task way"] | None:
-    """Return the class mix of the queries in six of ten balanced batches of episodes and in a tenth of the others, else None."""
+def given_shares(episode: Episode, chances: tuple[float, float]) -> Float[Tensor, "task way"] | None:
+    """Return the class mix of the queries, or None; `chances` say how often of a balanced batch of episodes, and of any other."""
     counts = one_hot(episode.query_y.clamp_min(0), episode.task.n_way) * episode.scored[..., None]
     counts = counts.sum(1).to(episode.task.query_x.dtype)
     balanced = bool((counts == counts[:, :1]).all())
-    if float(torch.rand(())) >= (_TOLD_IF_BALANCED if balanced else _TOLD_ELSE):
+    if float(torch.rand(())) >= chances[0 if balanced else 1]:
         return None
     return counts / counts.sum(1, keepdim=True).clamp_min(1)
 

@@ -20,7 +20,7 @@ from sibyl.methods.universal.first_look import N_DESCRIPTORS, first_look
 from sibyl.methods.universal.gradient_network import GradientNetwork
 from sibyl.methods.universal.graph import FEW, spread_labels
 from sibyl.methods.universal.neighbours import Nodes
-from sibyl.methods.universal.objective import told_shares, training_loss
+from sibyl.methods.universal.objective import PRIOR_GIVEN, given_shares, training_loss
 from sibyl.methods.universal.passing import Setting, State, StepSums, moved
 from sibyl.methods.universal.perceptron import perceptron
 from sibyl.methods.universal.posterior import Posterior
@@ -145,6 +145,7 @@ class UniversalSIB(LearnedMethod):
         }  # fmt: skip
         self.n_steps, self.n_rounds, self.kl_weight = n_steps, n_rounds, kl_weight
         self.min_queries_per_class = min_queries_per_class
+        self.prior_given = PRIOR_GIVEN
         self.slice_rows: int | None = None  # rows gone over at once; None: as many as `ENTRIES` allows
         self.power = PowerNetwork(16)
         self.control = ControlNetwork(N_DESCRIPTORS, n_hidden, n_steps)
@@ -248,7 +249,7 @@ class UniversalSIB(LearnedMethod):
         ``runs/piles_gate.py``).
         """
         task = episode.task
-        shares = told_shares(episode)
+        shares = given_shares(episode, self.prior_given)
         exponent, shape = self.power(task)
         nodes = Nodes.of(task, exponent, power_rows(task.support_x, exponent))
         rows = QueryRows(
