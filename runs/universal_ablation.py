@@ -33,8 +33,9 @@ from sibyl.storage import read_json, write_json, write_text
 from sibyl.training.meta_train import meta_train
 from sibyl.training.task_mixture import Ranges, TaskMixture
 
-FULL, SECOND = "full", "second look"
+FULL, REFINEMENT = "full", "outlier refinement"
 TASKS = 8  # of an iteration
+SHOTS = (1, 5)
 WEIGHT_OF_LABELLED = 1e-4  # in place of κ: class means start at the labelled rows, and these do not pull in the steps
 Scores = dict[str, list[float]]
 
@@ -75,7 +76,7 @@ def _no_gradient_network(network: UniversalSIB) -> None:
 
 PARTS: Mapping[str, tuple[str, Callable[[UniversalSIB], object]]] = {
     FULL: ("the network as it ships", lambda network: None),
-    SECOND: ("outlier scores are those of the first look; nothing is trained again", lambda network: None),
+    REFINEMENT: ("outlier scores as they are before refinement; nothing is trained again", lambda network: None),
     "control network": ("each step has learned numbers, the same for every task", lambda network: _constant(network.control.correction)),
     "class network": ("every class has the step size and the anchor of its task", lambda network: _constant(network.of_class)),
     "power network": ("one learned exponent for every task", lambda network: _constant(network.power.network)),
@@ -106,7 +107,7 @@ def ranges_of(options: argparse.Namespace) -> Ranges:
 
 
 def train(part: str, sets: Mapping[str, Features], folder: Path, options: argparse.Namespace) -> UniversalSIB:
-    """Meta-train without a part, then fit the second look at outliers with the rest frozen."""
+    """Meta-train without a part, then fit the outlier refinement with the rest frozen."""
     network, ranges = without(part), ranges_of(options)
     with progress_bar(f"train {part}") as report:
         meta_train(
@@ -126,7 +127,7 @@ def measure(network: UniversalSIB, sets: Mapping[str, Features], episodes: int, 
     """Return, in points, the accuracies of all episodes of each mix, over sets and shots, and the AUROC of outliers."""
     found: Scores = {}
     for features in sets.values():
-        for shot in (1, 5):
+        for shot in SHOTS:
             for mix, prior in MIXES:
                 sampler = EpisodeSampler(features, n_shot=shot, class_mix=mix, seed=78)
                 result = evaluate(network, sampler, episodes, class_prior=prior if meets_prior else None)
@@ -148,7 +149,7 @@ def measured(
     if place.is_file() and (kept := read_json(place))["settings"] == settings:
         scores: Scores = kept["scores"]
         return scores
-    if part == SECOND:
+    if part == REFINEMENT:
         network = without(FULL)
         network.load_state_dict(load_method(folder / FULL / "last.safetensors").state_dict())
     else:
@@ -174,7 +175,7 @@ def rows_of(found: Mapping[str, Scores]) -> list[dict[str, Any]]:
 
 def page(record: dict[str, Any]) -> str:
     """The record as Markdown."""
-    rows, n_cells = record["rows"], 2 * len(record["validation"])
+    rows, n_cells = record["rows"], len(SHOTS) * len(record["validation"])
     titles = [title for title in rows[0] if title not in ("part", "meaning")]
     lines = [
         "# Universal SIB without each of its parts",
@@ -217,7 +218,7 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--iterations", type=int, default=1500)
     parser.add_argument("--episodes", type=int, default=100, help="measured in each cell")
-    parser.add_argument("--blocks", type=int, default=300, help="blocks of tasks that the second look at outliers is fitted to")
+    parser.add_argument("--blocks", type=int, default=300, help="blocks of tasks that the outlier refinement is fitted to")
     parser.add_argument("--ways", type=int, default=Ranges.most_ways, help="most classes of a training task")
     parser.add_argument("--queries", type=int, default=Ranges.most_queries, help="most queries of a training task")
     parser.add_argument("--part", action="append", choices=list(PARTS)[1:], help="leave out only this one; all without it")

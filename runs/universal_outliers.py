@@ -1,4 +1,4 @@
-"""Train the second look at outliers of universal SIB, everything else frozen; see universal.sh. Takes a few minutes; writes at its end.
+"""Train the outlier refinement of universal SIB, everything else frozen; see universal.sh. Takes a few minutes; writes at its end.
 
 python runs/universal_outliers.py --features runs/universal --network runs/universal/network [--blocks 2500] [--more NAME=DIR]
 
@@ -24,7 +24,7 @@ from sibyl.evaluation import evaluate
 from sibyl.features import Features
 from sibyl.methods.checkpoint import load_method, save_method
 from sibyl.methods.universal import UniversalSIB
-from sibyl.methods.universal.answer import N_OUTLIER_FEATURES
+from sibyl.methods.universal.classifier import N_OUTLIER_FEATURES
 from sibyl.storage import load_tensors
 from sibyl.tasks import Episode
 from sibyl.training.task_mixture import Ranges, TaskMixture
@@ -81,7 +81,7 @@ def fit(head: torch.nn.Module, seen: list[Seen], passes: int, rate: float, seed:
         total = 0.0
         for index in generator.permutation(len(seen)):
             rows, outlier, mask = seen[index]
-            odds = 3 * rows[..., N_OUTLIER_FEATURES].float() + head(rows.float())[..., 0]  # as SecondLook.logits
+            odds = 3 * rows[..., N_OUTLIER_FEATURES].float() + head(rows.float())[..., 0]  # as OutlierRefinement.logits
             loss = binary_cross_entropy_with_logits(odds[mask], outlier[mask].float())
             pairs = outlier[:, :, None] & (mask & ~outlier)[:, None]
             if bool(pairs.any()):

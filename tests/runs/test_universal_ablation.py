@@ -41,7 +41,7 @@ def shaken(network: UniversalSIB) -> UniversalSIB:
     with torch.no_grad():
         for one in network.parameters():
             if one.requires_grad:
-                one += 0.1 * torch.randn(one.shape, generator=generator)
+                one.add_(0.1 * torch.randn(one.shape, generator=generator))
     return network.eval()
 
 
@@ -62,9 +62,12 @@ def test_it_goes_on_and_its_page_says_what_the_record_says(
     draw = np.random.default_rng(3)
     for name in ("train", "validation"):
         clusters(draw, n_classes=8, n_items=30).save(tmp_path / "features" / "clumps" / name)
-    arguments = ["--features", tmp_path / "features", "--out", tmp_path / "out", "--results", tmp_path, "--part", "second look"]
-    arguments += ["--part", "transport", "--iterations", 2, "--episodes", 2, "--blocks", 1, "--note", "A note."]
-    monkeypatch.setattr(sys, "argv", ["universal_ablation.py", *map(str, arguments)])
+    small = "--iterations 2 --episodes 2 --blocks 1 --ways 3 --queries 12 --part transport"
+    arguments = ["--features", str(tmp_path / "features"), "--out", str(tmp_path / "out"), "--results", str(tmp_path)]
+    arguments += ["--part", "outlier refinement", "--note", "A note.", *small.split()]
+    monkeypatch.setattr(sys, "argv", ["universal_ablation.py", *arguments])
+    monkeypatch.setattr(script, "MIXES", script.MIXES[:2])
+    monkeypatch.setattr(script, "SHOTS", (1,))
     script.main()
     record, page = read_json(tmp_path / "universal_ablation.json"), (tmp_path / "universal_ablation.md").read_text()
     full, second, transport = record["rows"]
@@ -73,7 +76,7 @@ def test_it_goes_on_and_its_page_says_what_the_record_says(
     assert transport["balanced, prior given"]["mean"] == transport["balanced"]["mean"]
     assert f"| – (full network) | {full['balanced, prior given']['mean']:.2f} |" in page
     assert "A note." in page
-    assert "2 iterations of 8 tasks" in page
+    assert "2 iterations of 8 tasks of at most 3 classes" in page
 
     monkeypatch.setattr(script, "train", lambda *_: pytest.fail("trained again"))
     script.main()

@@ -22,6 +22,13 @@ from sibyl.tasks import Classifier
 
 _HOME = "sibyl.methods."
 _SMALL = 1 << 26  # numbers that two rows may make
+# Former name of a class in older files → its name today, and its renamed fields.
+_FORMER: Mapping[str, tuple[str, Mapping[str, str]]] = {
+    "sibyl.methods.universal.answer:UniversalClassifier": ("sibyl.methods.universal.classifier:UniversalClassifier", {}),
+    "sibyl.methods.universal.second_look:SecondLook": (
+        "sibyl.methods.universal.outlier_refinement:OutlierRefinement", {"heard": "is_neighbour"},
+    ),
+}  # fmt: skip
 _LAYERS: dict[type[nn.Module], tuple[str, ...]] = {nn.Linear: ("in_features", "out_features"), nn.GELU: (), nn.ReLU: ()}
 
 
@@ -92,13 +99,14 @@ def _rebuild(value: Any, tensors: Mapping[str, Tensor], device: torch.device) ->
         return tensors[value["tensor"]].to(device)
     if "layers" in value:
         return _rebuild_layers(value, tensors, device)
-    module, name = value["class"].split(":")
+    place, renamed = _FORMER.get(value["class"], (value["class"], {}))
+    module, name = place.split(":")
     if not module.startswith(_HOME):
         raise ValueError(f"class {value['class'][:80]!r} is not one of sibyl's classifiers")
     kind = getattr(import_module(module), name)
     if not (isinstance(kind, type) and is_dataclass(kind) and kind.__module__ == module):
         raise ValueError(f"class {value['class'][:80]!r} is not one of sibyl's classifiers")
-    return kind(**{name: _rebuild(part, tensors, device) for name, part in value["fields"].items()})
+    return kind(**{renamed.get(field, field): _rebuild(part, tensors, device) for field, part in value["fields"].items()})
 
 
 def _rebuild_layers(value: Json, tensors: Mapping[str, Tensor], device: torch.device) -> nn.Sequential:

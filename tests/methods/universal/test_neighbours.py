@@ -22,7 +22,7 @@ EXPONENT = torch.full((3, 1, 1), 0.5, dtype=torch.float64)
 def sliced(nodes: Nodes, unit: torch.Tensor, *, keep: bool = True) -> Slice:
     """All rows as one slice, with or without what is kept of rows and nodes; nothing here looks at weight and graph."""
     blank = unit.new_ones(3, 1, unit.shape[1])
-    return Slice(unit, blank, blank, 0, *((nodes.products(unit), nodes.unheard(0, unit.shape[1])) if keep else (None, None)))
+    return Slice(unit, blank, blank, 0, *((nodes.products(unit), nodes.excluded(0, unit.shape[1])) if keep else (None, None)))
 
 
 def nodes_and_rows(n_query: int = 20) -> tuple[Nodes, torch.Tensor]:
@@ -84,7 +84,7 @@ def test_few_slices_of_many_rows_live_at_once(monkeypatch: pytest.MonkeyPatch, c
         nonlocal most
         part = prepare(rows, number)
         assert part.products is None
-        assert part.unheard is None
+        assert part.excluded is None
         living.add(part)
         most = max(most, len(living))
         return part

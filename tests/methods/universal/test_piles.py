@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -66,8 +67,18 @@ def test_the_classifier_says_of_the_rows_what_the_answer_says_and_can_be_stored(
     assert solution.classifier is not None
     assert solution.classifier.blend is not None  # type: ignore[attr-defined]
     assert is_close(solution.classifier(pile.task.query_x), solution.logits)
-    again = put_together(*take_apart(solution.classifier))
+    tensors, description = take_apart(solution.classifier)
+    again = put_together(tensors, description)
     assert is_close(again(pile.task.query_x), solution.logits)
+    former = json.dumps(description)  # as earlier versions wrote it
+    for now, before in (
+        ("classifier:UniversalClassifier", "answer:UniversalClassifier"),
+        ("outlier_refinement:OutlierRefinement", "second_look:SecondLook"),
+        ('"is_neighbour"', '"heard"'),
+    ):
+        assert now in former
+        former = former.replace(now, before)
+    assert torch.equal(put_together(tensors, json.loads(former))(pile.task.query_x), again(pile.task.query_x))
 
 
 def test_a_given_mix_is_met(network: UniversalSIB, pile: Episode) -> None:

@@ -1,7 +1,7 @@
 """K steps of gradient descent with inferred gradients: a pure function that knows nothing of classification.
 
 It serves the published SIB, regression, and tasks without any support (θ⁰ may come from anywhere). Universal SIB has a step of its
-own, `universal.passing.moved`.
+own, `universal.step.take_step`.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from sibyl.methods.sinkhorn import balanced
 from sibyl.methods.universal.rows import Rows, Slice, Totals
-from sibyl.methods.universal.sums import TINY
+from sibyl.methods.universal.statistics import TINY
 
 FEW = 1 << 20  # scores that are kept from one round to the next; of more they are computed again
 Score = Callable[[Slice], Tensor]

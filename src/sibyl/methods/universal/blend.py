@@ -13,7 +13,7 @@ from sibyl.methods.universal.balance import Score, reach, remembered
 from sibyl.methods.universal.perceptron import perceptron
 from sibyl.methods.universal.rows import Rows, Slice, Totals
 from sibyl.methods.universal.sparse_graph import SparseGraph
-from sibyl.methods.universal.sums import MANY_WAYS, log_of
+from sibyl.methods.universal.statistics import MANY_WAYS, log_of
 from sibyl.methods.universal.viewpoint import Viewpoint
 
 N_DESCRIPTORS = 11
@@ -95,7 +95,7 @@ class Blend:
         Where `fade` is 0 the adapted means answer as they are; 1 is the network's word.
         """
         n_way, count = means.bias.shape[1], rows.count
-        trust, gamma = network(describe(means, alone, rows, n_way, told=shares is not None)).split([3, 1], 1)
+        trust, gamma = network(describe(means, alone, rows, n_way, prior_given=shares is not None)).split([3, 1], 1)
         trust = trust * fade + (1 - fade) * trust.new_tensor([1.0, 0.0, 0.0])
         blend = cls(means, alone, graph, trust, torch.zeros_like(means.bias))
         if shares is not None:
@@ -155,7 +155,9 @@ def floored(probability: Float[Tensor, "task way row"]) -> Float[Tensor, "task w
 
 
 @torch.no_grad()
-def describe(means: LocalModel, alone: LocalModel, rows: Rows, n_way: int, *, told: bool) -> Float[Tensor, "task descriptor"]:
+def describe(
+    means: LocalModel, alone: LocalModel, rows: Rows, n_way: int, *, prior_given: bool
+) -> Float[Tensor, "task descriptor"]:
     """Say how sure each answer is, how often two agree, how even their class mixes are: nothing that takes a label."""
     count = rows.count
     sureness, agreement, mixes = (one.to(count.dtype) for one in rows.total(_Described(means, alone)))
@@ -164,7 +166,14 @@ def describe(means: LocalModel, alone: LocalModel, rows: Rows, n_way: int, *, to
     evenness = -torch.special.xlogy(mixes, mixes).sum(1) / torch.log(count.new_tensor(max(2, n_way)))
     one = torch.ones_like(count)
     ways, per_class = (one * min(n_way, MANY_WAYS)).log() / 2 - 1.5, log_of(total / n_way) / 2 - 2
-    columns = [ways, per_class, log_odds(sureness / total), log_odds(agreement / total), 10 * evenness - 9.5, one * float(told)]
+    columns = [
+        ways,
+        per_class,
+        log_odds(sureness / total),
+        log_odds(agreement / total),
+        10 * evenness - 9.5,
+        one * float(prior_given),
+    ]
     return torch.cat(columns, 1)
 
 

@@ -23,7 +23,7 @@ def entry_features(
     shots: Float[Tensor, "task way 1"],
     message: Float[Tensor, "task way row"],
     density: Float[Tensor, "task 1 row"],
-    told: bool,
+    prior_given: bool,
     place: float,
 ) -> tuple[Float[Tensor, "task way row feature"], Float[Tensor, "task way row"]]:
     """Describe each pair (row, class), and return the probabilities beside it.
@@ -44,7 +44,7 @@ def entry_features(
         What the row's neighbours were assigned to.
     density : float [task, 1, row]
         How dense the rows lie around it.
-    told : bool
+    prior_given : bool
         The class mix is known.
     place : float
         0 for the first step, towards 1 for the last.
@@ -58,7 +58,7 @@ def entry_features(
     columns = (
         3 * cosine, probability, (log_probability / 5).clamp_min(-4), (gap / 5).clamp(-4, 4), entropy, 3 * first,
         (share * n_way + 0.01).log() / 2, shots.clamp_min(1e-6).log() / 2, 3 * compactness, 3 * (cosine - compactness), 2 * length,
-        cosine.new_full((), float(told)), cosine.new_full((), place), graph, graph.clamp_min(1e-6).log().clamp_min(-10) / 5,
+        cosine.new_full((), float(prior_given)), cosine.new_full((), place), graph, graph.clamp_min(1e-6).log().clamp_min(-10) / 5,
         message, message.clamp_min(1e-6).log().clamp_min(-10) / 5, density,
     )  # fmt: skip
     return torch.stack([column.expand_as(cosine) for column in columns], -1), probability

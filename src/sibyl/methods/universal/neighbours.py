@@ -1,4 +1,4 @@
-"""Messages between rows: at every step each row hears what its neighbours were assigned to in the step before."""
+"""Messages between rows: at every step each row sees what its neighbours were assigned to in the step before."""
 
 from __future__ import annotations
 
@@ -68,8 +68,8 @@ class Nodes:
         """Return the scalar products of rows with the nodes: what all steps need of them."""
         return unit @ self.unit.mT
 
-    def unheard(self, first: int, n_rows: int) -> Bool[Tensor, "task row node"]:
-        """Return which nodes queries ``first … first + n_rows − 1`` do not listen to: themselves and padding."""
+    def excluded(self, first: int, n_rows: int) -> Bool[Tensor, "task row node"]:
+        """Return which nodes are no neighbours of queries ``first … first + n_rows − 1``: themselves and padding."""
         own = self.place[:, None] == torch.arange(first, first + n_rows, device=self.place.device)[:, None]
         return own | ~self.real[:, None]
 
@@ -95,13 +95,13 @@ class Nodes:
         square = origin.square().sum(-1, keepdim=True)
         length, far = ((1 - 2 * along + square).clamp_min(1e-4).rsqrt() for along in (own, theirs))
         products = self.products(part.unit) if part.products is None else part.products
-        unheard = self.unheard(part.first, part.unit.shape[1]) if part.unheard is None else part.unheard
+        excluded = self.excluded(part.first, part.unit.shape[1]) if part.excluded is None else part.excluded
         cosine = (products - (own - square) - theirs.mT) * length * far.mT
-        affinity = (sharpness * cosine).masked_fill(unheard, -torch.inf)
+        affinity = (sharpness * cosine).masked_fill(excluded, -torch.inf)
         total = affinity.logsumexp(2, keepdim=True)
         count = self.real.sum(1).clamp_min(1)[:, None, None]
-        heard = (affinity - total.clamp_min(-1e4)).exp()  # a row alone hears nothing
-        message = torch.cat([assigned, self.y], 2) @ heard.mT
+        attention = (affinity - total.clamp_min(-1e4)).exp()  # zero for a row that has no neighbour
+        message = torch.cat([assigned, self.y], 2) @ attention.mT
         density = (total - count.log()).clamp_min(-20).mT
         return message, density
 

@@ -34,13 +34,13 @@ def training_loss(
     on_the_way: Sequence[Float[Tensor, "task way query"]],
     divergence: Float[Tensor, " task"],
     kl_weight: float,
-    told: bool,
+    prior_given: bool,
     outlier_logits: Callable[[], Float[Tensor, "task query"]],
 ) -> Objective:
     """Return the loss of one batch of episodes.
 
     It is the misfit of the answer (cross-entropy of the queries) + `kl_weight` · KL + 0.3 · misfit of each step (mean, each query's at
-    most 8) + 0.3 · misfit of the inductive answer + 2 · expected error if `told` + 0.3 · misfit of the outlier head. The first two are the
+    most 8) + 0.3 · misfit of the inductive answer + 2 · expected error if `prior_given` + 0.3 · misfit of the outlier head. The first two are the
     bound of the paper if `kl_weight` is 1.
 
     Parameters
@@ -55,7 +55,7 @@ def training_loss(
         KL term of each task.
     kl_weight : float
         Its factor; 1 is the bound.
-    told : bool
+    prior_given : bool
         Whether the method knew the class mix: then the expected error counts too, as who knows it mostly wants the labels right.
     outlier_logits : callable
         Log odds of being an outlier [task, query]; asked only where there are outliers.
@@ -72,7 +72,7 @@ def training_loss(
     kl = (divergence / n_scored).mean()
     steps = torch.stack([misfit(logits, _MOST) for logits in on_the_way]).mean()
     loss = fit + kl_weight * kl + 0.3 * steps + 0.3 * alone
-    if told:
+    if prior_given:
         right = logits.softmax(1).gather(1, y.clamp_min(0)[:, None])[:, 0]
         loss = loss + 2.0 * (((1 - right) * weight).sum(1) / n_scored).mean()
     outlier = task.query_mask & ~scored

@@ -12,7 +12,7 @@ class Posterior(nn.Module):
 
     P_c is the evidence for class c in rows: its labelled ones, each counting for κ, its share of the unlabelled ones, and the pull to the
     middle (`State.evidence`). σ and τ are learned with the networks and used in training alone: the pull to w̄ in a step has a strength
-    of its own, `Step.shrinkage`. The bound per task is ``E_q[log p(y | x, w)] − KL(q ‖ p_ψ)`` (Hu et al. 2020, equation 4).
+    of its own, `Controls.shrinkage`. The bound per task is ``E_q[log p(y | x, w)] − KL(q ‖ p_ψ)`` (Hu et al. 2020, equation 4).
     """
 
     def __init__(self) -> None:

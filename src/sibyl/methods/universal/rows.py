@@ -70,8 +70,8 @@ class Slice:
         What labels that were spread over a graph say.
     first : int
         Where the slice begins.
-    products, unheard : float [task, row, node], bool [task, row, node], optional
-        Scalar products with the rows that messages come from, and which of those a row does not listen to, where they are kept.
+    products, excluded : float [task, row, node], bool [task, row, node], optional
+        Scalar products with the rows that messages come from, and which of those are excluded (the row itself, padding), where they are kept.
     """
 
     unit: Float[Tensor, "task row dim"]
@@ -79,7 +79,7 @@ class Slice:
     graph: Float[Tensor, "task way row"]
     first: int
     products: Float[Tensor, "task row node"] | None
-    unheard: Bool[Tensor, "task row node"] | None
+    excluded: Bool[Tensor, "task row node"] | None
 
 
 @runtime_checkable
@@ -189,7 +189,7 @@ class QueryRows:
         return add_up(self.map(call))
 
     def _release(self, part: Slice) -> None:
-        release(self.task.query_x, self.graph, *(one for one in (part.unit, part.products, part.unheard) if one is not None))
+        release(self.task.query_x, self.graph, *(one for one in (part.unit, part.products, part.excluded) if one is not None))
 
     def _stored(self) -> Iterator[Slice]:
         x = self.task.query_x
@@ -199,14 +199,14 @@ class QueryRows:
         each = (*x.shape[:2], self.nodes.unit.shape[1])
         unit = allocate_beside(x, tuple(x.shape))
         products = allocate_beside(x, each) if self.keep_products else None
-        unheard = allocate_beside(x, each, torch.bool) if self.keep_products else None
+        excluded = allocate_beside(x, each, torch.bool) if self.keep_products else None
         for part in self._all_prepared():
             here = slice(part.first - self.first, part.first - self.first + part.unit.shape[1])
             unit[:, here] = part.unit
-            if products is not None and unheard is not None and part.products is not None and part.unheard is not None:
-                products[:, here], unheard[:, here] = part.products, part.unheard
-            of_nodes = [None if one is None else one[:, here] for one in (products, unheard)]
-            stored = replace(part, unit=unit[:, here], products=of_nodes[0], unheard=of_nodes[1])
+            if products is not None and excluded is not None and part.products is not None and part.excluded is not None:
+                products[:, here], excluded[:, here] = part.products, part.excluded
+            of_nodes = [None if one is None else one[:, here] for one in (products, excluded)]
+            stored = replace(part, unit=unit[:, here], products=of_nodes[0], excluded=of_nodes[1])
             self._release(stored)
             yield stored
 
@@ -221,9 +221,9 @@ class QueryRows:
         part = slice(start, start + self.n_rows)
         unit = power_rows(self.task.query_x[:, part], self.exponent)
         products = self.nodes.products(unit) if self.keep_products else None
-        unheard = self.nodes.unheard(self.first + start, unit.shape[1]) if self.keep_products else None
+        excluded = self.nodes.excluded(self.first + start, unit.shape[1]) if self.keep_products else None
         weight = self.task.query_mask[:, None, part].to(unit.dtype)
-        return Slice(unit, weight, self.graph[..., part].to(unit.dtype), self.first + start, products, unheard)
+        return Slice(unit, weight, self.graph[..., part].to(unit.dtype), self.first + start, products, excluded)
 
     @property
     def count(self) -> Float[Tensor, "task 1"]:

@@ -13,21 +13,21 @@ from torch import Tensor
 from sibyl.memmap import allocate_beside, has_room, is_mapped, release
 from sibyl.methods.classifiers import class_means
 from sibyl.methods.method import LearnedMethod, Objective, Traits
-from sibyl.methods.universal.answer import N_OUTLIER_FEATURES, UniversalClassifier
 from sibyl.methods.universal.balance import approach, log_share, reach, remembered
 from sibyl.methods.universal.blend import Blend, BlendNetwork, LocalModel
-from sibyl.methods.universal.first_look import N_DESCRIPTORS, first_look
+from sibyl.methods.universal.classifier import N_OUTLIER_FEATURES, UniversalClassifier
+from sibyl.methods.universal.control import ControlNetwork, Controls
 from sibyl.methods.universal.gradient_network import GradientNetwork
 from sibyl.methods.universal.graph import FEW, spread_labels
 from sibyl.methods.universal.neighbours import Nodes
 from sibyl.methods.universal.objective import PRIOR_GIVEN, given_shares, training_loss
-from sibyl.methods.universal.passing import Setting, State, StepSums, moved
+from sibyl.methods.universal.outlier_refinement import N_REFINEMENT_FEATURES, OutlierRefinement
 from sibyl.methods.universal.perceptron import perceptron
 from sibyl.methods.universal.posterior import Posterior
 from sibyl.methods.universal.rows import NoRows, PowerNetwork, QueryRows, Rows, Slice, power_rows
-from sibyl.methods.universal.second_look import N_SECOND_FEATURES, SecondLook
 from sibyl.methods.universal.sparse_graph import SparseGraph
-from sibyl.methods.universal.step import ControlNetwork, Step
+from sibyl.methods.universal.step import EStep, State, TaskContext, take_step
+from sibyl.methods.universal.task_descriptors import N_DESCRIPTORS, describe_task
 from sibyl.methods.universal.viewpoint import ScaledCosines, Viewpoint
 from sibyl.tasks import ClassPrior, Episode, Solution, Task, class_shares
 
@@ -102,7 +102,7 @@ class UniversalSIB(LearnedMethod):
     ============== ========================================= ==================================
     first w        means of the labelled rows                init network λ
     δ, ω → ξ       `gradient`; ``ξ = λ ω p − r``             synthetic gradient network ξ_φ
-    s, ρ, λ, …     `control` (`Step`), `of_class`            constants
+    s, ρ, λ, …     `control` (`Controls`), `of_class`        constants
     K              `n_steps`                                 3
     q(w), p_ψ(w)   `posterior`, in training alone            said there to be left out
     ============== ========================================= ==================================
@@ -152,7 +152,7 @@ class UniversalSIB(LearnedMethod):
         self.gradient = GradientNetwork(n_channels)
         self.of_class = perceptron(6, n_channels, 2)
         self.outlier = perceptron(N_OUTLIER_FEATURES, n_channels, 1, quiet=False)
-        self.second_outlier = perceptron(N_OUTLIER_FEATURES + N_SECOND_FEATURES, n_channels, 1)
+        self.second_outlier = perceptron(N_OUTLIER_FEATURES + N_REFINEMENT_FEATURES, n_channels, 1)
         self.posterior = Posterior()
         self.blend = BlendNetwork()
 
@@ -215,7 +215,7 @@ class UniversalSIB(LearnedMethod):
         transductive, _ = self._solve(task, exponent, shape, nodes, rows, shares)
         inductive, _ = self._solve(task, exponent, shape, nodes, none, None)
         transductive, inductive = (
-            self._look_again(one, task, own, nodes) for one, own in ((transductive, rows), (inductive, none))
+            self._refine_outliers(one, task, own, nodes) for one, own in ((transductive, rows), (inductive, none))
         )
         fell_back = rows.count[:, 0] < max(1.0, self.min_queries_per_class * task.n_way)
         answer = inductive.where(fell_back, transductive)
@@ -226,9 +226,9 @@ class UniversalSIB(LearnedMethod):
             answer = replace(answer, blend=blend)
         return Fitted(answer, inductive, fell_back)
 
-    def _look_again(self, answer: UniversalClassifier, task: Task, rows: Rows, nodes: Nodes) -> UniversalClassifier:
+    def _refine_outliers(self, answer: UniversalClassifier, task: Task, rows: Rows, nodes: Nodes) -> UniversalClassifier:
         support = power_rows(task.support_x, answer.exponent)
-        second = SecondLook.of(answer, support, task.support_one_hot, rows, nodes, self.second_outlier)
+        second = OutlierRefinement.of(answer, support, task.support_one_hot, rows, nodes, self.second_outlier)
         return replace(answer, second=second)
 
     def _query_rows(
@@ -266,7 +266,7 @@ class UniversalSIB(LearnedMethod):
             on_the_way=trace,
             divergence=self.posterior.divergence(state.centre, state.evidence),
             kl_weight=self.kl_weight,
-            told=shares is not None,
+            prior_given=shares is not None,
             outlier_logits=partial(answer.outlier_logits, whole.unit),
         )
 
@@ -289,62 +289,62 @@ class UniversalSIB(LearnedMethod):
         present = (shots > 0).to(shots.dtype)
         middle = (anchor * present).sum(1, keepdim=True) / present.sum(1, keepdim=True).clamp_min(1)
         first = Viewpoint.of(anchor, middle, torch.zeros_like(exponent))
-        setting = Setting(support, y.mT.contiguous(), shots, anchor, middle, nodes, rows.count, middle, shares, first)
-        setting, descriptors, sums = first_look(setting, rows, shape)
+        task_context = TaskContext(support, y.mT.contiguous(), shots, anchor, middle, nodes, rows.count, middle, shares, first)
+        task_context, descriptors, statistics = describe_task(task_context, rows, shape)
         bias = torch.zeros_like(shots) if shares is None else log_share(shares)
-        state = State(anchor, shots, sums, bias)
+        state = State(anchor, shots, statistics, bias)
         for number in range(self.n_steps):
-            state = self._step(number, setting, rows, descriptors, state, trace)
-        last = self.control(self.n_steps, torch.cat([descriptors, state.sums.state], 1))
+            state = self._step(number, task_context, rows, descriptors, state, trace)
+        last = self.control(self.n_steps, torch.cat([descriptors, state.statistics.descriptors], 1))
         centre = self.posterior.sample(state.centre, state.evidence) if draw else state.centre
-        return self._answer(setting, rows, state, last, centre, exponent), state
+        return self._answer(task_context, rows, state, last, centre, exponent), state
 
     def _step(
         self,
         number: int,
-        setting: Setting,
+        task_context: TaskContext,
         rows: Rows,
         descriptors: Float[Tensor, "task descriptor"],
         state: State,
         trace: list[Tensor] | None,
     ) -> State:
-        """Decide how to step, go over the rows, and move."""
-        step = self.control(number, torch.cat([descriptors, state.sums.state], 1))
-        view = setting.view(state.centre, step)
-        if setting.shares is None:
-            bias = setting.bias(step, state.sums)
+        """Choose the controls, sum over the rows, and move the class means."""
+        controls = self.control(number, torch.cat([descriptors, state.statistics.descriptors], 1))
+        view = task_context.view(state.centre, controls)
+        if task_context.shares is None:
+            bias = task_context.bias(controls, state.statistics)
         else:
-            score = remembered(ScaledCosines(view, step.scale), rows, state.sums.n_way)
-            bias = approach(rows, score, setting.shares, state.potential, self.n_rounds)
-        call = StepSums(setting, step, view, bias, state.sums, number / self.n_steps, self.gradient)
+            score = remembered(ScaledCosines(view, controls.scale), rows, state.statistics.n_way)
+            bias = approach(rows, score, task_context.shares, state.potential, self.n_rounds)
+        e_step = EStep(task_context, controls, view, bias, state.statistics, number / self.n_steps, self.gradient)
         if trace is not None and isinstance(rows, QueryRows):
-            trace += rows.map(call.logits)
-        return moved(call, rows.total(call), state.centre, self.of_class)
+            trace += rows.map(e_step.logits)
+        return take_step(e_step, rows.total(e_step), state.centre, self.of_class)
 
     def _answer(
         self,
-        setting: Setting,
+        task_context: TaskContext,
         rows: Rows,
         state: State,
-        last: Step,
+        last: Controls,
         centre: Float[Tensor, "task way dim"],
         exponent: Float[Tensor, "task 1 1"],
     ) -> UniversalClassifier:
         """Turn adapted class means into a classifier."""
-        view, n_way = setting.view(centre, last), setting.shots.shape[1]
-        if setting.shares is None:
-            bias = setting.bias(last, state.sums)
+        view, n_way = task_context.view(centre, last), task_context.shots.shape[1]
+        if task_context.shares is None:
+            bias = task_context.bias(last, state.statistics)
         else:
-            bias = reach(rows, remembered(ScaledCosines(view, last.scale), rows, n_way), setting.shares, state.potential)
-        closest = view.cosines(setting.support).amax(1) * setting.y.sum(1)
-        own = closest.sum(1, keepdim=True) / setting.shots.sum(1).clamp_min(1)
-        typical = torch.where(setting.count > 0, state.sums.typical[:, 1:2], own)[..., None]
-        around, first_around = (Viewpoint.around(means, setting.mean) for means in (centre, setting.anchor))
-        evenness = state.sums.state[:, :1]
-        labelled, unlabelled = setting.shots.mean(1).log1p(), (setting.count / n_way).log1p() / 3
+            bias = reach(rows, remembered(ScaledCosines(view, last.scale), rows, n_way), task_context.shares, state.potential)
+        closest = view.cosines(task_context.support).amax(1) * task_context.y.sum(1)
+        own = closest.sum(1, keepdim=True) / task_context.shots.sum(1).clamp_min(1)
+        typical = torch.where(task_context.count > 0, state.statistics.typical[:, 1:2], own)[..., None]
+        around, first_around = (Viewpoint.around(means, task_context.mean) for means in (centre, task_context.anchor))
+        evenness = state.statistics.descriptors[:, :1]
+        labelled, unlabelled = task_context.shots.mean(1).log1p(), (task_context.count / n_way).log1p() / 3
         context = torch.cat([labelled, unlabelled, evenness, last.shift[..., 0]], 1)
         return UniversalClassifier(
-            exponent, view, setting.first, last.scale, bias, typical, around, first_around, context, self.outlier
+            exponent, view, task_context.first, last.scale, bias, typical, around, first_around, context, self.outlier
         )
 
 

@@ -9,8 +9,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from sibyl.methods.universal.blend import Blend
+from sibyl.methods.universal.outlier_refinement import OutlierRefinement
 from sibyl.methods.universal.rows import power_rows
-from sibyl.methods.universal.second_look import SecondLook
 from sibyl.methods.universal.viewpoint import Viewpoint
 
 N_OUTLIER_FEATURES = 17
@@ -37,9 +37,9 @@ class UniversalClassifier:
     context : float [task, number]
         What the score's worth depends on: labelled and unlabelled rows per class, how even the class mix seems, the last shift.
     outlier_network : module
-        Seventeen numbers of a row → log odds that it belongs to none of the classes, at first look.
-    second : SecondLook, optional
-        What those odds say together; without it they are the answer.
+        Seventeen numbers of a row → log odds that it belongs to none of the classes, before refinement.
+    second : OutlierRefinement, optional
+        Corrects those odds; without it they are the answer.
     blend : Blend, optional
         The answer for a pile, in the place of the class means alone.
     """
@@ -54,7 +54,7 @@ class UniversalClassifier:
     first_around: Viewpoint
     context: Float[Tensor, "task number"]
     outlier_network: nn.Module
-    second: SecondLook | None = None
+    second: OutlierRefinement | None = None
     blend: Blend | None = None
 
     def __call__(self, x: Float[Tensor, "task row dim"]) -> Float[Tensor, "task row way"]:

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from sibyl.methods.universal import UniversalSIB
-from sibyl.methods.universal.answer import N_OUTLIER_FEATURES, UniversalClassifier
-from sibyl.methods.universal.second_look import N_SECOND_FEATURES, SecondLook
+from sibyl.methods.universal.classifier import N_OUTLIER_FEATURES, UniversalClassifier
+from sibyl.methods.universal.outlier_refinement import N_REFINEMENT_FEATURES, OutlierRefinement
 from tests.methods.contract import make_task
 
-WIDE, NARROW, INLIERS = N_OUTLIER_FEATURES + 1, N_OUTLIER_FEATURES + 2, N_OUTLIER_FEATURES + N_SECOND_FEATURES - 1
+WIDE, NARROW, INLIERS = N_OUTLIER_FEATURES + 1, N_OUTLIER_FEATURES + 2, N_OUTLIER_FEATURES + N_REFINEMENT_FEATURES - 1
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ class Watching(nn.Module):
 
 
 def watched(classifier: UniversalClassifier, x: Tensor) -> tuple[Tensor, Tensor]:
-    """What the second network is shown of rows, and the first look's log odds times three and back."""
+    """What the second network is shown of rows, and the first score's log odds times three and back."""
     assert classifier.second is not None
     watching = Watching()
     looked = replace(classifier, second=replace(classifier.second, network=watching))
@@ -42,7 +42,7 @@ def watched(classifier: UniversalClassifier, x: Tensor) -> tuple[Tensor, Tensor]
     return watching.shown, replace(classifier, second=None).outlier_score(x).logit()
 
 
-def second_of(network: UniversalSIB, n_query: int = 20) -> tuple[UniversalClassifier, SecondLook, Tensor]:
+def second_of(network: UniversalSIB, n_query: int = 20) -> tuple[UniversalClassifier, OutlierRefinement, Tensor]:
     task = make_task(n_query=n_query)
     classifier = network.solve(task).classifier
     assert isinstance(classifier, UniversalClassifier)
@@ -60,11 +60,11 @@ def test_a_network_that_is_not_trained_yet_changes_nothing() -> None:
 def test_rows_hear_the_mean_of_their_neighbours_log_odds_without_their_own(network: UniversalSIB) -> None:
     classifier, second, x = second_of(network)
     shown, odds = watched(classifier, x)
-    assert torch.allclose(second.odds[..., 0][second.heard], odds[second.heard])  # of the queries themselves
-    weight = (15 * second.direction @ second.direction.mT).exp() * second.heard[:, None]
+    assert torch.allclose(second.odds[..., 0][second.is_neighbour], odds[second.is_neighbour])  # of the queries themselves
+    weight = (15 * second.direction @ second.direction.mT).exp() * second.is_neighbour[:, None]
     weight.diagonal(dim1=1, dim2=2).zero_()
-    heard = (weight @ odds[..., None])[..., 0] / weight.sum(2)
-    assert torch.allclose(3 * shown[..., NARROW], heard)
+    around = (weight @ odds[..., None])[..., 0] / weight.sum(2)
+    assert torch.allclose(3 * shown[..., NARROW], around)
     assert not torch.allclose(shown[..., WIDE], shown[..., NARROW])
 
 

@@ -1,4 +1,4 @@
-"""A second look at outliers, once every row has a first score: what a row's neighbours were scored, and class means without suspects."""
+"""Outlier refinement, once every row has a first score: the scores of a row's neighbours, and class means without suspected outliers."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from sibyl.methods.universal.rows import Rows, Slice, Totals
 from sibyl.methods.universal.viewpoint import Viewpoint
 
 if TYPE_CHECKING:
-    from sibyl.methods.universal.answer import UniversalClassifier
+    from sibyl.methods.universal.classifier import UniversalClassifier
 
 SHARPNESS = (6.0, 15.0)  # inverse temperatures of the angles between neighbours: a wide circle and a narrow one
-ITSELF = 1 - 1e-5  # a node closer than that, as a cosine, is the row itself or a copy of it, and tells it nothing
-N_SECOND_FEATURES = 8  # beside those of the first look
+ITSELF = 1 - 1e-5  # a node closer than that, as a cosine, is the row itself or a copy of it, and no neighbour of it
+N_REFINEMENT_FEATURES = 8  # beside those of the first score
 
 
 @dataclass(frozen=True, eq=False)
-class _SecondSums:
-    """What the first look's scores add up to over a slice."""
+class _RefinementStatistics:
+    """Sums of the first scores over a slice."""
 
     first: UniversalClassifier
     nodes: Nodes
 
     def __call__(self, part: Slice) -> Totals:
-        """Go over one slice."""
+        """Return the sums over one slice."""
         suspicion = self.first.first_outlier_logits(part.unit)[1][:, None]
         sure = torch.sigmoid(-suspicion) * part.weight
         assigned = self.first.logits(part.unit).softmax(1) * sure
@@ -43,31 +43,31 @@ class _SecondSums:
 
 
 @dataclass(frozen=True, eq=False)
-class SecondLook:
-    """What outlier scores of the first look say together.
+class OutlierRefinement:
+    """Outlier scores, corrected once every row has one.
 
-    Outliers of one kind lie together: a row among rows that resemble no class is more suspect than one that stands alone. And suspects
-    draw the class means towards themselves: here they are left out of them.
+    Outliers of one kind lie together: a row among rows that resemble no class is more likely an outlier than one that stands alone.
+    And outliers draw the class means towards themselves: here they are left out of them.
 
     Parameters
     ----------
     around : Viewpoint
         Means of the rows of each class, every row weighed by how sure it is to be one of the classes; seen from the queries' mean.
     direction : float [task, node, dim]
-        Rows that are listened to, seen from there, of unit length.
-    heard : bool [task, node]
+        Rows that may be neighbours, seen from there, of unit length.
+    is_neighbour : bool [task, node]
         False for padding and labelled rows.
     odds : float [task, node, 1]
-        Their log odds at the first look.
+        Their log odds of being an outlier, from the first score.
     inliers : float [task, 1, 1]
         Estimated share of the queries that belong to a class.
     network : module
-        Numbers of a row → what its log odds of the first look change by.
+        Numbers of a row → the change of its log odds.
     """
 
     around: Viewpoint
     direction: Float[Tensor, "task node dim"]
-    heard: Bool[Tensor, "task node"]
+    is_neighbour: Bool[Tensor, "task node"]
     odds: Float[Tensor, "task node 1"]
     inliers: Float[Tensor, "task 1 1"]
     network: nn.Module
@@ -81,12 +81,12 @@ class SecondLook:
         rows: Rows,
         nodes: Nodes,
         network: nn.Module,
-    ) -> SecondLook:
-        """Go over the rows once more with the first look's scores; without rows nothing is heard."""
+    ) -> OutlierRefinement:
+        """Make one more pass over the rows, with the first scores; without rows there are no neighbours."""
         pull, mass, count = y.mT @ support, y.sum(1)[..., None], rows.count
         inliers, n_chosen = torch.zeros_like(count), nodes.place.shape[1] - support.shape[1]
         odds = support.new_zeros(len(support), 1, n_chosen)
-        totals = rows.total(_SecondSums(first, nodes))
+        totals = rows.total(_RefinementStatistics(first, nodes))
         if totals:
             of_rows, of_classes, inliers, odds = (one.to(pull.dtype) for one in totals)
             pull, mass = pull + of_rows, mass + of_classes
@@ -106,26 +106,26 @@ class SecondLook:
         odds: Float[Tensor, "task row"],
         probability: Float[Tensor, "task way row"],
     ) -> Float[Tensor, "task row"]:
-        """Return log odds from the first look's numbers of prepared rows, its log odds, and the class probabilities."""
+        """Return log odds of prepared rows from what the first score saw of them, its log odds, and the class probabilities."""
         cosine, own = self.around.cosines(unit), odds[..., None]
         best = cosine.topk(2, dim=1).values
         angle = normalize(unit - self.around.origin, dim=-1) @ self.direction.mT
-        deaf = (angle > ITSELF) | ~self.heard[:, None]
-        alone = deaf.all(2, keepdim=True)  # such a row hears itself
-        told = [torch.where(alone, own, (t * angle).masked_fill(deaf, -1e9).softmax(2) @ self.odds) for t in SHARPNESS]
+        excluded = (angle > ITSELF) | ~self.is_neighbour[:, None]
+        alone = excluded.all(2, keepdim=True)  # such a row keeps its own score
+        around = [torch.where(alone, own, (t * angle).masked_fill(excluded, -1e9).softmax(2) @ self.odds) for t in SHARPNESS]
         seen = (best[:, :1], best[:, :1] - best[:, 1:], cosine.mean(1, keepdim=True), (probability * cosine).sum(1, keepdim=True))
-        more = [own / 3, *(one / 3 for one in told), *(3 * one.mT for one in seen), self.inliers.expand_as(own)]
+        more = [own / 3, *(one / 3 for one in around), *(3 * one.mT for one in seen), self.inliers.expand_as(own)]
         change: Tensor = self.network(torch.cat([columns, *more], -1))
         return odds + change[..., 0]
 
-    def where(self, chosen: Bool[Tensor, " task"], other: SecondLook) -> SecondLook:
+    def where(self, chosen: Bool[Tensor, " task"], other: OutlierRefinement) -> OutlierRefinement:
         """Return this for the chosen tasks and `other` for the rest."""
         pick = chosen[:, None, None]
         return replace(
             self,
             around=self.around.where(pick, other.around),
             direction=torch.where(pick, self.direction, other.direction),
-            heard=torch.where(chosen[:, None], self.heard, other.heard),
+            is_neighbour=torch.where(chosen[:, None], self.is_neighbour, other.is_neighbour),
             odds=torch.where(pick, self.odds, other.odds),
             inliers=torch.where(pick, self.inliers, other.inliers),
         )

@@ -1,4 +1,4 @@
-"""What one pass over the query rows adds up, slice by slice, and what the next step reads off it."""
+"""Sufficient statistics: what one pass over the query rows adds up, slice by slice, and what the next step reads off it."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def row_entropy(probability: Float[Tensor, "task way row"]) -> Float[Tensor, "ta
     return entropy / torch.log(probability.new_tensor(probability.shape[1]))
 
 
-def slice_sums(
+def slice_statistics(
     assigned: Float[Tensor, "task way row"],
     probability: Float[Tensor, "task way row"],
     cosine: Float[Tensor, "task way row"],
     part: Slice,
     nodes: Float[Tensor, "task way chosen"],
 ) -> Totals:
-    """Return what a slice adds to the first four fields of `Sums`: rows assigned to classes, probabilities, cosines."""
+    """Return what a slice adds to the last four fields of `Statistics`: rows assigned to classes, probabilities, cosines."""
     of_rows = torch.cat([row_entropy(probability), cosine.amax(1, keepdim=True), cosine.square().mean(1, keepdim=True)], 1)
     return (
         assigned.sum(2, keepdim=True),
@@ -43,8 +43,8 @@ def slice_sums(
 
 
 @dataclass(frozen=True, eq=False)
-class Sums:
-    """Sums over the queries; slices add up to the whole.
+class Statistics:
+    """Sufficient statistics of the queries; those of slices add up to the whole.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ class Sums:
     nodes: Tensor
 
     @classmethod
-    def of(cls, count: Float[Tensor, "task 1"], n_way: int, totals: Totals) -> Sums:
+    def of(cls, count: Float[Tensor, "task 1"], n_way: int, totals: Totals) -> Statistics:
         """Take the first of the totals of a pass, or zeros where no rows were gone over."""
         if totals:
             return cls(count, n_way, *(one.to(count.dtype) for one in totals[:4]))
@@ -93,7 +93,7 @@ class Sums:
         return self.rows / self.count.clamp_min(1)
 
     @property
-    def state(self) -> Float[Tensor, "task descriptor"]:
+    def descriptors(self) -> Float[Tensor, "task descriptor"]:
         """Six numbers for the control network: how even the class mix is, how decided the rows are, how close to the means."""
         share = self.share[..., 0]
         relative = share * self.n_way
