@@ -84,7 +84,7 @@ def test_the_columns_of_a_table_go_in(tmp_path: Path) -> None:
 
 def test_later_items_give_the_same_file(tmp_path: Path) -> None:
     first, second = wine(tmp_path)
-    label(first, out=tmp_path / "out", export=["onnx"])
+    label(first, out=tmp_path / "out", export=["onnx"], method="class_mean")
     label(second, earlier=tmp_path / "out", out=tmp_path / "out2", export=["onnx"])
     session, about = opened(tmp_path / "out")
     again, _ = opened(tmp_path / "out2")
@@ -124,7 +124,7 @@ def test_pixels_go_in_where_the_encoder_is_an_onnx_file(tmp_path: Path) -> None:
         Image.fromarray(pixels).save(tmp_path / "photos" / f"{number:02}.png")
     encoder = OnnxEncoder(write_tiny_encoder(tmp_path / "encoder.onnx"))
     examples = {"00.png": "red", "01.png": "green", "02.png": "blue"}
-    label(tmp_path / "photos", examples, tmp_path / "encoder.onnx", tmp_path / "out", export=["onnx"])
+    label(tmp_path / "photos", examples, tmp_path / "encoder.onnx", tmp_path / "out", export=["onnx"], method="class_mean")
     session, about = opened(tmp_path / "out")
     pixels = np.stack([encoder.prepare(Image.open(path).convert("RGB")) for path in sorted((tmp_path / "photos").iterdir())])
     again = label_with(tmp_path / "out", tmp_path / "photos", tmp_path / "encoder.onnx").table
@@ -144,7 +144,8 @@ def test_pixels_go_in_where_the_encoder_is_the_default_one(tmp_path: Path) -> No
     for number in range(10):
         pixels = np.clip(np.eye(3)[number % 2] * 160 + 40 + draw.normal(size=(40, 30, 3)) * 20, 0, 255).astype(np.uint8)
         Image.fromarray(pixels).save(tmp_path / "photos" / f"{number}.png")
-    label(tmp_path / "photos", {"0.png": "red", "1.png": "green"}, "efficientnet-lite2", tmp_path / "out", export=["onnx"])
+    examples = {"0.png": "red", "1.png": "green"}
+    label(tmp_path / "photos", examples, "efficientnet-lite2", tmp_path / "out", export=["onnx"], method="class_mean")
     session, about = opened(tmp_path / "out")
     settings = json.loads(about["preprocessing"])
     cut = ImagePreprocessing(**settings | {"mean": tuple(settings["mean"]), "std": tuple(settings["std"])}).cut
@@ -157,7 +158,7 @@ def test_pixels_go_in_where_the_encoder_is_the_default_one(tmp_path: Path) -> No
 
 def test_what_onnx_cannot_hold_is_said_in_the_file(tmp_path: Path) -> None:
     (tmp_path / "texts.txt").write_text("\n".join(f"{'red apple' if i % 2 else 'dark cloud'} {i}" for i in range(30)))
-    label(tmp_path / "texts.txt", {"1": "sky", "2": "fruit"}, "tfidf", tmp_path / "out", export=["onnx"])
+    label(tmp_path / "texts.txt", {"1": "sky", "2": "fruit"}, "tfidf", tmp_path / "out", export=["onnx"], method="class_mean")
     session, about = opened(tmp_path / "out")
     assert [one.name for one in session.get_inputs()] == ["features"]
     assert "rows of the encoder tfidf, which is not in this file; sibyl label NEW --with out reads both" in about["input"]
@@ -169,6 +170,7 @@ def test_the_command_says_what_it_exported(
     first, _ = wine(tmp_path)
     out = tmp_path / "out"
     command = ["sibyl", "label", str(first), "--out", str(out), "--export", "cleanlab", "--export", "onnx", "--export", "onnx"]
+    command += ["--method", "class_mean"]
     monkeypatch.setattr(sys, "argv", command)
     with pytest.raises(SystemExit):
         main()
@@ -183,4 +185,4 @@ def test_a_full_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     np.save(tmp_path / "rows.npy", np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32))
     monkeypatch.setattr("sibyl.labeling.classifier_file.write_model", full)
     with pytest.raises(DataError, match=r"classifier\.onnx: cannot be written \(No space left on device\); free space"):
-        label(tmp_path / "rows.npy", {"0": "a", "1": "b"}, out=tmp_path / "out", export=["onnx"])
+        label(tmp_path / "rows.npy", {"0": "a", "1": "b"}, out=tmp_path / "out", export=["onnx"], method="class_mean")

@@ -56,10 +56,11 @@ def test_classifiers_of_every_form(name: str, tmp_path: Path) -> None:
     assert np.abs(answer["probabilities"] - classifier.predict_proba(X)).max() < 1e-5
 
 
+# What goes around a classifier is the same for all: the smallest one is exported soonest.
 @pytest.mark.parametrize("names", [["ant", "bee", "Käfer, groß"], [3, 10, 7], [False, True]], ids=["text", "int", "bool"])
 def test_classes_are_in_the_metadata_and_come_out(names: list[Any], tmp_path: Path) -> None:
     X, _, truth = clusters()
-    classifier = SIBClassifier().fit(X, np.array(names)[truth % len(names)])
+    classifier = TransductiveClassifier("class_mean").fit(X, np.array(names)[truth % len(names)])
     classifier.export(tmp_path / "model.onnx")
     assert json.loads(metadata(tmp_path / "model.onnx")["classes"]) == sorted(names)
     assert run(tmp_path / "model.onnx", features=X.astype(np.float32))["label"].tolist() == classifier.predict(X).tolist()
@@ -67,7 +68,9 @@ def test_classes_are_in_the_metadata_and_come_out(names: list[Any], tmp_path: Pa
 
 def test_columns_are_in_the_metadata_and_no_path_of_the_machine_is(tmp_path: Path) -> None:
     X, y, _ = clusters()
-    SIBClassifier().fit(pd.DataFrame(X, columns=[f"c{i}" for i in range(DIM)]), y).export(tmp_path / "model.onnx")
+    TransductiveClassifier("class_mean").fit(pd.DataFrame(X, columns=[f"c{i}" for i in range(DIM)]), y).export(
+        tmp_path / "model.onnx"
+    )
     assert json.loads(metadata(tmp_path / "model.onnx")["columns"])[0] == "c0"
     assert b".py" not in (tmp_path / "model.onnx").read_bytes()
 
@@ -81,7 +84,7 @@ def test_one_file_from_pixels_to_labels(batch: int | str, tmp_path: Path) -> Non
     pixels = [encoder.prepare(image) for image in images]
     features = encoder.encode(pixels)
     y = np.array([["red", "green", "blue"][i] if i < 3 else -1 for i in range(30)], dtype=object)
-    classifier = SIBClassifier().fit(features, y)
+    classifier = TransductiveClassifier("class_mean").fit(features, y)
     classifier.export(tmp_path / "model.onnx", encoder=tmp_path / "tiny.onnx")
     answer = run(tmp_path / "model.onnx", pixels=np.stack(pixels[:3]))
     assert answer["label"].tolist() == ["red", "green", "blue"]
@@ -92,7 +95,9 @@ def test_one_file_from_pixels_to_labels(batch: int | str, tmp_path: Path) -> Non
 def test_an_encoder_of_another_dimension_is_refused(tmp_path: Path) -> None:
     X, y, _ = clusters()
     with pytest.raises(UserError, match="gives 3 feature columns, but the classifier was fitted on 16"):
-        SIBClassifier().fit(X, y).export(tmp_path / "model.onnx", encoder=write_tiny_encoder(tmp_path / "tiny.onnx"))
+        TransductiveClassifier("class_mean").fit(X, y).export(
+            tmp_path / "model.onnx", encoder=write_tiny_encoder(tmp_path / "tiny.onnx")
+        )
     assert not (tmp_path / "model.onnx").exists()
 
 
