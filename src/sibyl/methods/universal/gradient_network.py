@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import gelu
+from torch.nn.functional import gelu, linear
 
 N_FEATURES = 18
 GRAPH_FEATURES = slice(13, 15)  # the columns of `entry_features` that come from the labels spread over a graph
@@ -52,8 +52,10 @@ def entry_features(
     n_way = cosine.shape[1]
     log_probability = logits.log_softmax(1)
     probability = log_probability.exp()
-    best = logits.topk(2, dim=1).values
-    gap = logits - torch.where(logits >= best[:, :1], best[:, 1:], best[:, :1])
+    best = logits.amax(1, keepdim=True)
+    is_best = logits >= best
+    second = logits.masked_fill(is_best, -torch.inf).amax(1, keepdim=True)
+    gap = logits - torch.where(is_best, torch.where(is_best.sum(1, keepdim=True) > 1, best, second), best)
     entropy = -(probability * log_probability).sum(1, keepdim=True) / torch.log(cosine.new_tensor(n_way))
     columns = (
         3 * cosine, probability, (log_probability / 5).clamp_min(-4), (gap / 5).clamp(-4, 4), entropy, 3 * first,
@@ -90,7 +92,8 @@ class GradientNetwork(nn.Module):
     ) -> tuple[Float[Tensor, "task way row"], Float[Tensor, "task 1 row"]]:
         """Return offsets, which sum to zero over the classes, and the weight of each row, 0 … 1."""
         hidden = gelu(self.enter(features))
-        row = hidden.mean(1, keepdim=True).expand_as(hidden)
-        hidden = hidden + gelu(self.mix(torch.cat([hidden, row], -1)))
+        of_pair, of_row = self.mix.weight.chunk(2, 1)  # of a pair and the mean of its row, side by side
+        mixed = linear(hidden, of_pair, self.mix.bias) + linear(hidden.mean(1, keepdim=True), of_row)
+        hidden = hidden + gelu(mixed)
         offset, count = self.leave(hidden).unbind(-1)
         return offset - offset.mean(1, keepdim=True), torch.sigmoid(count.mean(1, keepdim=True))

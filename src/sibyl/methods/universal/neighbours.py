@@ -75,9 +75,17 @@ class Nodes:
 
     def collect(self, assigned: Float[Tensor, "task way row"], first: int) -> Float[Tensor, "task way chosen"]:
         """Return what queries from `first` on that are nodes were assigned to; 0 for the others."""
-        n_rows, place = assigned.shape[2], self.place[:, None, : self.place.shape[1] - self.y.shape[2]] - first
-        inside = (place >= 0) & (place < n_rows)
-        return assigned.gather(2, place.clamp(0, n_rows - 1).expand(-1, assigned.shape[1], -1)) * inside
+        n_chosen = self.place.shape[1] - self.y.shape[2]
+        collected = assigned.new_zeros(*assigned.shape[:2], n_chosen)
+        task, row, node = self._inside(first, assigned.shape[2], n_chosen)
+        collected[task, :, node] = assigned[task, :, row]
+        return collected
+
+    def _inside(self, first: int, n_rows: int, n_chosen: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Return task, row and node of those queries ``first … first + n_rows − 1`` that are nodes."""
+        row = self.place[:, :n_chosen] - first
+        task, node = ((row >= 0) & (row < n_rows)).nonzero(as_tuple=True)
+        return task, row[task, node], node
 
     def messages(
         self,
@@ -90,20 +98,29 @@ class Nodes:
 
         A neighbour counts by ``exp(t cos)``, the angle seen from the origin of `view`.
         """
-        origin = view.origin
-        own, theirs = part.unit @ origin.mT, self.unit @ origin.mT
-        square = origin.square().sum(-1, keepdim=True)
-        length, far = ((1 - 2 * along + square).clamp_min(1e-4).rsqrt() for along in (own, theirs))
-        products = self.products(part.unit) if part.products is None else part.products
-        excluded = self.excluded(part.first, part.unit.shape[1]) if part.excluded is None else part.excluded
-        cosine = (products - (own - square) - theirs.mT) * length * far.mT
-        affinity = (sharpness * cosine).masked_fill(excluded, -torch.inf)
-        total = affinity.logsumexp(2, keepdim=True)
+        affinity = self._affinity(part, view.origin, sharpness)
+        peak = affinity.detach().amax(2, keepdim=True).clamp_min(-1e4)
+        attention = affinity.sub_(peak).exp_()
+        total = attention.sum(2, keepdim=True)
         count = self.real.sum(1).clamp_min(1)[:, None, None]
-        attention = (affinity - total.clamp_min(-1e4)).exp()  # zero for a row that has no neighbour
-        message = torch.cat([assigned, self.y], 2) @ attention.mT
-        density = (total - count.log()).clamp_min(-20).mT
+        message = torch.cat([assigned, self.y], 2) @ attention.mT / total.mT.clamp_min(1e-30)  # zero for a row without neighbours
+        density = (total.log() + peak - count.log()).clamp_min(-20).mT
         return message, density
+
+    def _affinity(
+        self, part: Slice, origin: Float[Tensor, "task 1 dim"], sharpness: Float[Tensor, "task 1 1"]
+    ) -> Float[Tensor, "task row node"]:
+        """Return ``t cos``; −∞ for nodes that are excluded for a row."""
+        square = origin.square().sum(-1, keepdim=True)
+        own, theirs = part.unit @ origin.mT, self.unit @ origin.mT
+        length, far = ((1 - 2 * along + square).clamp_min(1e-4).rsqrt() for along in (own, theirs))
+        if part.products is not None and part.excluded is not None:
+            cosine = (part.products - (own - square) - theirs.mT) * length * far.mT
+            return (sharpness * cosine).masked_fill(part.excluded, -torch.inf)
+        affinity = ((part.unit - origin) * (sharpness * length)) @ ((self.unit - origin) * far).mT
+        task, row, node = self._inside(part.first, part.unit.shape[1], self.place.shape[1])
+        affinity[task, row, node] = -torch.inf
+        return affinity if bool(self.real.all()) else affinity.masked_fill_(~self.real[:, None], -torch.inf)
 
 
 def density_feature(density: Float[Tensor, "task 1 row"], sharpness: Float[Tensor, "task 1 1"]) -> Float[Tensor, "task 1 row"]:

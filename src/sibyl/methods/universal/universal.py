@@ -350,5 +350,5 @@ class UniversalSIB(LearnedMethod):
 
 def rows_of_slice(task: Task, n_nodes: int, on_disk: bool) -> int:
     """Return how many rows of each task a slice holds."""
-    entries = ENTRIES // 4 if on_disk else ENTRIES
+    entries = ENTRIES // 2 if on_disk else ENTRIES
     return max(1, entries // (task.n_tasks * max(task.n_way, n_nodes // NODES_PER_ENTRY)))

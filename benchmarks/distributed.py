@@ -1,0 +1,296 @@
+"""Piles in parquet shards by one process, by threads, and by Ray actors of which one is killed: seconds, memory, labels that differ.
+
+    python -m benchmarks.distributed [--rows 1000000,4000000] [--ways file,one,threads,ray,killed] [--photos FOLDER] [--work build/distributed] [--out results]
+
+Rows are made on the spot (seeded): 64 columns, 20 classes of unequal size, 5 examples each, shards of 50,000 rows. Each way runs in a
+process of its own. Memory is the largest anonymous memory (file pages, which the system may drop at any time, do not count) of the
+driver and of the worker that takes most; processor time is that of all of them. `file` is `sibyl.label` on one file of all rows, and what
+the labels of all others are compared with. `killed`: one of two actors gets SIGKILL after the first shard of the third pass.
+
+With --photos, the images of a folder are embedded by the default encoder, by `local` and `ray`, each with an empty cache.
+
+Each figure is kept in the record as soon as it is measured; what is there is not measured again. The page is written from the record alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import pickle
+import platform
+import resource
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+import torch
+
+from benchmarks.distributed_page import page
+from sibyl.storage import read_json, write_json, write_text
+
+ROOT = Path(__file__).resolve().parents[1]
+DIM, N_WAY, N_SHOT, SHARD = 64, 20, 5, 50_000
+WAYS = {"one": ("local", 1), "threads": ("local", 2), "ray": ("ray", 2), "killed": ("ray", 2)}
+THIRD = 3
+_EVERY = 0.1  # seconds between looks at memory
+
+
+def rows_of(number: int, n_rows: int, seed: int = 0) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+    """Make the rows of a shard, and their classes."""
+    of_all, draw = np.random.default_rng(seed), np.random.default_rng([seed, number])
+    centre, share = of_all.standard_normal((N_WAY, DIM)), of_all.dirichlet(np.full(N_WAY, 2.0))
+    truth = draw.choice(N_WAY, n_rows, p=share)
+    return (centre[truth] + 1.6 * draw.standard_normal((n_rows, DIM))).astype(np.float32), truth
+
+
+def make(folder: Path, n_rows: int) -> dict[str, str]:
+    """Write shards, and one file of all rows beside them, unless they are there; return examples."""
+    examples: dict[str, str] = {}
+    whole = folder.with_suffix(".parquet")
+    is_there = (folder.with_suffix(".done")).exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    writer: Any = None
+    for number, first in enumerate(range(0, n_rows, SHARD)):
+        if is_there and number:
+            break
+        matrix, truth = rows_of(number, min(SHARD, n_rows - first))
+        if not number:
+            examples = {
+                f"row {row:09}": f"class {one:02}" for one in range(N_WAY) for row in np.flatnonzero(truth == one)[:N_SHOT].tolist()
+            }
+        if not is_there:
+            cells = pa.FixedSizeListArray.from_arrays(pa.array(matrix.ravel()), DIM)
+            table = pa.table({"id": [f"row {first + row:09}" for row in range(len(matrix))], "embedding": cells})
+            pq.write_table(table, folder / f"part-{number:05}.parquet", row_group_size=10_000)
+            writer = writer or pq.ParquetWriter(whole, table.schema)
+            writer.write_table(table, row_group_size=10_000)
+    if not is_there:
+        writer.close()
+        folder.with_suffix(".done").touch()
+    return examples
+
+
+def truth_of(n_rows: int) -> npt.NDArray[np.int64]:
+    """Return the classes of all rows."""
+    return np.concatenate([rows_of(n, min(SHARD, n_rows - first))[1] for n, first in enumerate(range(0, n_rows, SHARD))])
+
+
+class Watch:
+    """The most memory, and the processor time, of this process and of workers."""
+
+    def __init__(self) -> None:
+        self.workers: Callable[[], Sequence[int]] = tuple
+        self.peak: dict[int, int] = {}
+        self.spent: dict[int, float] = {}
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._thread.start()
+
+    def _look(self) -> None:
+        while not self._stop.wait(_EVERY):
+            for process in (os.getpid(), *self.workers()):
+                try:
+                    status = Path(f"/proc/{process}/status").read_text()
+                    ticks = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[11:13]
+                except OSError:
+                    continue
+                memory = next((int(line.split()[1]) for line in status.splitlines() if line.startswith("RssAnon")), 0)
+                self.peak[process] = max(self.peak.get(process, 0), memory * 1024)
+                self.spent[process] = sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
+
+    def figures(self) -> dict[str, float]:
+        """Stop looking, and tell."""
+        self._stop.set()
+        self._thread.join()
+        own, of_children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        others = {process: peak for process, peak in self.peak.items() if process != os.getpid()}
+        return {
+            "driver": self.peak[os.getpid()],
+            "worker": max(others.values(), default=0),
+            "processor": own.ru_utime + own.ru_stime + sum(self.spent[process] for process in others),
+            "children": of_children.ru_utime + of_children.ru_stime,
+        }
+
+
+class Watched:
+    """An engine that tells of its workers, and loses one in the third pass if asked to."""
+
+    def __init__(self, engine: Any, watch: Watch, kills: bool) -> None:
+        self._engine, self._kills, self._passes = engine, kills, 0
+        self.n_workers, self.share, self.close = engine.n_workers, engine.share, engine.close
+        self.killed = 0
+        if hasattr(engine, "processes"):
+            seen = set(engine.processes())
+            watch.workers = lambda: tuple(seen)
+            self._seen = seen
+
+    def map(self, call: Any, numbers: Sequence[int]) -> Iterator[Any]:
+        """Go over shards."""
+        self._passes += type(call).__name__ != "Gather"  # that fetches a few rows
+        kill = self._kills and self._passes == THIRD
+        for place, one in enumerate(self._engine.map(call, numbers)):
+            if kill and not place:
+                os.kill(self._engine.processes()[0], signal.SIGKILL)
+                self.killed += 1
+            yield one
+        if kill:
+            self._seen |= set(self._engine.processes())
+
+
+def measure(way: str, n_rows: int, work: Path) -> None:
+    """Label, in this process, and print what it took."""
+    if way in ("reduce", "bytes"):
+        print(json.dumps(reduced() if way == "reduce" else bytes_of(work / f"rows-{n_rows}")))
+        return
+    from sibyl.labeling.label import label
+
+    sharded: Any = import_module("sibyl.sharding.label")
+
+    folder, out = work / f"rows-{n_rows}", work / f"labels-{n_rows}-{way}"
+    examples, watch = make(folder, n_rows), Watch()
+    engines: list[Watched] = []
+    of_name = sharded.engine_by_name
+
+    def watched(*arguments: Any) -> Any:
+        engines.append(Watched(of_name(*arguments), watch, way == "killed"))
+        return engines[-1]
+
+    began = time.perf_counter()
+    if way == "file":
+        found = label(folder.with_suffix(".parquet"), examples)["label"]
+    else:
+        sharded.engine_by_name = watched
+        engine, workers = WAYS[way]
+        sharded.label_shards(folder, examples, out, engine=engine, workers=workers)
+    seconds, figures = time.perf_counter() - began, watch.figures()
+    if way != "file":
+        found = ds.dataset(sorted(map(str, out.glob("*.parquet")))).to_table(columns=["label"])["label"].to_pandas()
+    codes = pd.Categorical(found, categories=[f"class {one:02}" for one in range(N_WAY)]).codes
+    reference = work / f"labels-{n_rows}.npy"
+    if not reference.exists():
+        np.save(reference, codes)
+    figures |= {
+        "seconds": seconds, "different": int((np.load(reference) != codes).sum()), "right": float((codes == truth_of(n_rows)).mean()),
+        "killed": sum(one.killed for one in engines),
+    }  # fmt: skip
+    print(json.dumps(figures))
+
+
+def reduced() -> dict[str, float]:
+    """Measure what the driver does with what a shard answers to a pass: take it out of a message, and add it up."""
+    from sibyl.methods.named import method_by_name
+    from sibyl.methods.universal.neighbours import NODES
+
+    n_steps = method_by_name("universal_sib", DIM, N_WAY).settings["n_steps"]  # type: ignore[attr-defined]
+    shapes = ((N_WAY, 1), (N_WAY, 1), (3,), (N_WAY, NODES), (N_WAY, DIM), (N_WAY, 1))  # of `EStep`
+    answer = tuple(torch.rand(1, *shape, dtype=torch.float64) for shape in shapes)
+    message, total, n_times = pickle.dumps(answer), answer, 2000
+    began = time.process_time()
+    for _ in range(n_times):
+        total = tuple(a + b for a, b in zip(total, pickle.loads(message), strict=True))  # noqa: S301
+    seconds = (time.process_time() - began) / n_times
+    kept = 4 * (2 * DIM + N_WAY)  # the row, prepared too, and what the graph says of it
+    return {
+        "seconds": seconds, "bytes": len(message), "passes": n_steps + 5, "rows of a shard": SHARD, "bytes kept of a row": kept
+    }  # fmt: skip
+
+
+def bytes_of(folder: Path) -> dict[str, float]:
+    """Return the bytes of a row in the shards: features, and names."""
+    found = {"features": 0, "names": 0}
+    n_rows = 0
+    for path in folder.glob("*.parquet"):
+        about = pq.ParquetFile(path).metadata
+        n_rows += about.num_rows
+        for group in range(about.num_row_groups):
+            for place in range(about.num_columns):
+                column = about.row_group(group).column(place)
+                found["names" if column.path_in_schema == "id" else "features"] += column.total_compressed_size
+    return {name: size / n_rows for name, size in found.items()}
+
+
+def embed(engine: str, photos: Path, work: Path) -> None:
+    """Embed a folder, in this process, and print what it took."""
+    from sibyl.cli.app import main
+
+    out = work / f"features-{engine}"
+    os.environ["SIBYL_CACHE"] = str(work / f"cache-{engine}-{time.time_ns()}")
+    watch, began = Watch(), time.perf_counter()
+    options = ["--engine", "ray", "--workers", "2"] if engine == "ray" else []
+    sys.argv = ["sibyl", "embed", str(photos), "--out", str(out), "--json", *options]
+    with suppress(SystemExit):
+        main()
+    figures = watch.figures() | {"seconds": time.perf_counter() - began}
+    from sibyl.features import Features
+
+    found = Features.load(out)
+    reference = work / "features.npy"
+    if not reference.exists():
+        np.save(reference, found.matrix)
+    rows = np.load(reference)
+    figures |= {"rows": len(found), "different": int((rows != found.matrix).any(1).sum())}
+    print(json.dumps(figures))
+
+
+def run(what: Sequence[str]) -> dict[str, Any]:
+    """Measure in a process of its own."""
+    environment = os.environ | {"SIBYL_CACHE": os.environ.get("SIBYL_CACHE", str(ROOT / "build" / "distributed" / "cache"))}
+    command = [sys.executable, "-m", "benchmarks.distributed", *what]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, cwd=ROOT, env=environment)
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", default="1000000")
+    parser.add_argument("--ways", default=",".join(("file", *WAYS)))
+    parser.add_argument("--photos", type=Path)
+    parser.add_argument("--work", type=Path, default=ROOT / "build" / "distributed")
+    parser.add_argument("--out", type=Path, default=ROOT / "results")
+    parser.add_argument("--measure", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--embed", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.measure:
+        measure(arguments.measure[0], int(arguments.measure[1]), arguments.work)
+        return
+    if arguments.embed:
+        embed(arguments.embed, arguments.photos, arguments.work)
+        return
+    arguments.work.mkdir(parents=True, exist_ok=True)
+    path = arguments.out / "distributed.json"
+    record: dict[str, Any] = read_json(path) if path.exists() else {}
+    record |= {"machine": f"{os.cpu_count()} cores ({platform.machine()}), shared with other work"}
+
+    def keep(key: str, what: Sequence[str]) -> None:
+        if key not in record:
+            record[key] = run([*what, "--work", str(arguments.work)])
+            print(key, record[key], flush=True)
+        write_json(path, record)
+        write_text(arguments.out / "distributed.md", page(record))
+
+    for n_rows in map(int, arguments.rows.split(",")):
+        for way in arguments.ways.split(","):
+            keep(f"{n_rows} {way}", ["--measure", way, str(n_rows)])
+    for engine in ("local", "ray") if arguments.photos else ():
+        keep(f"photographs {engine}", ["--embed", engine, "--photos", str(arguments.photos.absolute())])
+    keep("reduce", ["--measure", "reduce", "0"])
+    keep("bytes", ["--measure", "bytes", str(min(map(int, arguments.rows.split(","))))])
+
+
+if __name__ == "__main__":
+    main()
