@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -134,9 +135,11 @@ class Served:
         self._close_pipes()
 
     def stop(self) -> None:
-        """End it as Ctrl+C does."""
+        """End it as Ctrl+C does, and keep what the terminal says."""
         if self.process.poll() is None:
-            self.process.terminate()
+            self.process.send_signal(signal.SIGINT)
+            assert self.process.stdout is not None
+            self.said = self.process.stdout.read()
             self.process.wait(60)
         self._close_pipes()
 

@@ -73,7 +73,7 @@ def review_command(
             f"Open {address}\nLabels are kept in {Path(opening.out).absolute()}. Ctrl+C ends; the same command goes on later."
         )
 
-    serve(opening, port=port, open_browser=not no_browser, classes=_names(classes), told=told)
+    serve(opening, port=port, open_browser=not no_browser, classes=_names(classes), told=told, say=typer.echo)
 
 
 def _names(given: str | None) -> list[str]:

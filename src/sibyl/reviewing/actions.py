@@ -182,7 +182,9 @@ class Actions:
         if len(set({**taught, **confirmed}.values())) < 2:
             raise DataError("name items of at least two classes first")
         session.write_beside()
+        revision = session.journal.revision
         message, _ = await session.solver.ask(
             "finish", taught=taught, confirmed=confirmed, aside=session.state.aside, formats=list(formats)
         )
+        session.wrote(revision)
         return list(message["written"])

@@ -6,6 +6,7 @@ A process and not a thread: it can be killed and started again, it has a lower p
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 import time
@@ -222,6 +223,7 @@ class Child:
 
 def main() -> None:
     """Run on the standard input and output; whatever else is printed goes to the standard error."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C reaches both processes; the server ends this one
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     Child(sys.stdin.buffer, answers).run()

@@ -10,6 +10,7 @@ import socket
 import sys
 import webbrowser
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -70,6 +71,7 @@ def serve(
     classes: Sequence[str] = (),
     told: Callable[[str], None] = print,
     framed_by: str = "",
+    say: Callable[[str], None] = lambda words: None,
 ) -> None:
     """Serve the page until it is interrupted.
 
@@ -87,6 +89,8 @@ def serve(
         Is given the address, once the server listens.
     framed_by : str
         Origin of a notebook that may frame the page.
+    say : callable
+        Is given what was labelled and how to go on, after Finish and at the end.
 
     Raises
     ------
@@ -109,7 +113,7 @@ def serve(
         raise DataError(f"another sibyl review has this folder: {_address_in(out) or 'its address is in its terminal'}") from None
     try:
         with _listening(port, out) as listening:
-            _run(opening, listening, open_browser, classes, told, framed_by)
+            _run(opening, listening, open_browser, classes, told, framed_by, say)
     finally:
         lock.release()
 
@@ -140,6 +144,7 @@ def _run(
     classes: Sequence[str],
     told: Callable[[str], None],
     framed_by: str,
+    say: Callable[[str], None],
 ) -> None:
     import uvicorn
 
@@ -153,7 +158,7 @@ def _run(
     address = f"http://127.0.0.1:{port}/enter#{token}"
     _keep_address(Path(opening.out), address)
     events = Events()
-    session = Session(opening, events.announce, classes)
+    session = Session(opening, events.announce, classes, say)
     app = review_app(session, events, token, port, framed_by)
     config = uvicorn.Config(
         app,
@@ -179,7 +184,8 @@ def _run(
             events.close()
             await super().shutdown(sockets)
 
-    Server(config).run(sockets=[listening])
+    with suppress(KeyboardInterrupt):  # the way to end it
+        Server(config).run(sockets=[listening])
 
 
 def need_server() -> None:

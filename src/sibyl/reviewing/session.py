@@ -17,6 +17,7 @@ import numpy.typing as npt
 from sibyl.errors import DataError, UserError
 from sibyl.reviewing.audit import checked
 from sibyl.reviewing.beside import Beside
+from sibyl.reviewing.farewell import finished_words, last_words
 from sibyl.reviewing.frames import Arrays
 from sibyl.reviewing.guesses import NOTHING, Guesses, translated
 from sibyl.reviewing.journal import FILE, FORMAT, Event, Journal
@@ -48,11 +49,21 @@ class Session:
         Is given every message for the pages.
     classes : sequence of str
         Classes that are known from the start; they wait for their first example.
+    told : callable
+        Is given what the terminal should say: after Finish, and at the end.
     """
 
-    def __init__(self, opening: Opening, announce: Callable[[dict[str, Any]], None], classes: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        opening: Opening,
+        announce: Callable[[dict[str, Any]], None],
+        classes: Sequence[str] = (),
+        told: Callable[[str], None] = lambda words: None,
+    ) -> None:
         self.opening, self.out = opening, Path(opening.out)
         self._announce = announce
+        self._tell_terminal = told
+        self.finished = -1  # revision of the labels that were last written by Finish
         self._classes = check_names(classes)
         self.journal = Journal(self.out / FILE)
         self.state = replay(self.journal.events)
@@ -92,6 +103,7 @@ class Session:
         await self.solver.stop()
         self.thumbnails.close()
         self.journal.close()
+        self._tell_terminal(last_words(self))
 
     @property
     def ready(self) -> bool:
@@ -286,6 +298,11 @@ class Session:
         left = np.ones(len(self.names), bool)
         left[[self.row_of[item] for item in self.state.marks if item in self.row_of]] = False
         return left
+
+    def wrote(self, revision: int) -> None:
+        """Note that Finish has written the labels of a revision."""
+        self.finished = revision
+        self._tell_terminal(finished_words(self))
 
     # ---- what actions and answers share
 
