@@ -227,6 +227,7 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     Child(sys.stdin.buffer, answers).run()
+    os._exit(0)  # the server is gone; a solve that runs on would end in a crash of its threads
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 // @ts-check
 // The list of classes: how many of each were taught, confirmed and guessed.
 import { changeClasses, properName, say } from './act.js';
-import { byId, dialog, fill, h, key } from './dom.js';
+import { byId, dialog, fill, h, key, onceAFrame } from './dom.js';
 import { changed, classes, guessed, on, short, store } from './store.js';
 import { number } from './words.js';
 
@@ -15,10 +15,8 @@ export function start() {
   fill(byId('classes'),
     h('div', { class: 'head' }, h('h2', {}, 'Classes'), h('button', { type: 'button', class: 'plain', onclick: addSome, title: 'add classes' }, '+ class')),
     find, list, legend);
-  on('session', draw);
-  on('columns', draw);
-  on('shown', draw);
-  on('view', draw);
+  const soon = onceAFrame(draw); // all items are counted, and the next item does not wait for that
+  for (const name of ['session', 'columns', 'shown', 'view']) on(name, soon);
 }
 
 function shownClasses() {

@@ -30,6 +30,12 @@ export function isTyping(/** @type {EventTarget | null} */ target) {
   return target instanceof HTMLInputElement || target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement;
 }
 
+/** Make of a function that draws one that may be called at every key: it draws once, before the next frame. */
+export function onceAFrame(/** @type {() => void} */ draw) {
+  let due = 0;
+  return () => { due ||= requestAnimationFrame(() => { due = 0; draw(); }); };
+}
+
 /** Open a dialogue; it is gone when closed. */
 export function dialog(/** @type {string} */ title, /** @type {any[]} */ body, /** @type {() => void} */ closed = () => {}) {
   const box = /** @type {HTMLDialogElement} */ (h('dialog', { 'aria-label': title }, h('h2', {}, title), ...body));

@@ -3,7 +3,7 @@
 import { say, undo } from './act.js';
 import * as bar from './bar.js';
 import * as classList from './classes.js';
-import { byId, fill, h, isTyping, key } from './dom.js';
+import { byId, fill, h, isTyping, onceAFrame } from './dom.js';
 import { finish } from './finish.js';
 import { help } from './help.js';
 import * as history from './history.js';
@@ -209,10 +209,9 @@ async function byDigit(/** @type {number} */ digit) {
   if (candidate) bar.label(className(candidate[0]), false);
 }
 
-on('session', () => { header(); if (store.session.ready && store.view) tabs(); });
-on('columns', () => { if (store.view) { tabs(); header(); } });
-on('heaps', () => { if (store.view) tabs(); });
-on('shown', () => { if (store.view) tabs(); });
+const counts = onceAFrame(() => { if (store.session.ready && store.view) tabs(); });
+for (const name of ['session', 'columns', 'heaps', 'shown']) on(name, counts);
+for (const name of ['session', 'columns']) on(name, header);
 on('unsent', (n) => { unsent = n; if (store.session) chip(); });
 on('connection', ({ lost, waiting }) => { isLost = lost; unsent = waiting; banner(); });
 on('open-view', (id) => openView(id));
