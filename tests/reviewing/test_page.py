@@ -242,6 +242,8 @@ def test_a_label_waits_for_a_server_that_was_killed(tmp_path: Path) -> None:
             assert again.address == server.address
             again.until(lambda now: now["ready"] and now["counts"]["taught"] == 2)
             page.wait_for_selector("#banner", state="hidden", timeout=WAIT)
+            again.solved(again.json("/api/session")["revision"])  # and shows the guesses that came since
+            page.wait_for_selector(".cell[data-status='0'] .cap.guess", timeout=WAIT)
 
 
 @pytest.mark.parametrize(("width", "height", "scheme"), [(1440, 900, "light"), (390, 844, "dark")])

@@ -156,7 +156,7 @@ def test_a_whole_session(tmp_path: Path) -> None:
         assert sum(item["kind"] == "taught" for item in taught) >= len(acknowledged) > 0
         with pytest.raises(AssertionError, match="another sibyl review has this folder: http://127"):
             Served(str(out))
-    labelled, go_on = server.said.strip().splitlines()  # what the terminal says at the end
+    *_, labelled, go_on = server.said.strip().splitlines()  # what the terminal says at the end
     assert f"{session['counts']['taught'] + session['counts']['confirmed']} items of {len(truth)} labelled by you" in labelled
     assert "labels.csv there is older than the last of them" in labelled
     assert go_on == f"Go on with: sibyl review {out}"

@@ -130,7 +130,7 @@ async function ready() {
 async function toldBy(/** @type {any} */ message) {
   if (message.event === 'back') { // the server was away: whatever it is now, ask
     await fetchSession();
-    if (store.session.ready) await fetchColumns();
+    if (store.session.ready) await fetchColumns().catch(() => {}); // still opening: it says when it is ready
   } else if (message.event === 'progress' && !store.session.ready) {
     store.session.stage = message;
     opening();

@@ -106,12 +106,15 @@ export function fetchColumns(/** @type {string} */ from = since) {
     return fetching;
   }
   fetching = (async () => {
-    do {
-      again = false;
-      const answer = await asked(`api/columns?since=${since}`, undefined);
-      takeColumns(await answer.arrayBuffer());
-    } while (again);
-    fetching = null;
+    try {
+      do {
+        again = false;
+        const answer = await asked(`api/columns?since=${since}`, undefined);
+        takeColumns(await answer.arrayBuffer());
+      } while (again);
+    } finally {
+      fetching = null; // a server that was away must not be the last that was asked
+    }
     store.items.clear();
     changed('columns');
   })();
