@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sibyl.labeling.file_names import TABLES
+from sibyl.messages import counted, printable
 from sibyl.reviewing.state import ASIDE, CONFIRMED, TAUGHT
-from sibyl.wording import counted, printable
 
 if TYPE_CHECKING:
     from sibyl.reviewing.session import Session
