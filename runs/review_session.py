@@ -96,7 +96,8 @@ class Keyboard(Person):
 
     def __init__(self, page: Page, truth: list[str]) -> None:
         super().__init__(page, truth, [])
-        self.page, self.parts = page, []
+        self.page = page
+        self.parts: list[dict[str, Any]] = []
         self._begun = (time.perf_counter(), 0)
 
     def done(self, part: str) -> None:
