@@ -7,7 +7,7 @@ import pytest
 
 from sibyl import SIBClassifier
 from sibyl.errors import DataError
-from sibyl.transduction.class_names import weigh_names
+from sibyl.transduction.class_names import among_rows, weigh_names
 
 N_WAY, DIM = 6, 24
 
@@ -62,6 +62,21 @@ def test_names_that_agree_help_and_others_cost_nothing() -> None:
         assert all("not used" in words for words in moved.class_names_.values())
     assert np.mean(gain) > 0.03
     assert cost == [0.0] * 3
+
+
+def test_the_mix_of_the_classes_does_not_draw_the_names_to_one_side() -> None:
+    generator = np.random.default_rng(3)
+    middles = np.eye(N_WAY, DIM)
+    truth = np.repeat(np.arange(N_WAY), [200, 80, 10, 10, 10, 10])
+    rows = middles[truth] + 0.15 * generator.standard_normal((len(truth), DIM))
+    names = (middles + 2 / DIM**0.5).astype(np.float32)
+    nobody, none = np.zeros((0, DIM), np.float32), np.zeros(0, np.int64)
+    moved = among_rows(names, weigh_names(names, nobody, none), nobody, none, rows)
+    lengths = np.linalg.norm(rows, axis=1).mean()
+    true = np.stack([rows[truth == one].mean(0) for one in range(N_WAY)])
+    apart = np.linalg.norm((moved - true).mean(0)) / lengths
+    naive = np.linalg.norm((rows.mean(0) - true.mean(0))) / lengths
+    assert apart < naive / 2
 
 
 def test_one_wrong_name_among_right_ones_is_left_out() -> None:
