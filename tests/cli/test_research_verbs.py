@@ -101,6 +101,38 @@ def test_evaluate_a_checkpoint_and_a_name(splits: tuple[Path, Path], trained: Pa
             assert len(file["accuracy"]) == 40
 
 
+def test_several_seeds_and_a_device_by_name(splits: tuple[Path, Path], tmp_path: Path) -> None:
+    train, held_out = splits
+    words = ("meta-train", train, "--validation", held_out, "--iterations", 4, "--validate-every", 2, "--validation-episodes", 4)
+    done = sibyl(*words, "--out", tmp_path / "runs", "--seed", 3, "--seeds", 2, "--device", "cpu", "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert [run["seed"] for run in told["runs"]] == [3, 4]
+    scores = [run["validation"]["accuracy"] for run in told["runs"]]
+    assert told["validation"]["accuracy"] == pytest.approx(np.mean(scores))
+    lines = (tmp_path / "runs" / "seed-4" / "progress.csv").read_text().splitlines()
+    assert lines[0].startswith("iteration,loss,")
+    assert [line.split(",")[0] for line in lines[1:]] == ["2", "4"]
+    alone = sibyl(*words, "--out", tmp_path / "alone", "--seed", 4, "--json")
+    assert json.loads(alone.stdout)["validation"]["accuracy"] == scores[1]
+    assert sibyl("evaluate", held_out, "--method", told["runs"][0]["last"], "--episodes", 4, "--device", "cpu").returncode == 0
+
+
+@pytest.mark.parametrize(("name", "said"), [("tpu", "takes cpu or cuda"), ("cuda:99", "torch cannot compute there")])
+def test_a_device_that_is_not_there(splits: tuple[Path, Path], tmp_path: Path, name: str, said: str) -> None:
+    train, held_out = splits
+    for words in (
+        ("evaluate", held_out),
+        ("compare", held_out, "--methods", "class_mean", "--out", tmp_path / "c"),
+        ("meta-train", train, "--validation", held_out, "--out", tmp_path / "m"),
+        ("pretrain", tmp_path, "--out", tmp_path / "p"),
+    ):
+        refused = sibyl(*words, "--device", name)
+        assert refused.returncode == 2
+        assert said in " ".join(refused.stderr.split())
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_table_is_for_people(splits: tuple[Path, Path]) -> None:
     done = sibyl("evaluate", splits[1], "--episodes", 10, "--mix", "dirichlet:1", "--outliers", 0.2)
     assert "accuracy" in done.stdout
@@ -118,7 +150,9 @@ def test_from_class_folders_to_features(tmp_path: Path) -> None:
                 Image.fromarray(pixels).save(folder / f"{number}.png")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SIBYL_CACHE", str(tmp_path / "cache"))
-        done = sibyl("pretrain", tmp_path / "data", "--epochs", 1, "--episodes", 10, "--out", tmp_path / "net", "--json")
+        done = sibyl(
+            "pretrain", tmp_path / "data", "--epochs", 1, "--episodes", 10, "--out", tmp_path / "net", "--device", "cpu", "--json"
+        )
         assert done.returncode == 0, done.stderr
         words = ("--encoder", tmp_path / "net" / "backbone.safetensors", "--views", 2, "--out", tmp_path / "f")
         done = sibyl("embed", tmp_path / "data" / "val", *words)

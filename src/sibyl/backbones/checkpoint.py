@@ -78,7 +78,7 @@ class TrainedBackbone:
         """Return the features [item, dim] of uint8 images [item, height, width, channel]."""
         # Copied, because memory-mapped pixels are read-only, which torch does not know.
         pixels = torch.from_numpy(np.array(images)).permute(0, 3, 1, 2).float() / 255
-        return self.features(pixels).numpy()
+        return self.features(pixels.to(next(self.module.parameters()).device)).cpu().numpy()
 
 
 def save_backbone(path: str | Path, backbone: TrainedBackbone, *, half: bool = False) -> None:

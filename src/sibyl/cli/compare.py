@@ -59,7 +59,7 @@ def compare_command(
     iterations: Annotated[int, typer.Option(help="Meta-training steps of every learned method.", min=1)] = 2000,
     rates: Annotated[str, typer.Option(help="Learning rates to try; the best on validation classes is kept.")] = "0.001",
     batch: Annotated[int, typer.Option(help="Episodes solved at once.", min=1)] = 32,
-    device: Annotated[str, typer.Option(help="cpu, or an accelerator of torch such as cuda.")] = "cpu",
+    device: Annotated[str, typer.Option(help="Where to train and solve: cpu, cuda, or cuda:1 for the second GPU.")] = "cpu",
     cache: Annotated[Path | None, typer.Option(help="Where results are kept; default: Sibyl's cache folder.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
 ) -> None:
@@ -72,10 +72,12 @@ def compare_command(
     from sibyl.compare.protocols import grid
     from sibyl.compare.report import all_tables, write_report
     from sibyl.compare.tables import to_json
+    from sibyl.devices import usable_device
     from sibyl.errors import UserError
     from sibyl.storage import cache_folder
     from sibyl.training.meta_train import MetaRecipe
 
+    device = usable_device(device)
     data = _named_features(features)
     training = _training_sets(list(data), train or [], validation or [])
     entrants = _entrants(methods, with_learned=bool(training))
@@ -103,7 +105,7 @@ def compare_command(
     folder = (cache if cache is not None else cache_folder()) / "compare"
     with progress_bar("meta-train", shown=bool(training) and not as_json) as report:
         sources = [entrant.source for entrant in entrants if isinstance(entrant.source, str)]
-        trained = train_all(sources, cells, training, budget, folder / "trained", report)
+        trained = train_all(sources, cells, training, budget, folder / "trained", report, device)
     means = {name: both.base_mean for name, both in training.items()}
     with progress_bar("compare", shown=not as_json) as report:
         rows = run_arena(

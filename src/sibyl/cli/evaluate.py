@@ -38,10 +38,14 @@ def evaluate_command(
     protocol: Annotated[
         str, typer.Option(help="Named protocol, such as sib: it settles ways, queries, their mix, episodes and seed.")
     ] = "",
+    device: Annotated[str, typer.Option(help="Where to solve: cpu, cuda, or cuda:1 for the second GPU.")] = "cpu",
     save: Annotated[Path | None, typer.Option(help="Write per-episode results here (.npz), for pairing methods.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
 ) -> None:
     """Measure a method on random episodes: accuracy with its 95 % interval, calibration, speed."""
+    from torch.nn import Module
+
+    from sibyl.devices import usable_device
     from sibyl.episodes import EpisodeSampler
     from sibyl.evaluation import evaluate
     from sibyl.methods.named import method_by_name
@@ -59,16 +63,18 @@ def evaluate_command(
                 "told_balanced": told_balanced,
             },
         )  # fmt: skip
+    device = usable_device(device)
     data = load_features(features)
     data.check_finite()
     sampler = EpisodeSampler(
         data, n_way=way, n_shot=shot, n_query=query, class_mix=mix, n_absent=absent, outlier_share=outliers, seed=seed
     )
     solver = method_by_name(method, data.dim, way)
+    if isinstance(solver, Module):
+        solver.to(device)
     with progress_bar(f"evaluate {solver.name}", shown=not as_json) as report:
-        result = evaluate(
-            solver, sampler, episodes, batch_size=batch, class_prior="balanced" if told_balanced else None, on_batch=report
-        )
+        prior = "balanced" if told_balanced else None
+        result = evaluate(solver, sampler, episodes, batch_size=batch, class_prior=prior, device=device, on_batch=report)
     if save is not None:
         result.save(save)
     figures = result.summary()

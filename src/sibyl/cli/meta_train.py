@@ -47,17 +47,23 @@ def meta_train_command(
         str, typer.Option(help="Named protocol, such as sib: it settles ways, queries, their mix and validation.")
     ] = "",
     seed: Annotated[int, typer.Option(help="Of weights and episodes.")] = 0,
+    seeds: Annotated[
+        int, typer.Option(help="Train so many times, from --seed on, each in a folder of its own below --out.", min=1)
+    ] = 1,
+    device: Annotated[str, typer.Option(help="Where to train: cpu, cuda, or cuda:1 for the second GPU.")] = "cpu",
     save_every: Annotated[
         float, typer.Option(help="Seconds between saved states, from which an interrupted run goes on.", min=0)
     ] = 30.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
 ) -> None:
     """Meta-train a method; the defaults are SIB's published protocol."""
+    import numpy as np
     import torch
 
+    from sibyl.devices import usable_device
     from sibyl.episodes import EpisodeSampler
     from sibyl.errors import UnknownName
-    from sibyl.evaluation import evaluate
+    from sibyl.evaluation import Evaluation, evaluate, interval
     from sibyl.features import check_disjoint
     from sibyl.methods import METHODS, LearnedMethod
     from sibyl.methods.named import untrained
@@ -78,46 +84,63 @@ def meta_train_command(
                 "validation_episodes": validation_episodes,
             },
         )  # fmt: skip
+    device = usable_device(device)
     train, held_out = load_features(features), load_features(validation)
     check_disjoint({"training": train.class_names, "validation": held_out.class_names})
     train.check_finite()
     held_out.check_finite()
     if method not in METHODS:
         raise UnknownName("method", method, METHODS)
-    network: LearnedMethod
-    if method == SIB.name:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            network = SIB(train.dim, way, steps, step_size, reduction, normalisation, prior, kl_weight)
-    else:
-        network = untrained(method, train.dim, way, seed)
-    source = EpisodeSampler(train, n_way=way, n_shot=shot, n_query=query, class_mix=mix, seed=seed + 1, views=views)
     fixed = EpisodeSampler(held_out, n_way=way, n_shot=shot, n_query=query, class_mix=mix, seed=0)
-
-    def validate(candidate: LearnedMethod) -> float:
-        return float(evaluate(candidate, fixed, validation_episodes).accuracy.mean())
-
     recipe = MetaRecipe(iterations, episodes, optimizer, rate, weight_decay, schedule, validate_every)
     card: Json = {"features": train.provenance, "way": way, "shot": shot, "query": query, "mix": mix, "views": views}
-    with progress_bar(f"meta-train {method}", shown=not as_json) as report:
 
-        def on_step(done: int, total: int, line: Json) -> None:
-            if done % 20 == 0 or done == total:
-                note = f"loss {line['loss']:.3f} validation {percent(line['validation'])}" if "validation" in line else ""
-                if "kl" in line:
-                    note += f" (likelihood term {line['negative_log_likelihood']:.3f}, KL term {line['kl']:.3f})"
-                report(done, total, note)
+    def validated(candidate: LearnedMethod) -> Evaluation:
+        return evaluate(candidate, fixed, validation_episodes, device=device)
 
-        last = meta_train(
-            network, source, out, recipe=recipe, validate=validate, seed=seed, card=card, on_step=on_step, save_every=save_every
-        )
-    result = evaluate(network, fixed, validation_episodes).summary()
-    summary: Json = {"last": str(last), "best": str(out / "best.safetensors"), "validation": result}
+    def validate(candidate: LearnedMethod) -> float:
+        return float(validated(candidate).accuracy.mean())
+
+    def trained(seed: int, folder: Path) -> Json:
+        if method == SIB.name:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(seed)
+                network: LearnedMethod = SIB(train.dim, way, steps, step_size, reduction, normalisation, prior, kl_weight)
+        else:
+            network = untrained(method, train.dim, way, seed)
+        source = EpisodeSampler(train, n_way=way, n_shot=shot, n_query=query, class_mix=mix, seed=seed + 1, views=views)
+        with progress_bar(f"meta-train {method}" + (f", seed {seed}" if seeds > 1 else ""), shown=not as_json) as report:
+
+            def on_step(done: int, total: int, line: Json) -> None:
+                if done % 20 == 0 or done == total:
+                    note = f"loss {line['loss']:.3f} validation {percent(line['validation'])}" if "validation" in line else ""
+                    if "kl" in line:
+                        note += f" (likelihood term {line['negative_log_likelihood']:.3f}, KL term {line['kl']:.3f})"
+                    report(done, total, note)
+
+            last = meta_train(
+                network, source, folder, recipe=recipe, validate=validate, seed=seed, card=card, on_step=on_step,
+                save_every=save_every, device=device,
+            )  # fmt: skip
+        return {"last": str(last), "best": str(folder / "best.safetensors"), "validation": validated(network).summary()}
+
+    title = f"{method}: {way}-way {shot}-shot, {iterations} iterations"
+    if seeds > 1:
+        runs = [{"seed": one} | trained(one, out / f"seed-{one}") for one in range(seed, seed + seeds)]
+        mean, half = interval(np.array([run["validation"]["accuracy"] for run in runs]))
+        if as_json:
+            show_json({"runs": runs, "validation": {"seeds": seeds, "accuracy": mean, "interval": half}})
+            return
+        rows = [[f"seed {run['seed']}", percent(run["validation"]["accuracy"], run["validation"]["interval"])] for run in runs]
+        show_table(f"{title}, {seeds} seeds", ["", "validation accuracy"], [*rows, ["mean over seeds", percent(mean, half)]])
+        return
+    summary = trained(seed, out)
     if as_json:
         show_json(summary)
         return
+    result = summary["validation"]
     rows = [["validation accuracy, last iteration", percent(result["accuracy"], result["interval"])]]
     if "gain" in result:
         rows.append(["  without the other queries", percent(result["inductive_accuracy"], result["inductive_interval"])])
-    rows += [["last checkpoint", str(last)], ["best checkpoint", str(out / "best.safetensors")]]
-    show_table(f"{method}: {way}-way {shot}-shot, {iterations} iterations", ["", ""], rows)
+    rows += [["last checkpoint", summary["last"]], ["best checkpoint", summary["best"]]]
+    show_table(title, ["", ""], rows)

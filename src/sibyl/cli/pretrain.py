@@ -33,17 +33,19 @@ def pretrain_command(
     save_every: Annotated[
         float, typer.Option(help="Seconds between saved states, from which an interrupted run goes on.", min=0)
     ] = 60.0,
+    device: Annotated[str, typer.Option(help="Where to train: cpu, cuda, or cuda:1 for the second GPU.")] = "cpu",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
 ) -> None:
     """Pre-train a backbone with a cosine classifier; the epoch that is best on validation classes
     is kept.
     """
     from sibyl.backbones.checkpoint import load_backbone
+    from sibyl.devices import usable_device
     from sibyl.features import check_disjoint
     from sibyl.storage import Json
     from sibyl.training.pretrain import class_mean_score, get_recipe, pretrain, shortened
 
-    settings = shortened(get_recipe(recipe), epochs)
+    settings, device = shortened(get_recipe(recipe), epochs), usable_device(device)
     if Path(source).is_dir():
         train = read_images(str(Path(source) / "train"), "", None, False, size, shown=not as_json)
         held_out = read_images(str(Path(source) / "val"), "", None, False, size, shown=not as_json)
@@ -58,7 +60,9 @@ def pretrain_command(
             report(done, total, note)
 
         score = class_mean_score(held_out, n_episodes=episodes)
-        best = pretrain(backbone, train, out, recipe=settings, validate=score, seed=seed, on_step=on_step, save_every=save_every)
+        best = pretrain(
+            backbone, train, out, recipe=settings, validate=score, seed=seed, on_step=on_step, save_every=save_every, device=device
+        )
     card = load_backbone(best).card
     summary: Json = {"best": str(best), "epoch": card["epoch"], "validation": card["validation"]}
     if as_json:

@@ -113,6 +113,7 @@ def train_one(
     budget: Budget,
     folder: Path,
     on_step: Callable[[int, int, Json], None] = lambda done, total, report: None,
+    device: str = "cpu",
 ) -> Path:
     """Meta-train one method, or return what the same training left in `folder` before.
 
@@ -136,7 +137,8 @@ def train_one(
     batch = solve_batch(METHODS[name], 32)
 
     def validate(candidate: LearnedMethod) -> float:
-        return float(evaluate(candidate, fixed, budget.episodes_to_validate(way), batch_size=batch).accuracy.mean())
+        found = evaluate(candidate, fixed, budget.episodes_to_validate(way), batch_size=batch, device=device)
+        return float(found.accuracy.mean())
 
     scored: list[tuple[float, Path]] = []
     for rate in budget.rates:
@@ -144,7 +146,17 @@ def train_one(
         if not (out / "last.safetensors").exists():
             recipe = replace(budget.recipe, rate=rate)
             network = untrained(name, data.train.dim, way, budget.seed)
-            meta_train(network, source, out, recipe=recipe, validate=validate, seed=budget.seed, card=ingredients, on_step=on_step)
+            meta_train(
+                network,
+                source,
+                out,
+                recipe=recipe,
+                validate=validate,
+                seed=budget.seed,
+                card=ingredients,
+                on_step=on_step,
+                device=device,
+            )
         scored.append((_best_score(out), out / "best.safetensors"))
     return max(scored, key=lambda pair: pair[0])[1]
 
@@ -156,6 +168,7 @@ def train_all(
     budget: Budget,
     folder: str | Path,
     on_progress: Callable[[int, int, str], None] = lambda done, total, note: None,
+    device: str = "cpu",
 ) -> dict[Shape, Outcome]:
     """Meta-train every learned method for every way and shot that the cells need, on each cell's own features.
 
@@ -171,6 +184,8 @@ def train_all(
         See `train_one`.
     on_progress : callable
         Called with iterations done, iterations in all and a note.
+    device : str
+        Where to train.
 
     Returns
     -------
@@ -196,7 +211,7 @@ def train_all(
                     on_progress(before + steps, total, note)
 
             try:
-                found[features, way, shot, name] = train_one(name, way, shot, data[features], budget, Path(folder), on_step)
+                found[features, way, shot, name] = train_one(name, way, shot, data[features], budget, Path(folder), on_step, device)
             except SibylError as error:
                 found[features, way, shot, name] = error
             if steps:

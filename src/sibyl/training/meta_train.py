@@ -7,7 +7,6 @@ arguments, goes on and ends in the same parameters.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -17,13 +16,15 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
+from sibyl.devices import forked
 from sibyl.errors import DataError, UnknownName
 from sibyl.methods.checkpoint import save_method
 from sibyl.methods.method import LearnedMethod
 from sibyl.seeding import generator_for
-from sibyl.storage import Json, content_key, write_text
+from sibyl.storage import Json, content_key
 from sibyl.tasks import Episode
 from sibyl.training.checkpoint import load_run, save_run
+from sibyl.training.progress import write_progress
 
 BLOCK = 64
 """Episodes drawn at once while training."""
@@ -99,6 +100,7 @@ def meta_train(
     on_step: Callable[[int, int, Json], None] = lambda done, total, report: None,
     save_every: float = 30.0,
     block: int = BLOCK,
+    device: str = "cpu",
 ) -> Path:
     """Meta-train `method` in place.
 
@@ -109,8 +111,8 @@ def meta_train(
     source : EpisodeSource
         Episodes of the training classes.
     out : path
-        Folder for ``best.safetensors``, ``last.safetensors``, ``run.safetensors`` (state while running) and ``progress.jsonl`` (one
-        line per validation: iteration, loss, its terms, validation score).
+        Folder for ``best.safetensors``, ``last.safetensors``, ``run.safetensors`` (state while running), ``progress.jsonl`` and
+        ``progress.csv`` (one line per validation: iteration, loss, its terms, validation score).
     recipe : MetaRecipe
         Optimiser, schedule and length.
     validate : callable
@@ -125,6 +127,8 @@ def meta_train(
         Seconds between saved states.
     block : int
         Episodes drawn from `source` at once; those of an iteration where they must all have one shape.
+    device : str
+        Where to train; the method stays there. A run that went on elsewhere goes on here.
 
     Returns
     -------
@@ -140,6 +144,7 @@ def meta_train(
     """
     out = Path(out)
     last, state = out / "last.safetensors", out / "run.safetensors"
+    method.to(device)
     optimizer = build_optimizer(method, recipe)
     scheduler = CosineAnnealingLR(optimizer, recipe.iterations) if recipe.schedule == "cosine" else None
     arguments = {"method": method.name, "settings": method.settings, "recipe": asdict(recipe), "seed": seed, "card": card or {}}
@@ -155,7 +160,8 @@ def meta_train(
     episodes = _stream(source, first * recipe.episodes, recipe.episodes, recipe.iterations - first, block)
     for step, episode in enumerate(episodes, first):
         method.train()
-        with torch.random.fork_rng(devices=[]):
+        episode = Episode(episode.task.to(device), episode.query_y.to(device))
+        with torch.random.fork_rng(devices=forked(device)):
             torch.manual_seed(generator_for(seed, step).initial_seed())
             objective = method.objective(episode)
         optimizer.zero_grad()
@@ -177,7 +183,7 @@ def meta_train(
             if score > progress["best"]:
                 progress["best"] = score
                 save_method(out / "best.safetensors", method, {**(card or {}), "training": arguments, **report})
-            write_text(out / "progress.jsonl", "".join(json.dumps(line) + "\n" for line in progress["lines"]))
+            write_progress(out, progress["lines"])
             report = report | {"best": progress["best"]}
         if time.monotonic() - saved > save_every:
             save_run(state, {"method": method}, optimizer, scheduler, progress)

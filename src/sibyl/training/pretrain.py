@@ -7,7 +7,6 @@ killed at any moment: started again with the same arguments it goes on and ends 
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
@@ -22,14 +21,16 @@ from sibyl.backbones import build_backbone
 from sibyl.backbones.augment import augment
 from sibyl.backbones.checkpoint import TrainedBackbone, save_backbone
 from sibyl.datasets.images import ImageSet
+from sibyl.devices import forked
 from sibyl.episodes import EpisodeSampler
 from sibyl.errors import DataError, UnknownName
 from sibyl.evaluation import evaluate
 from sibyl.features import Features
 from sibyl.methods.class_mean import ClassMean
 from sibyl.seeding import generator_for
-from sibyl.storage import Json, content_key, write_text
+from sibyl.storage import Json, content_key
 from sibyl.training.checkpoint import load_run, save_run
+from sibyl.training.progress import write_progress
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ def _loss(trainee: _Trainee, pixels: Tensor, labels: Tensor, recipe: Recipe, gen
         logits = trainee.classifier(trainee.backbone(pixels).float())
         return nn.functional.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
     half = n // 2
-    turns = torch.randint(1, 4, (half,), generator=generator)
+    turns = torch.randint(1, 4, (half,), generator=generator).to(labels.device)
     turned = torch.empty_like(pixels[:half])
     for turn in (1, 2, 3):
         turned[turns == turn] = torch.rot90(pixels[:half][turns == turn], turn, (2, 3))
@@ -156,6 +157,7 @@ def pretrain(
     seed: int = 0,
     on_step: Callable[[int, int, Json], None] = lambda done, total, report: None,
     save_every: float = 60.0,
+    device: str = "cpu",
 ) -> Path:
     """Train backbone `name` on the images of the base classes.
 
@@ -166,8 +168,8 @@ def pretrain(
     train : ImageSet
         Images of the base classes only.
     out : path
-        Folder for ``backbone.safetensors`` (best epoch), ``last.safetensors``, ``run.safetensors`` (state while running) and
-        ``progress.jsonl`` (one line per epoch).
+        Folder for ``backbone.safetensors`` (best epoch), ``last.safetensors``, ``run.safetensors`` (state while running),
+        ``progress.jsonl`` and ``progress.csv`` (one line per epoch).
     recipe : Recipe
         Augmentation, schedule and optimiser settings.
     validate : callable
@@ -178,6 +180,8 @@ def pretrain(
         Called with steps done, steps in all and the latest report.
     save_every : float
         Seconds between saved states.
+    device : str
+        Where to train; images are augmented on the processor. A run that went on elsewhere goes on here.
 
     Returns
     -------
@@ -198,11 +202,12 @@ def pretrain(
     size, n_channels = train.pixels.shape[1], train.pixels.shape[3]
     mean, std = channel_statistics(train)
     arguments = {"backbone": name, "recipe": asdict(recipe), "seed": seed, "classes": list(train.class_names), "n": len(train)}
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=forked(device)):
         torch.manual_seed(seed)
         backbone = build_backbone(name, size, n_channels)
         dim = backbone.eval()(torch.zeros(1, n_channels, size, size)).shape[1]
         trainee = _Trainee(backbone, dim, len(train.class_names), recipe.rotation).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    trainee.to(device)
     optimizer = torch.optim.SGD(
         trainee.parameters(), recipe.peak_rate, momentum=0.9, nesterov=True, weight_decay=recipe.weight_decay
     )
@@ -222,7 +227,7 @@ def pretrain(
 
     images, labels = torch.from_numpy(np.array(train.pixels)), torch.from_numpy(train.labels)
     standardise = snapshot(0, 0.0).standardise
-    total = recipe.epochs * n_per_epoch
+    total, kind = recipe.epochs * n_per_epoch, torch.device(device).type
     last_saved = time.monotonic()
     for epoch in range(progress["step"] // n_per_epoch, recipe.epochs):
         trainee.train()
@@ -232,9 +237,9 @@ def pretrain(
                 continue
             generator = generator_for(seed, 2, step)
             pixels = standardise(augment(images[rows], generator, pad=recipe.pad, jitter=recipe.jitter, flip=recipe.flip))
-            pixels = pixels.contiguous(memory_format=torch.channels_last)
-            with torch.autocast("cpu", torch.bfloat16, enabled=recipe.precision == "bfloat16"):
-                loss = _loss(trainee, pixels, labels[rows], recipe, generator)
+            pixels = pixels.to(device).contiguous(memory_format=torch.channels_last)
+            with torch.autocast(kind, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
+                loss = _loss(trainee, pixels, labels[rows].to(device), recipe, generator)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -253,7 +258,7 @@ def pretrain(
         line = {"epoch": epoch + 1, "loss": progress["loss_sum"] / n_per_epoch, "validation": score}
         progress["loss_sum"] = 0.0
         progress.setdefault("epochs", []).append(line)
-        write_text(out / "progress.jsonl", "".join(json.dumps(entry) + "\n" for entry in progress["epochs"]))
+        write_progress(out, progress["epochs"])
         save_backbone(out / "last.safetensors", snapshot(epoch + 1, score))
         save_run(state_path, {"trainee": trainee}, optimizer, scheduler, progress)
         last_saved = time.monotonic()
