@@ -15,6 +15,7 @@ from sibyl import METHODS, LearnedMethod, SIBClassifier, Task, TransductiveClass
 from sibyl.errors import UnknownName, UserError
 from sibyl.methods.named import DEFAULT_METHOD, method_by_name, untrained
 from tests.estimators.few_labels import DIM, N_CLASSES, SlicedClassMean, clusters
+from tests.methods.quick import quick_method
 
 
 def task_of(X: np.ndarray, y: np.ndarray) -> Task:
@@ -59,7 +60,9 @@ def test_every_method_answers_every_row(name: str, n_unlabelled: int) -> None:
     X, y, truth = clusters()
     y = np.where(np.arange(len(y)) < len(y) - n_unlabelled, truth, -1) if n_unlabelled < 87 else y
     learned = issubclass(METHODS[name], LearnedMethod)
-    classifier = TransductiveClassifier(untrained(name, DIM, N_CLASSES) if learned else name).fit(X, y)
+    classifier = TransductiveClassifier(untrained(name, DIM, N_CLASSES) if learned else quick_method(name, DIM, N_CLASSES)).fit(
+        X, y
+    )
     assert np.allclose(classifier.label_distributions_.sum(1), 1, atol=1e-5)
     assert set(classifier.transduction_) <= {0, 1, 2}
     probabilities = classifier.predict_proba(X)
@@ -82,7 +85,7 @@ def test_a_score_for_new_rows_agrees_with_the_methods_own(name: str) -> None:
     if issubclass(METHODS[name], LearnedMethod) and name != DEFAULT_METHOD:
         return
     X, y, _ = clusters()
-    classifier = TransductiveClassifier(name).fit(X, y)
+    classifier = TransductiveClassifier(quick_method(name, DIM, N_CLASSES)).fit(X, y)
     if hasattr(classifier.classifier_, "outlier_score"):
         assert np.allclose(classifier.outlier_score(X[y < 0]), classifier.outlier_score_[y < 0], atol=1e-4)
 

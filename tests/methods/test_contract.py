@@ -13,6 +13,7 @@ from sibyl.methods import METHODS, LearnedMethod, Method, build_method
 from sibyl.methods.universal import UniversalSIB
 from sibyl.tasks import Solution, Task
 from tests.methods.contract import CHECKS, DIM, N_WAY, Check, check_chunked
+from tests.methods.quick import FEWER_STEPS
 
 
 # How a method that declares `chunked` is run over slices of the queries: name → (method, task, rows per slice) → solution.
@@ -32,9 +33,6 @@ VARIANTS: dict[str, dict[str, object]] = {
     "laplacian_shot/plain": {"rectified": False},
     "pt_map/uncentred": {"centred": False, "unit_length": False, "regularisation": 0.3},
 }
-
-# Methods that take a thousand slow steps; the contract holds them to the first of these.
-FEWER_STEPS: dict[str, dict[str, object]] = {"alpha_am": {"n_steps": 20}}
 
 
 def build(name: str) -> Method:
