@@ -126,7 +126,7 @@ def meta_train_command(
 
     title = f"{method}: {way}-way {shot}-shot, {iterations} iterations"
     if seeds > 1:
-        runs = [{"seed": one} | trained(one, out / f"seed-{one}") for one in range(seed, seed + seeds)]
+        runs: list[Json] = [{"seed": one, **trained(one, out / f"seed-{one}")} for one in range(seed, seed + seeds)]
         mean, half = interval(np.array([run["validation"]["accuracy"] for run in runs]))
         if as_json:
             show_json({"runs": runs, "validation": {"seeds": seeds, "accuracy": mean, "interval": half}})
