@@ -21,6 +21,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 from urllib.parse import unquote, urlsplit
 
 _OBJECT = re.compile(r"<[^<>]* at 0x[0-9a-fA-F]+>")
+_LINE_ENDS = re.compile(r"[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]")
 _LONGEST = 1500  # letters of a message
 
 
@@ -40,11 +41,16 @@ def shortened(message: str) -> str:
     return f"{message[: _LONGEST * 2 // 3]} … {message[-_LONGEST // 3 :]}"
 
 
+def on_one_line(message: str) -> str:
+    """Return a message with the line ends of the names that it quotes written out, as two letters each."""
+    return _LINE_ENDS.sub(lambda found: ascii(found[0])[1:-1], message)
+
+
 class UserError(SibylError):
-    """What the user can mend; the message is one clear sentence, safe to show."""
+    """What the user can mend; the message is one clear sentence on one line, safe to show."""
 
     def __str__(self) -> str:
-        return shortened(without_addresses(super().__str__()))
+        return shortened(without_addresses(on_one_line(super().__str__())))
 
 
 class DataError(UserError):

@@ -9,6 +9,7 @@ import json
 import resource
 import sys
 import time
+import warnings
 import zipfile
 from collections.abc import Callable
 from contextlib import suppress
@@ -120,7 +121,7 @@ class Evaluation:
             If the file is missing, damaged, or holds something else.
         """
         try:
-            with Path(path).open("rb") as raw:
+            with Path(path).open("rb") as raw, warnings.catch_warnings(action="ignore"):
                 if not zipfile.is_zipfile(raw):
                     raise ValueError("not an npz file")
                 raw.seek(0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -36,8 +37,6 @@ FRAME = pd.DataFrame(
 )
 ROWS = DRAW.normal(size=(9, 4)).astype(np.float32)
 
-pytestmark = pytest.mark.filterwarnings("ignore:Reading `.npy`:UserWarning")
-
 
 def _parquet(frame: pd.DataFrame) -> bytes:
     file = io.BytesIO()
@@ -48,6 +47,14 @@ def _parquet(frame: pd.DataFrame) -> bytes:
 def _numpy(write: Callable[[io.BytesIO], None]) -> bytes:
     file = io.BytesIO()
     write(file)
+    return file.getvalue()
+
+
+def _zip(files: dict[str, bytes]) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
     return file.getvalue()
 
 
@@ -64,7 +71,11 @@ CORPUS: dict[str, list[bytes]] = {
         b"a,b\n1\n2,3,4\n\n,\n",
         b"x,y\n1e200,1\n2,3\n",
     ],
-    "tsv": [FRAME.to_csv(index=False, sep="\t").encode(), b'text\tlabel\n"open\ta\nclose"\t\nmore\tb\n'],
+    "tsv": [
+        FRAME.to_csv(index=False, sep="\t").encode(),
+        b'text\tlabel\n"open\ta\nclose"\t\nmore\tb\n',
+        b'text\tlabel\n"open\ta\nclose"\t\x8dmore\tb\n',
+    ],
     "jsonl": [
         FRAME.to_json(orient="records", lines=True).encode(),
         b'{"text": "some words here", "label": ["a"]}\n{"text": "and others there", "label": []}\n' + b"[" * 987 + b"]" * 987,
@@ -80,8 +91,15 @@ CORPUS: dict[str, list[bytes]] = {
         ),
     ],
     "txt": ["one text a line\nwith\u2028odd\x0cends\n\nand blanks\n".encode()],
-    "npy": [_numpy(lambda file: np.save(file, ROWS)), _numpy(lambda file: np.save(file, np.arange(6).reshape(3, 2)))],
-    "npz": [_numpy(lambda file: np.savez(file, features=ROWS, labels=np.array([*"aabbccdd", ""]), ids=np.arange(9)))],
+    "npy": [
+        _numpy(lambda file: np.save(file, ROWS)),
+        _numpy(lambda file: np.save(file, np.arange(6).reshape(3, 2))),
+        _numpy(lambda file: np.save(file, ROWS.astype("S8"))).replace(b"|S8", b"<a8"),  # a name that numpy warns of
+    ],
+    "npz": [
+        _numpy(lambda file: np.savez(file, features=ROWS, labels=np.array([*"aabbccdd", ""]), ids=np.arange(9))),
+        _zip({"features.npy": _numpy(lambda file: np.save(file, ROWS)), "ids.npy": b"no array"}),
+    ],
     "safetensors": [save({"features": torch.from_numpy(ROWS), "labels": torch.arange(9) - 1})],
 }
 

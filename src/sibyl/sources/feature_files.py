@@ -14,6 +14,7 @@ Nothing is unpickled. Labels may be names or whole numbers; −1, an empty cell 
 from __future__ import annotations
 
 import tokenize
+import warnings
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -222,7 +223,8 @@ def _given_labels(labels: str | Path | Sequence[object] | Array) -> list[object]
 
 def _read_npy(path: Path, label_name: str | None, id_name: str | None) -> Columns:
     try:
-        return Columns(np.load(path, mmap_mode="r", allow_pickle=False), None, None)
+        with warnings.catch_warnings(action="ignore"):  # numpy tells its own developers of the forms of old files
+            return Columns(np.load(path, mmap_mode="r", allow_pickle=False), None, None)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
     except _DAMAGE as error:
@@ -232,11 +234,15 @@ def _read_npy(path: Path, label_name: str | None, id_name: str | None) -> Column
 def _read_npz(path: Path, label_name: str | None, id_name: str | None) -> Columns:
     try:
         # numpy leaves a damaged archive open unless it is opened here.
-        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+        with warnings.catch_warnings(action="ignore"), path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             if not isinstance(file, np.lib.npyio.NpzFile):
                 raise DataError(f"{path}: expected an npz archive of arrays, but it holds one array; rename it to .npy")
             check_unfolded(path, sum(one.file_size for one in zipfile.ZipFile(opened).infolist()))
-            return _choose(path, {name: file[name] for name in file.files}, label_name, id_name)
+            arrays = {name: file[name] for name in file.files}
+        foreign = next((name for name, array in arrays.items() if not isinstance(array, np.ndarray)), None)
+        if foreign is not None:  # numpy hands out the bytes of such a file
+            raise DataError(f"{path}: expected arrays alone, but {foreign!r} in it is not one; write it again with numpy.savez")
+        return _choose(path, arrays, label_name, id_name)
     except DataError:
         raise
     except _DAMAGE as error:
