@@ -75,7 +75,7 @@ def test_the_mix_of_the_classes_does_not_draw_the_names_to_one_side() -> None:
     lengths = np.linalg.norm(rows, axis=1).mean()
     true = np.stack([rows[truth == one].mean(0) for one in range(N_WAY)])
     apart = np.linalg.norm((moved - true).mean(0)) / lengths
-    naive = np.linalg.norm((rows.mean(0) - true.mean(0))) / lengths
+    naive = np.linalg.norm(rows.mean(0) - true.mean(0)) / lengths
     assert apart < naive / 2
 
 
