@@ -1,4 +1,4 @@
-"""What both comparisons with peers share: episodes that need no download, one peer task at a time, and where a result came from.
+"""What a comparison with peers needs: episodes that need no download, one peer task at a time, and where a result came from.
 
 Needs the extra `peers`: pip install 'sibyl-learn[peers]'.
 """
@@ -12,14 +12,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from sklearn.datasets import load_digits
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from sibyl.episodes import EpisodeSampler
-from sibyl.features import Features
 from sibyl.tasks import Episode, Task
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -59,16 +55,6 @@ def clusters(n_tasks: int, n_shot: int, dim: int = 640, seed: int = 0) -> Episod
         return normalize(torch.relu(0.22 * at + torch.randn(*y.shape, dim, generator=draw)), dim=-1)
 
     return Episode(Task(items(support_y), support_y, items(query_y), 5), query_y)
-
-
-def digits(n_tasks: int, n_shot: int, seed: int = 0) -> Episode:
-    """5-way tasks of 15 queries per class from scikit-learn's digits, their 64 grey values scaled to unit length."""
-    pixels, labels = load_digits(return_X_y=True)
-    unit = (pixels / np.linalg.norm(pixels, axis=1, keepdims=True)).astype(np.float32)
-    features = Features(
-        unit, labels.astype(np.int64), tuple("0123456789"), tuple(map(str, range(len(unit)))), {"dataset": "digits"}
-    )
-    return EpisodeSampler(features, n_way=5, n_shot=n_shot, n_query=15, seed=seed).sample(0, n_tasks)
 
 
 def solve_with_peer(classifier: Any, task: Task, row: int) -> Tensor:

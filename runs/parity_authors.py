@@ -23,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from experiment import RESULTS, commit, versions, write_record
+from experiment import RESULTS, commit, write_record
 from released import PEERS, Balanced, Peer, commit_of, folder_of
 
 from sibyl.datasets.digits import digit_features
@@ -92,18 +92,22 @@ def shown(cell: Json | None) -> str:
     if "failed" in cell:
         return "failed"
     few = f" ({cell['episodes']})" if cell["episodes"] < 200 else ""
-    return f"{cell['difference']:+.2f} ± {cell['interval']:.2f}{' **weaker**' if weaker(cell) else ''}{few}".replace("-", "−")
+    if cell["tasks_equal"] == cell["episodes"]:
+        return "equal" + few
+    difference = round(cell["difference"], 2) or 0.0
+    return f"{difference:+.2f} ± {cell['interval']:.2f}{' **weaker**' if weaker(cell) else ''}{few}".replace("-", "−")
 
 
 def page(record: Json) -> str:
-    cells = list(dict.fromkeys(name for row in record["rows"] for name in row["cells"]))
+    cells = [cell_name(name, shot) for name in record["features"] for shot in SHOTS]
     head = "| released solver | ours | " + " | ".join(cells) + " |\n|---|---|" + "---:|" * len(cells)
     lines = [
         "# Our methods beside the solvers that their authors released",
         "",
         "Accuracy of ours minus that of the authors' code on the same episodes, in points, with the 95 % interval of the paired",
         "difference (Student's t): 5-way, 15 unlabelled items of each class, 200 episodes of a cell, fewer where a number in brackets",
-        "says so. **weaker** marks what is behind by more than half a point with an interval that leaves out zero.",
+        "says so. *equal*: the same number of right answers in every episode. **weaker**: behind by more than half a point, with an",
+        "interval that leaves out zero. –: not measured. Nothing was chosen on these numbers.",
         "Where a feature is negative, the repositories with a power transform get it with the sign kept, as the released iLPC has it.",
         "",
         *("Features: " + "; ".join(f"{name}: {text}" for name, text in record["features"].items()) + ".").split("\n"),
@@ -161,7 +165,7 @@ def main() -> None:
         {"peer": peer.name, "ours": peer.ours, "settings": peer.settings, "remark": peer.remark, "cells": cells}
         for peer in PEERS
         if (cells := {
-            f"{name}, {shot}-shot": read_json(path)
+            cell_name(name, shot): read_json(path)
             for name, _, _ in sets
             for shot in SHOTS
             if (path := cell_file(arguments.work, peer, name, shot)).is_file()
@@ -179,7 +183,11 @@ def main() -> None:
     }  # fmt: skip
     libraries = ("torch", "numpy", "scipy", "scikit-learn")
     write_record(arguments.out / "parity.json", libraries, **entries)
-    write_text(arguments.out / "parity.md", page({"commit": commit(), "versions": versions(*libraries), **entries}))
+    write_text(arguments.out / "parity.md", page(read_json(arguments.out / "parity.json")))
+
+
+def cell_name(features: str, shot: int) -> str:
+    return f"{features}, {shot}-shot"
 
 
 def cell_file(work: Path, peer: Peer, name: str, shot: int) -> Path:
