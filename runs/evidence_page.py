@@ -19,8 +19,13 @@ def page(cells: Cells) -> str:
     for title, prefix, words in SECTIONS:
         own = {key.removeprefix(prefix): cell for key, cell in cells.items() if key.startswith(prefix)}
         if own:
-            lines += ["", f"## {title}", "", *words, "", *table(own)]
+            lines += ["", f"## {title}", "", *words, "", *table(dict(sorted(own.items(), key=in_order)))]
     return "\n".join([*lines, "", "Made by: `runs/evidence.sh`.", ""])
+
+
+def in_order(cell: tuple[str, Any]) -> list[tuple[bool, int, str]]:
+    """Return what sorts cells by the parts of their names, numbers by size."""
+    return [(part.isdigit(), int(part) if part.isdigit() else 0, part) for part in cell[0].split("/")]
 
 
 def table(own: Cells) -> list[str]:
@@ -43,7 +48,8 @@ SECTIONS = (
         "names/",
         [
             "CLINC150's test domains, MiniLM. Cells: classes · class mix · examples of each. *Permuted*: every class has the name of the next;",
-            "*junk*: `class 1`, `class 2`. With 30 classes the pile is all 4,500 sentences where balanced, with fewer at most 1,500.",
+            "*junk*: `class 1`, `class 2`. With 30 classes the pile is all 4,500 sentences where balanced, with fewer at most 1,500. Where no name is",
+            "believed, the answer is the one without names, and was not solved again.",
         ],
     ),
     (
