@@ -21,9 +21,9 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "results"
 
 
-def commit() -> str:
-    """Return the short name of the commit that this folder is at, or "unknown"."""
-    found = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
+def commit(folder: Path = ROOT) -> str:
+    """Return the short name of the commit that a folder, by default this repository, is at, or "unknown"."""
+    found = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=folder, capture_output=True, text=True, check=False)
     return found.stdout.strip() or "unknown"
 
 

@@ -49,7 +49,7 @@ from sibyl.storage import Json, read_json, write_json, write_text
 DATA = Path(os.environ.get("SIBYL_DATA", ROOT.parent / "shared" / "data"))
 READ_BY = {
     "photos": "squeezenet", "photos_mixed": "squeezenet", "clinc150": "MiniLM", "clinc150_tfidf": "tfidf", "wine": "table",
-    "breast_cancer": "table", "spoken": "log-mel",
+    "breast_cancer": "table",
 }  # fmt: skip
 CALIBRATION = ROOT / "src" / "sibyl" / "labeling" / "calibration.json"
 ENCODER = DATA / "encoders" / "squeezenet1_1_features.onnx"
@@ -68,6 +68,7 @@ class Pile:
     names: tuple[str, ...]
     matrix: np.ndarray
     truth: dict[str, str]
+    encoder: str = ""
 
     @property
     def fingerprint(self) -> str:
@@ -148,7 +149,7 @@ def spoken() -> Iterator[Pile]:
         embedded = embed_source(open_source(folder), encoder)
     truth = {name: name.split("/")[0] for name in embedded.names}
     words = f"ten spoken words in 44 voices of espeak-ng, {encoder.name} features"
-    yield Pile("spoken", words, NOTHING, embedded.names, embedded.matrix, truth)
+    yield Pile("spoken", words, NOTHING, embedded.names, embedded.matrix, truth, encoder.name)
 
 
 def photographs(key: str, words: str, others: bool) -> Pile:
@@ -246,7 +247,7 @@ def write_calibration(results: dict[str, Json], method: str) -> None:
             "claimed": round(row_of(entry)["confidence"] / 100, 4),
             "right": round(row_of(entry)["transductive"] / 100, 4),
             "draws": len(entry["draws"]),
-            "encoder": READ_BY.get(entry["key"], ""),
+            "encoder": entry.get("encoder") or READ_BY.get(entry["key"], ""),
             "classes": entry["classes"],
         }
         for entry in results.values()
@@ -274,7 +275,7 @@ def main() -> None:
         old = before.get(pile.key, {})
         draws = old["draws"][: arguments.draws] if old.get("measured_on") == key else []
         results[pile.key] = {
-            "key": pile.key, "words": pile.words, "met": pile.met, "items": len(pile.names), "classes": n_way, "measured_on": key, "draws": draws,
+            "key": pile.key, "words": pile.words, "encoder": pile.encoder, "met": pile.met, "items": len(pile.names), "classes": n_way, "measured_on": key, "draws": draws,
         }  # fmt: skip
         for seed in range(len(draws), arguments.draws):
             draws.append(measure(pile, method, seed))

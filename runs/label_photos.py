@@ -101,7 +101,7 @@ def main() -> None:
         f"First run {seconds[0]:.1f} s (encoding included), later runs {np.median(seconds[1:]):.2f} s (median, features cached), "
         f"{os.cpu_count()} cores, imports not counted, machine shared with other work.",
         "",
-        f"Method: {labelling.summary.method}, chosen without these photographs (results/universal.md).",
+        f"Method: {labelling.summary.method}, not trained on these classes, but they were read more than once, with changes to the method between (docs/log.md).",
         f"Made by: `python runs/label_photos.py --draws {arguments.draws}`, commit {commit()}.",
     ]
     text = "\n".join(lines).replace("| +", "| ") + "\n"

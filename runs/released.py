@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import subprocess
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -23,6 +22,7 @@ import numpy.typing as npt
 import scipy.sparse.linalg
 import scipy.stats  # noqa: F401  # the released iLPC reaches both through scipy
 import torch
+from experiment import commit
 from torch import Tensor
 from torch.nn.functional import normalize
 
@@ -385,5 +385,4 @@ def commit_of(folder: Path) -> str:
         return written.read_text(encoding="utf-8").strip()
     if not (folder / ".git").exists():
         return "unknown"
-    said = subprocess.run(["git", "-C", str(folder), "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
-    return said.stdout.strip() or "unknown"
+    return commit(folder)

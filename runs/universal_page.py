@@ -89,7 +89,7 @@ def firmness_table(record: dict[str, Any]) -> list[str]:
     repeated = [cell for mix in mixes(record) for cell in cells_that_repeat(of_mix(core, mix), balanced)]
     text += [
         "",
-        "Rivals are all other methods, those that presume balance too. *By data set*: mean over data sets with its interval (Student's t);",
+        "Rivals are the methods of the record, none of which is trained; those that presume balance too. *By data set*: mean over data sets with its interval (Student's t);",
     ]
     text += ["columns *without*: our mean over the other data sets, and in bold who leads it where we do not."]
     if repeated:

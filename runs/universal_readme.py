@@ -11,9 +11,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from universal_cells import CORE, OURS, REST, Cells, by_cell, inductive_pairs, lower_bound, mean_over, mixes
+from universal_cells import CORE, OURS, REST, Cells, by_cell, lower_bound, mean_over, mixes
 from universal_standing import Standing, by_set, standing
-from universal_verdicts import MARGIN, distinct, many_class_errors, pooled_ece
+from universal_verdicts import MARGIN, cell_errors, distinct, many_class_errors, pooled_ece, safe_pairs
 
 from sibyl.storage import read_json, write_text
 
@@ -38,22 +38,13 @@ def line(title: str, cells: Cells, found: Standing) -> str:
     beside = " | ".join(f"{mean_over(cells, name):.1f}" for name in BESIDE)
     ours = f"**{found.ours:.1f}**" if found.first_without_any else f"{found.ours:.1f}"
     return (
-        f"| {title} | {ours} | {spoken(found.rival_name)} {found.rival:.1f} | {found.lead:+.1f} ± {found.half:.1f} | {least_lead(cells, found.rival_name):+.1f} | "
+        f"| {title} | {ours} | {spoken(found.rival_name)} {found.rival:.1f} | {found.lead:+.1f} ± {found.half:.1f} | {found.least:+.1f} | "
         f"{found.cells_won} of {found.cells}, {found.sets_won} of {found.sets} | {found.worst[2]:+.1f} | {beside} |"
     )
 
 
-def least_lead(cells: Cells, rival: str) -> float:
-    """Our least lead over a rival when one data set is left out."""
-    leads = []
-    for left_out in by_set(cells):
-        kept = {cell: rows for cell, rows in cells.items() if rows[OURS]["features"] != left_out}
-        leads.append(mean_over(kept, OURS) - mean_over(kept, rival))
-    return min(leads)
-
-
 def passed(record: dict[str, Any], *parts: str) -> str:
-    pairs = inductive_pairs(record, *parts)
+    pairs = safe_pairs(record, *parts)
     return f"{sum(lower_bound(row) > -MARGIN for _, row in pairs)} of {len(pairs)}"
 
 
@@ -63,8 +54,9 @@ def text(record: dict[str, Any]) -> str:
     cells = {"balanced, prior given": told} | {mix_words(mix): distinct(record, mix) for mix in mixes(record)}
     found = {title: standing(some, record["traits"]) for title, some in cells.items()}
     shown = ["balanced, prior given", *(mix_words(mix) for mix in SHOWN if mix in mixes(record))]
+    n_rivals = len(record["traits"]) - 1
     lines = [
-        "| class mix of the unlabelled items | universal SIB | best of all rivals | lead over it | at least, with one data set left out | "
+        f"| class mix of the unlabelled items | universal SIB | best of {n_rivals} rivals that need no training | lead over it | at least, with one data set left out | "
         "cells won, data sets won | worst cell | "
         + " | ".join(BESIDE.values()) + " |",
         "|---" * (7 + len(BESIDE)) + "|",
@@ -72,11 +64,15 @@ def text(record: dict[str, Any]) -> str:
         "",
     ]  # fmt: skip
     n_sets = len(by_set(by_cell(record, *CORE)))
-    clear = [title for title, one in found.items() if one.lead > one.half]
+    clear = {title: one for title, one in found.items() if one.lead > one.half}
+    doubts = [
+        f"not over {spoken(one.doubtful[0])} ({one.doubtful[1]:+.1f} ± {one.doubtful[2]:.1f}) at {title}"
+        for title, one in clear.items() if one.doubtful is not None
+    ]  # fmt: skip
     lines += [
         f"The lead is a mean over {n_sets} data sets with its 95 % interval (Student's t): it is clear of zero "
         + (f"for {', '.join(clear)} alone" if clear else "for no mix") + " of the "
-        f"{len(found)} measured. *Worst cell*: points to the best rival in the cell where ours is furthest behind. Bold: first whichever data set is left out.",
+        f"{len(found)} measured{', and ' if doubts else ''}{'; '.join(doubts)}. *At least*: over whoever is the best rival then. *Worst cell*: points to the best rival in the cell where ours is furthest behind. Bold: first whichever data set is left out.",
     ]  # fmt: skip
     lost = [
         f"{spoken(leader)} {'lead' if leader == 'anchored_means' else 'leads'} at {title} without {left_out}"
@@ -85,10 +81,12 @@ def text(record: dict[str, Any]) -> str:
     ]  # fmt: skip
     lines += ["With one data set left out, " + ("; ".join(lost) if lost else "the order of the first stays") + "."]
     errors = [pooled_ece(methods[OURS]) for methods in record["calibration"]["bins"].values()]
+    single = [f"{high:.1f} % {words}" for words, high in cell_errors(record).items()]
     many = {way: high for way, (_, high) in many_class_errors(record).items() if way >= 10}
     lines += [
-        f"Its confidence is off by at most {max(errors):.1f} % at five classes (expected calibration error, pooled over each mix)"
-        + (", and by up to " + ", ".join(f"{high:.0f} % at {way}" for way, high in many.items()) if many else "")
+        f"Its confidence is off by at most {max(errors):.1f} % at five classes (expected calibration error) where the cells of a mix are pooled,"
+        f" in which too much and too little cancel; in single cells by up to {', '.join(single)}"
+        + (". With more classes, by up to " + ", ".join(f"{high:.0f} % at {way}" for way, high in many.items()) if many else "")
         + ". Within half a point,",
         f"it is not inferior to any inductive method in {passed(record, *CORE)} comparisons at five classes, and in {passed(record, *REST)} with other",
         "numbers of classes, examples and items.",

@@ -50,6 +50,10 @@ class Standing:
         Data set left out → (leader, its mean over the others, ours).
     worst : tuple of str, str, float
         The cell where we are furthest behind the best rival there, that rival, and our lead.
+    least : float
+        Our least lead over whoever is the best rival once a data set is left out.
+    doubtful : tuple of str, float, float, or None
+        Of the rivals over which our lead is not clear of zero, the one with the least lead: name, lead and half its interval.
     """
 
     cells: int
@@ -63,6 +67,8 @@ class Standing:
     half: float
     without: dict[str, tuple[str, float, float]]
     worst: tuple[str, str, float]
+    least: float
+    doubtful: tuple[str, float, float] | None
 
     @property
     def first_without_any(self) -> bool:
@@ -103,17 +109,23 @@ def standing(cells: Cells, names: Iterable[str]) -> Standing:
         best = max((name for name in names if name in rows), key=lambda name: float(rows[name]["accuracy"]))
         gaps[cell] = (100 * (rows[OURS]["accuracy"] - rows[best]["accuracy"]), best)
     rival, rival_name = next((mean, name) for mean, name in ranking(cells, names) if name != OURS)
-    leads = [mean_over(some, OURS) - mean_over(some, rival_name) for some in sets.values()]
-    without = {}
+    over = {
+        name: interval(np.array([mean_over(some, OURS) - mean_over(some, name) for some in sets.values()]))
+        for _, name in ranking(cells, names) if name != OURS
+    }  # fmt: skip
+    lead, half = over[rival_name]
+    without, least = {}, lead
     for left_out in sets if len(sets) > 1 else ():
         others = {cell: rows for cell, rows in cells.items() if cell not in sets[left_out]}
-        mean, leader = ranking(others, names)[0]
-        without[left_out] = (leader, mean, mean_over(others, OURS))
+        ranked, ours = ranking(others, names), mean_over(others, OURS)
+        without[left_out] = (ranked[0][1], ranked[0][0], ours)
+        least = min(least, ours - next(mean for mean, name in ranked if name != OURS))
     worst = min(gaps, key=lambda cell: gaps[cell][0])
-    lead, half = interval(np.array(leads))
+    unclear = [(name, *found) for name, found in over.items() if found[0] <= found[1]]
     return Standing(
         len(cells), sum(gap >= 0 for gap, _ in gaps.values()), len(sets), sum(ranking(some, names)[0][1] == OURS for some in sets.values()),
         mean_over(cells, OURS), rival, rival_name, lead, half, without, (worst, gaps[worst][1], gaps[worst][0]),
+        least, min(unclear, key=lambda one: one[1], default=None),
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from universal_cells import (
     OURS,
     REST,
     Cells,
+    Row,
     best_rival,
     by_cell,
     inductive_pairs,
@@ -35,6 +36,14 @@ def distinct(record: dict[str, Any], mix: str) -> Cells:
     cells = of_mix(core, mix)
     repeated = cells_that_repeat(cells, of_mix(core, "balanced"))
     return {cell: rows for cell, rows in cells.items() if cell not in repeated}
+
+
+def safe_pairs(record: dict[str, Any], *parts: str) -> list[tuple[str, Row]]:
+    """Every inductive method in every cell, less the cells of the core grid that repeat the balanced one."""
+    core = by_cell(record, *CORE)
+    balanced = of_mix(core, "balanced")
+    repeated = {cell for mix in mixes(record) for cell in cells_that_repeat(of_mix(core, mix), balanced)}
+    return [(cell, row) for cell, row in inductive_pairs(record, *parts) if cell not in repeated]
 
 
 def firmness(record: dict[str, Any], cells: Cells) -> str:
@@ -63,7 +72,7 @@ def verdict_mix(record: dict[str, Any], mix: str) -> str:
 
 
 def verdict_safe(record: dict[str, Any], words: str, *parts: str) -> str:
-    pairs = inductive_pairs(record, *parts)
+    pairs = safe_pairs(record, *parts)
     behind = [f"{cell}: {row['method']} {points(row)}" for cell, row in pairs if lower_bound(row) <= -MARGIN]
     counted = f"{len(pairs) - len(behind)} of {len(pairs)} comparisons"
     return f"- **Safe**, {words}: not inferior to an inductive method, by name, in {counted}" + failing(behind)
@@ -89,6 +98,21 @@ def many_class_errors(record: dict[str, Any]) -> dict[int, tuple[float, float]]:
     return {way: (min(values), max(values)) for way, values in sorted(found.items())}
 
 
+def cell_errors(record: dict[str, Any]) -> dict[str, float]:
+    """Largest expected calibration error of ours in a single cell of five classes, in %, for each part of the record."""
+    parts = {
+        "with no prior": "core",
+        "with the prior given": "told",
+        "with outliers": "outliers",
+        "with other numbers of items": "counts",
+    }
+    return {
+        words: max(100 * rows[OURS]["ece"] for rows in cells.values())
+        for words, part in parts.items()
+        if (cells := by_cell(record, part))
+    }
+
+
 def verdicts_calibration(record: dict[str, Any]) -> list[str]:
     errors = {mix: pooled_ece(methods[OURS]) for mix, methods in record["calibration"]["bins"].items()}
     high = [f"{mix} {value:.2f} %" for mix, value in errors.items() if value > ECE_LIMIT]
@@ -100,7 +124,8 @@ def verdicts_calibration(record: dict[str, Any]) -> list[str]:
     many = many_class_errors(record)
     return [
         "- **Calibration at five classes**: ECE, pooled per mix, " + ", ".join(f"{mix} {value:.2f} %" for mix, value in errors.items())
-        + (f"; above {ECE_LIMIT:g} %: {', '.join(high)}." if high else f"; at most {ECE_LIMIT:g} % everywhere."),
+        + (f"; above {ECE_LIMIT:g} %: {', '.join(high)}" if high else f"; at most {ECE_LIMIT:g} % in each pool")
+        + ". In single cells up to " + ", ".join(f"{value:.1f} % {words}" for words, value in cell_errors(record).items()) + ".",
         "- **Calibration at other numbers of classes**: ECE "
         + ("; ".join(f"{way}-way {low:.1f} to {high:.1f} %" for way, (low, high) in many.items()) or "not measured") + ".",
         f"- **NLL** significantly worse than a temperature-scaled inductive method in {len(worse)} of {len(pairs)} comparisons" + failing(worse),

@@ -181,13 +181,13 @@ def test_outliers_are_set_beside_oslo(verdicts: Any, record: dict[str, Any]) -> 
 
 def test_calibration_is_pooled_and_likelihood_paired(verdicts: Any, record: dict[str, Any]) -> None:
     before = verdicts.verdicts_calibration(record)
-    assert "balanced 0.00 %, one-class 0.00 %; at most 3 % everywhere." in before[0]
+    assert "balanced 0.00 %, one-class 0.00 %; at most 3 % in each pool. In single cells up to " in before[0]
     assert before[1] == "- **Calibration at other numbers of classes**: ECE 2-way 5.0 to 5.0 %."
     assert "in 0 of 1 comparisons." in before[2]
     record["calibration"]["bins"]["one-class"][OURS] = [[100, 60, 50], [100, 90, 90]]
     record["calibration"]["nll"][0]["difference"] = 0.2
     after = verdicts.verdicts_calibration(record)
-    assert "; above 3 %: one-class 5.00 %." in after[0]
+    assert "; above 3 %: one-class 5.00 %. In single cells" in after[0]
     assert "in 1 of 1 comparisons:\n  - a: 1-shot: class_mean with temperature 2, +0.200 ± 0.100" in after[2]
 
 
