@@ -44,6 +44,20 @@ def test_a_table_of_values_needs_no_encoder(tmp_path: Path) -> None:
     assert "features already" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--engine", "spark"), "unknown engine 'spark'"),
+        (("--workers", "2"), "are for --engine ray"),
+        (("--engine", "ray", "--mirror"), "--mirror is for --engine local"),
+    ],
+)
+def test_engines_that_do_not_fit_are_refused(tmp_path: Path, options: tuple[str, ...], said: str) -> None:
+    done = sibyl("embed", tmp_path, "--out", tmp_path / "out", *options)
+    assert done.returncode == 2
+    assert said in done.stderr
+
+
 def test_audio_clips_in_class_folders(tmp_path: Path) -> None:
     soundfile = pytest.importorskip("soundfile", reason="SOUNDFILE ABSENT: install the extra 'audio'")
     for number, kind in enumerate(("low", "low", "high")):

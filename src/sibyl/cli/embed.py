@@ -43,6 +43,9 @@ def embed_command(
     jitter: Annotated[float, typer.Option(help="Strength of the views' colour jitter.")] = 0.4,
     batch: Annotated[int, typer.Option(help="Items per run of the network.", min=1)] = 32,
     seed: Annotated[int, typer.Option(help="Of the views.")] = 0,
+    engine: Annotated[str, typer.Option(help="Who encodes: local (this process) or ray (actors, experimental).")] = "local",
+    workers: Annotated[int | None, typer.Option(help="Ray actors.", min=1, show_default=False)] = None,
+    ray_address: Annotated[str | None, typer.Option(help="Address of a Ray cluster that runs.", show_default=False)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
 ) -> None:
     """Compute features once; everything after works on them.
@@ -57,6 +60,7 @@ def embed_command(
     from sibyl.messages import printable
     from sibyl.sources.open import open_source
 
+    _check_engine(engine, workers, ray_address, mirror)
     check_replaceable(out, KIND)  # before hours of work
     console = Console(stderr=True)
     is_dataset = _is_dataset(source)
@@ -66,6 +70,12 @@ def embed_command(
         check_apart(out, source)
         pile = open_source(source, column=column, label_column=label_column, id_column=id_column, exclude=[out])
     network, notes = _encoder(encoder, pile, mirror)
+    embedded = None
+    if engine == "ray" and network is not None:
+        from sibyl.sharding.embed import embed_on_ray
+
+        with progress_bar("encode", shown=not as_json) as report:
+            embedded = embed_on_ray(pile, network, encoder, workers, ray_address, batch_size=batch, report=report)
     with progress_bar("augmented views", shown=not as_json) as report:
         features, done = embed_features(
             pile,
@@ -75,6 +85,7 @@ def embed_command(
             jitter=jitter,
             seed=seed,
             batch_size=batch,
+            embedded=embedded,
             provenance={"source": source, "split": split if is_dataset else ""},
             console=None if as_json else console,
             on_views=report,
@@ -89,6 +100,19 @@ def embed_command(
         show_json(figures)
     else:
         show_table("features", ["", ""], [[name, str(value)] for name, value in figures.items()])
+
+
+def _check_engine(engine: str, workers: int | None, ray_address: str | None, mirror: bool) -> None:
+    from sibyl.errors import DataError, UnknownName
+
+    if engine not in ("local", "ray"):
+        from sibyl.sharding.engine import ENGINES
+
+        raise UnknownName("engine", engine, ENGINES)
+    if engine == "local" and (workers is not None or ray_address is not None):
+        raise DataError("--workers and --ray-address are for --engine ray; leave them out")
+    if engine == "ray" and mirror:
+        raise DataError("--mirror is for --engine local; leave one of the two out")
 
 
 def read_images(source: str, split: str, root: Path | None, fetch: bool, size: int | None, *, shown: bool) -> ImageSet:

@@ -42,6 +42,7 @@ def embed_features(
     seed: int = 0,
     batch_size: int = 32,
     cache: str | Path | None = None,
+    embedded: Embedded | None = None,
     provenance: Json | None = None,
     console: Console | None = None,
     on_views: Callable[[int, int], None] = lambda done, total: None,
@@ -71,6 +72,8 @@ def embed_features(
         Items per run of the network.
     cache, console
         As in `embed_source`.
+    embedded : Embedded, optional
+        The rows, where they are there already.
     provenance : mapping, optional
         Kept with the features.
     on_views : callable
@@ -95,7 +98,7 @@ def embed_features(
         raise DataError(
             "augmented views need a backbone of sibyl pretrain (.safetensors) or one that ships; leave out --views for other encoders"
         )
-    done = embed_source(source, encoder, cache, batch_size=batch_size, console=console)
+    done = embedded or embed_source(source, encoder, cache, batch_size=batch_size, console=console)
     if not done.names:
         raise DataError(f"{source.root}: expected items that can be read, but of {counted(len(done.skipped), 'item')} none can")
     classes = tuple(sorted({source.labels[name] for name in done.names if name in source.labels}))

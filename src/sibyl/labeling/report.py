@@ -175,7 +175,8 @@ def print_summary(console: Console, summary: Summary, max_classes: int = 30, max
     counts = summary.counts
     confirmed = f"{counts.confirmed:,} confirmed + " if counts.confirmed else ""
     parts = f"{counts.labelled:,} labelled + {counted(counts.examples, 'example')} + {confirmed}{counts.skipped:,} skipped"
-    what = "file" if not summary.source or Path(summary.source).is_dir() else "item"
+    is_folder = not summary.source or Path(summary.source).is_dir()
+    what = "row" if summary.modality == "features" else "file" if is_folder else "item"
     line(f"{counted(counts.found, what)} found = {parts}")
     if summary.understood:
         line(f"understood as {summary.understood}")
@@ -194,7 +195,11 @@ def print_summary(console: Console, summary: Summary, max_classes: int = 30, max
         line(f"the unlabelled items changed {counted(counts.changed, 'label')} ({counts.changed / counts.labelled:.0%})")
     for note in summary.notes:
         line(f"note: {note}")
-    report = Path(summary.output).parent / "report.html"
+    report = (
+        f"{summary.output.rpartition('/')[0]}/report.html"
+        if "://" in summary.output
+        else Path(summary.output).parent / "report.html"
+    )
     line(f"{summary.seconds:.1f} s" + (f", written to {summary.output}; to look at it, open {report}" if summary.output else ""))
     if summary.exports:
         line(f"exported {', '.join(summary.exports)}")
