@@ -17,8 +17,9 @@ from sibyl.errors import DataError
 from sibyl.labeling.label import label
 from sibyl.labeling.table import COLUMNS
 from sibyl.sharding.label import label_shards
-from sibyl.sharding.write import Write
-from tests.sources.shards import KEYS, MOTO, make_bucket, put, s3_server, write_shards
+from sibyl.sharding.write import SUMMARY, Write, write_json
+from sibyl.sources.stores import place_of
+from tests.sources.shards import KEYS, MOTO, make_bucket, put, refusing_store, s3_server, write_shards
 
 WAY, DIM, ROWS = 4, 12, 3000
 SIZES = [1100, 500, 1400]
@@ -152,6 +153,15 @@ def test_an_interrupted_run_leaves_nothing(folder: Path, tmp_path: Path, monkeyp
     assert list((tmp_path / "there").iterdir()) == []
 
 
+def test_a_store_without_room_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name, value)
+    with refusing_store(507, "XMinioStorageFull") as address:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", address)
+        with pytest.raises(DataError, match=r"^s3://bucket/out/summary\.json: no room left there"):
+            write_json(place_of("s3://bucket/out"), SUMMARY, {})
+
+
 @pytest.mark.s3
 @pytest.mark.skipif(MOTO is None, reason="moto's server is not installed")
 def test_from_an_object_store_into_one(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,8 +190,6 @@ def test_from_an_object_store_into_one(folder: Path, tmp_path: Path, monkeypatch
 
 
 def _store() -> Any:
-    from sibyl.sources.stores import place_of
-
     return place_of("s3://bucket").filesystem
 
 

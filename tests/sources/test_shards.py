@@ -14,7 +14,7 @@ import pytest
 
 from sibyl.errors import DataError
 from sibyl.sources.shards import holds_shards, open_shards
-from tests.sources.shards import KEYS, MOTO, make_bucket, put, s3_server, write_shards
+from tests.sources.shards import KEYS, MOTO, make_bucket, put, refusing_store, s3_server, write_shards
 
 ROWS = np.random.default_rng(0).normal(size=(30, 5)).astype(np.float32)
 NAMES = [f"row {number}" for number in range(30)]
@@ -145,6 +145,20 @@ def test_memory_does_not_grow_with_the_rows_of_a_shard(tmp_path: Path) -> None:
         peaks.append(tracemalloc.get_traced_memory()[1] + max(arrow))
         tracemalloc.stop()
     assert peaks[1] < 1.5 * peaks[0] + 500_000
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "said"),
+    [(403, "AccessDenied", "access denied; set credentials"), (404, "NoSuchBucket", "no such folder or bucket")],
+)
+def test_stores_that_refuse_are_named(monkeypatch: pytest.MonkeyPatch, status: int, code: str, said: str) -> None:
+    for name in KEYS:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    with refusing_store(status, code) as address:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", address)
+        with pytest.raises(DataError, match=rf"^s3://bucket/x: {said}"):
+            open_shards("s3://bucket/x")
 
 
 @pytest.mark.s3

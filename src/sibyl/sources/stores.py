@@ -96,6 +96,8 @@ def sentence_of(uri: str, error: BaseException) -> str:
         return f"{uri}: no such folder or bucket"
     if any(one in low for one in ("access_denied", "access denied", "forbidden", "credential", "no_such_access_key", "signature")):
         return f"{uri}: access denied; set credentials that may read it, for example AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+    if any(one in low for one in ("storagefull", "insufficient", "quota", "no space left")):
+        return f"{uri}: no room left there ({text[:160]})"
     if any(one in low for one in ("network_connection", "connect", "timeout", "timed out", "resolve host")):
         return f"{uri}: the store cannot be reached ({text[:160]}); check the network, the region and the endpoint"
     if isinstance(error, PermissionError):
