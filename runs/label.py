@@ -45,6 +45,7 @@ from sibyl.sources.item import Item
 from sibyl.sources.open import open_source
 from sibyl.sources.source import Source
 from sibyl.storage import Json, read_json, write_json, write_text
+from sibyl.transduction.tables import for_table
 
 DATA = Path(os.environ.get("SIBYL_DATA", ROOT.parent / "shared" / "data"))
 READ_BY = {
@@ -69,6 +70,7 @@ class Pile:
     matrix: np.ndarray
     truth: dict[str, str]
     encoder: str = ""
+    is_table: bool = False
 
     @property
     def fingerprint(self) -> str:
@@ -107,7 +109,9 @@ def piles(texts: Path | None) -> Iterator[Pile]:
             source = open_source(path, label_column="target")
         assert source.matrix is not None
         names = tuple(item.name for item in source.items)
-        yield Pile(key, f"scikit-learn's {key.replace('_', ' ')} table", NOTHING, names, source.matrix, dict(source.labels))
+        yield Pile(
+            key, f"scikit-learn's {key.replace('_', ' ')} table", NOTHING, names, source.matrix, dict(source.labels), is_table=True
+        )
     yield from spoken()
 
 
@@ -166,7 +170,7 @@ def photographs(key: str, words: str, others: bool) -> Pile:
 def measure(pile: Pile, method: Method, seed: int) -> dict[str, float]:
     """One draw; only items of the classes are scored."""
     started = time.perf_counter()
-    table = solve_items(pile.names, pile.matrix, pile.draw(seed), method).table
+    table = solve_items(pile.names, pile.matrix, pile.draw(seed), method, is_table=pile.is_table).table
     seconds = time.perf_counter() - started
     table = table[table["status"] == "labelled"]
     truth = table["item"].map(pile.truth)
@@ -271,7 +275,13 @@ def main() -> None:
     for pile in piles(arguments.texts):
         n_way = len({label for label in pile.truth.values() if label})
         method = method_by_name(arguments.method, pile.matrix.shape[1], n_way)
-        key = [arguments.method, method_checksum(method), pile.fingerprint]
+        solver = for_table(method, pile.matrix.shape[1]) if pile.is_table else method
+        key = [
+            arguments.method,
+            method_checksum(method),
+            pile.fingerprint,
+            *([type(solver).__name__] if solver is not method else []),
+        ]
         old = before.get(pile.key, {})
         draws = old["draws"][: arguments.draws] if old.get("measured_on") == key else []
         results[pile.key] = {

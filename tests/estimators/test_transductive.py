@@ -26,7 +26,7 @@ def task_of(X: np.ndarray, y: np.ndarray) -> Task:
 
 def test_the_attributes_are_the_solution_of_the_task() -> None:
     X, y, _ = clusters()
-    classifier = SIBClassifier().fit(X, y)
+    classifier = SIBClassifier(is_table=False).fit(X, y)
     method = method_by_name(DEFAULT_METHOD, DIM, N_CLASSES)
     with torch.no_grad():
         solution = method.solve(task_of(X, y))

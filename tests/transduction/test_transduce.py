@@ -153,7 +153,7 @@ def test_an_answer_that_is_not_finite_is_refused_by_both_doors(tmp_path: Path) -
 def test_label_and_the_estimator_say_the_same(name: str, n_unlabelled: int, tmp_path: Path) -> None:
     X, codes = pile(6 + n_unlabelled)
     method = method_by_name(name, 6, 3)
-    fitted = TransductiveClassifier(method).fit(X.astype(np.float32), codes)
+    fitted = TransductiveClassifier(method, is_table=False).fit(X.astype(np.float32), codes)
     np.save(tmp_path / "x.npy", X.astype(np.float32))
     from sibyl.labeling.run import label_items
 

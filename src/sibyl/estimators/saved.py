@@ -49,6 +49,7 @@ class _Parameters(Header):
     method: Name | _Method
     class_prior: Name | list[Share] | _Shares | None
     batch_rows: Size
+    is_table: Literal["auto"] | bool = "auto"
 
 
 class _Classes(Header):
@@ -113,7 +114,7 @@ class Saved:
         What is said of the rows.
     feature_names : tuple of str
         Of the columns, where they have names.
-    batch_rows : int
+    batch_rows, is_table : int, "auto" or bool
         Of the estimator.
     task : mapping, optional
         What a label job keeps of its task, as JSON can hold it; unchecked.
@@ -132,6 +133,7 @@ class Saved:
     answer: RowsAnswer | None = None
     feature_names: tuple[str, ...] = ()
     batch_rows: int = 16_384
+    is_table: Literal["auto"] | bool = "auto"
     task: Json | None = None
     arrays: Mapping[str, Array] = field(default_factory=dict)
 
@@ -151,6 +153,7 @@ class Saved:
                 "method": _method_to_json(self.method, tensors),
                 "class_prior": _prior_to_json(self.class_prior),
                 "batch_rows": int(self.batch_rows),
+                "is_table": self.is_table if self.is_table == "auto" else bool(self.is_table),
             },
             "classes": {"dtype": self.classes.dtype.str, "values": self.classes.tolist()},
             "n_features": int(self.n_features),
@@ -221,6 +224,7 @@ def _read(path: Path, header: _File, metadata: Json, tensors: dict[str, Tensor],
         answer,
         tuple(header.feature_names),
         header.parameters.batch_rows,
+        header.parameters.is_table,
         parse_json(tensors[_TASK].numpy().tobytes()) if _TASK in tensors else None,
         rest if features is None else rest | {"features": features},
     )

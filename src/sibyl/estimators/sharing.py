@@ -41,6 +41,7 @@ class Sharing(ModelHubMixin):
     method: Any
     class_prior: Any
     batch_rows: Any
+    is_table: Any
     feature_names_in_: npt.NDArray[Any]
     label_distributions_: npt.NDArray[np.float32]
     outlier_score_: npt.NDArray[np.float32]
@@ -92,6 +93,7 @@ class Sharing(ModelHubMixin):
             answer,
             tuple(np.asarray(getattr(self, "feature_names_in_", ())).tolist()),
             self.batch_rows,
+            self.is_table,
         ).write(path)
 
     @classmethod
@@ -106,7 +108,9 @@ class Sharing(ModelHubMixin):
         saved = read_saved(path, device)
         if saved.classifier is None:
             raise CheckpointError(f"{path}: method {saved.method} ends in no classifier that a file can hold; fit again")
-        loaded = cls(method=saved.method, class_prior=saved.class_prior, device=device, batch_rows=saved.batch_rows)
+        loaded = cls(
+            method=saved.method, class_prior=saved.class_prior, device=device, batch_rows=saved.batch_rows, is_table=saved.is_table
+        )
         loaded.classes_, loaded.class_mix_, loaded.fell_back_ = saved.classes, saved.class_mix, saved.fell_back
         loaded.n_features_in_, loaded.device_, loaded.classifier_ = saved.n_features, device, saved.classifier
         if saved.feature_names:

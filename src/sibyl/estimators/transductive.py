@@ -49,6 +49,10 @@ class TransductiveClassifier(Sharing, ClassifierMixin, BaseEstimator):  # type: 
         Where tensors are computed, as torch names it: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
     batch_rows : int
         Rows that are read, checked and predicted at once; bounds the memory that new rows take.
+    is_table : "auto" or bool
+        Whether the columns of `X` are those of a table, whose rows may differ in size alone, and not an encoder's, whose rows differ in
+        direction. A table of up to 40 columns is also solved with its rows on a sphere and under a kernel, where universal SIB sees
+        distances, and the answer is the mean. ``"auto"``: where `X` has up to 40 columns.
 
     Attributes
     ----------
@@ -101,12 +105,19 @@ class TransductiveClassifier(Sharing, ClassifierMixin, BaseEstimator):  # type: 
 
     # Any: the constructor only stores, as scikit-learn asks; `fit` checks.
     def __init__(
-        self, method: Any = DEFAULT_METHOD, *, class_prior: Any = None, device: Any = "cpu", batch_rows: Any = 16_384
+        self,
+        method: Any = DEFAULT_METHOD,
+        *,
+        class_prior: Any = None,
+        device: Any = "cpu",
+        batch_rows: Any = 16_384,
+        is_table: Any = "auto",
     ) -> None:
         self.method = method
         self.class_prior = class_prior
         self.device = device
         self.batch_rows = batch_rows
+        self.is_table = is_table
 
     def fit(self, X: Any, y: Any, class_vectors: Mapping[Any, Any] | None = None) -> TransductiveClassifier:
         """Learn from labelled and unlabelled rows together.
@@ -146,7 +157,10 @@ class TransductiveClassifier(Sharing, ClassifierMixin, BaseEstimator):  # type: 
         prior = read_class_prior(self.class_prior, labels.classes.tolist())
         method = self._method(X.shape[1], len(labels.classes), device)
         vectors = read_class_vectors(class_vectors, labels.classes.tolist(), X.shape[1]) if class_vectors else None
-        found = transduce(X, labels.codes, len(labels.classes), method, prior, device=device, in_place=True, class_vectors=vectors)
+        found = transduce(
+            X, labels.codes, len(labels.classes), method, prior, device=device, in_place=True, class_vectors=vectors,
+            is_table=bool(self.is_table),
+        )  # fmt: skip
         for note in found.notes():
             warnings.warn(note, UserWarning, stacklevel=2)
         self._keep(found, labels.classes)
@@ -205,6 +219,8 @@ class TransductiveClassifier(Sharing, ClassifierMixin, BaseEstimator):  # type: 
     def _check_settings(self) -> torch.device:
         if not isinstance(self.batch_rows, int | np.integer) or self.batch_rows < 1:
             raise InputError(f"batch_rows must be a whole number above 0, got {self.batch_rows!r}")
+        if not (isinstance(self.is_table, bool | np.bool_) or self.is_table == "auto"):
+            raise InputError(f"is_table must be 'auto', True or False, got {self.is_table!r}")
         try:
             device = torch.device(self.device)
             torch.empty(0, device=device)

@@ -166,7 +166,8 @@ def _taught(run: SavedRun, earlier: str | Path, mended: Corrections, rows: npt.N
     examples = with_corrections(known_before, mended)
     names = [*(_OLD + name for name in run.names), *mended.labels]
     matrix = np.concatenate([run.matrix, rows]) if mended.labels else run.matrix
-    solved = solve_items(names, matrix, examples, replace(run, examples=examples).build_method(), prior_of(run.class_prior))
+    method = replace(run, examples=examples).build_method()
+    solved = solve_items(names, matrix, examples, method, prior_of(run.class_prior), is_table=run.is_table)
     assert solved.solution.classifier is not None
     return _Taught(examples.class_names, solved.solution.classifier, solved.task.support_x, solved.task.support_y)
 

@@ -117,7 +117,9 @@ def next_labels(out: str | Path, number: int = 10) -> NextLabels:
 
 def _solved(run: SavedRun, mended: Corrections) -> Solved:
     taught = replace(run, examples=checked(with_corrections(run.examples, mended)))
-    return solve_items(run.names, run.matrix, taught.examples, taught.build_method(), prior_of(run.class_prior))
+    return solve_items(
+        run.names, run.matrix, taught.examples, taught.build_method(), prior_of(run.class_prior), is_table=run.is_table
+    )
 
 
 def _churn(run: SavedRun, mended: Corrections, now: Solved) -> float:

@@ -134,7 +134,9 @@ def label_items(
         raise DataError(f"{source.root}: none of its items can be read, so there is nothing to label")
     solver = method_by_name(method, embedded.matrix.shape[1], len(given.class_names)) if isinstance(method, str) else method
     with nullcontext() if console is None else console.status("labelling"):
-        solved = solve_items(embedded.names, embedded.matrix, given, solver, class_prior, skipped)
+        solved = solve_items(
+            embedded.names, embedded.matrix, given, solver, class_prior, skipped, is_table=source.modality == "table"
+        )
     table = with_columns(in_source_order(solved.table, source.order), source.frame if keep_columns else None)
 
     trim()

@@ -132,6 +132,7 @@ class SavedRun:
             self.fell_back,
             self.classifier,
             self.answer,
+            is_table=self.is_table,
             task=task,
             arrays=arrays,
         ).write(path)
@@ -191,6 +192,11 @@ class SavedRun:
             saved.class_mix,
             saved.fell_back,
         )
+
+    @property
+    def is_table(self) -> bool:
+        """Whether rows are the columns of a table."""
+        return self.source.get("modality") == "table"
 
     def build_method(self) -> Method:
         """Return the method that solved the run."""

@@ -57,6 +57,8 @@ def solve_items(
     method: Method,
     class_prior: Any = None,
     skipped: Sequence[Skipped] = (),
+    *,
+    is_table: bool = False,
 ) -> Solved:
     """Label items from their features and some examples.
 
@@ -74,6 +76,8 @@ def solve_items(
         What is known of the class mix of the unlabelled items.
     skipped : sequence of Skipped
         Items without features, for the table.
+    is_table : bool
+        Rows are the columns of a table and not an encoder's features.
 
     Raises
     ------
@@ -88,7 +92,7 @@ def solve_items(
         class_prior = {str(name): value for name, value in class_prior.items()}
     prior = read_class_prior(class_prior, examples.class_names)
     vectors = read_class_vectors(examples.vectors, examples.class_names, matrix.shape[1]) if examples.vectors else None
-    found = transduce(matrix, codes, len(number), method, prior, names=names, class_vectors=vectors)
+    found = transduce(matrix, codes, len(number), method, prior, names=names, class_vectors=vectors, is_table=is_table)
     table = labels_table(names, examples, found.solution, skipped, method.name)
     notes, of_names = found.notes(names), {}
     if found.names is not None:

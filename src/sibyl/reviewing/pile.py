@@ -184,7 +184,7 @@ def solve(pile: Pile, labels: Mapping[str, str], aside: Sequence[str] = ()) -> t
     examples = Examples(labels, tuple(sorted(set(labels.values()))))
     names, matrix, rows = _without(pile, set(aside))
     method = method_of(pile.opening.method or DEFAULT_METHOD, matrix.shape[1], len(examples.class_names))
-    solved = solve_items(names, matrix, examples, method, _prior(pile))
+    solved = solve_items(names, matrix, examples, method, _prior(pile), is_table=pile.source.modality == "table")
     is_query = np.array([name not in labels for name in names], bool)
     return solved, rows[is_query]
 

@@ -24,6 +24,7 @@ from sibyl.transduction.class_names import NameEvidence, among_rows, weigh_names
 from sibyl.transduction.class_prior import NOTHING_NEW, RoughMix
 from sibyl.transduction.conflicts import Conflicts, find_conflicts
 from sibyl.transduction.feature_rows import CENTRED, Checked, Matrix, checked_rows
+from sibyl.transduction.tables import for_table
 
 MEAN_NUMBERS = 1 << 24  # of rows that are added up at once
 MIDDLE_ROWS = 4096  # evenly spaced, whose middle stands for that of all
@@ -102,6 +103,7 @@ def transduce(
     device: torch.device | str = "cpu",
     in_place: bool = False,
     class_vectors: npt.NDArray[np.float32] | None = None,
+    is_table: bool = False,
 ) -> Transduction:
     """Solve the task that labelled and unlabelled rows make.
 
@@ -131,6 +133,8 @@ def transduce(
     class_vectors : float32 array [class, dim], optional
         Names of the classes as rows of the same space, zeros where a class has none. Those that `weigh_names` believes teach as one
         more labelled row each.
+    is_table : bool
+        Rows are the columns of a table and not an encoder's features; see `for_table`.
 
     Raises
     ------
@@ -140,6 +144,7 @@ def transduce(
         If the method's answer for a row is not a distribution.
     """
     rows = checked_rows(X, names, "X" if names is None else "features")
+    method = for_table(method, X.shape[1]) if is_table else method
     conflicts = find_conflicts(X, codes, n_way)
     task, asked = _task(rows, codes, n_way, conflicts, in_place and method.traits.chunked)
     evidence = None

@@ -1,0 +1,107 @@
+"""Tables of few columns: classes that lie one behind the other are told apart where rows are lifted, and the answer is a mean of solves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from sibyl.memmap import allocate_beside, gather_rows, release, slices
+from sibyl.methods import Method
+from sibyl.methods.lifts import KernelLift, Lift, Lifted, MeanClassifier, SphereLift, mean_logits
+from sibyl.methods.method import Traits
+from sibyl.methods.universal import UniversalSIB
+from sibyl.methods.universal.landmarks import hashes
+from sibyl.tasks import ClassPrior, Solution, Task
+
+MOST_COLUMNS = 40
+"""Of more columns, angles tell as much as distances do."""
+LANDMARKS = 100
+
+
+def for_table(method: Method, n_columns: int) -> Method:
+    """Return what solves a table: of few columns universal SIB over lifts, any other method and table as before."""
+    return OverLifts(method) if isinstance(method, UniversalSIB) and n_columns <= MOST_COLUMNS else method
+
+
+@dataclass(frozen=True, eq=False)
+class OverLifts(Method):
+    """The mean of the probabilities of three solves: of the rows, of the rows on a sphere, of the rows under a kernel.
+
+    It solves a batch of one. The lifts follow from all rows, labelled or not, in whatever order they come.
+
+    Parameters
+    ----------
+    method : UniversalSIB
+        What solves each.
+    """
+
+    method: UniversalSIB
+
+    name: ClassVar[str] = UniversalSIB.name
+    traits: ClassVar[Traits] = UniversalSIB.traits
+
+    def solve(self, task: Task, class_prior: ClassPrior = None) -> Solution:
+        """Answer with the mean; each solve is told what is known of the class mix."""
+        solved = [self.method.solve(task, class_prior)]
+        for lift in lifts_of(task):
+            found = self.method.solve(_lifted(task, lift), class_prior)
+            assert found.classifier is not None
+            solved.append(replace(found, classifier=Lifted(lift, found.classifier)))
+        return _mean(solved)
+
+
+def lifts_of(task: Task) -> tuple[SphereLift, KernelLift]:
+    """Fit the lifts to the rows of a task."""
+    count = task.support_mask.sum() + task.query_mask.sum()
+    parts = [(task.support_x, task.support_mask), (task.query_x, task.query_mask)]
+    total = sum((x[0, part] * real[0, part, None]).sum(0, dtype=torch.float64) for x, real in parts for part in slices(x[0]))
+    centre = (total / count).to(task.query_x)[None, None]
+    apart = torch.cat([_lengths(x, centre)[real] for x, real in parts])
+    size = apart.median()
+    size = torch.where(size > 0, size, torch.ones_like(size))
+    return SphereLift(centre, size[None, None, None]), KernelLift.of(_landmarks(task), centre)
+
+
+def _lengths(x: Float[Tensor, "1 row dim"], centre: Float[Tensor, "1 1 dim"]) -> Float[Tensor, "1 row"]:
+    lengths = x.new_empty(x.shape[:2])
+    for part in slices(x[0]):
+        lengths[:, part] = torch.linalg.vector_norm(x[:, part] - centre, dim=-1)
+        release(x)
+    return lengths
+
+
+def _landmarks(task: Task) -> Float[Tensor, "landmark dim"]:
+    """Choose the rows whose bytes have the smallest hash, each of equal ones once."""
+    labelled = Task(task.support_x, task.support_y, task.support_x, task.n_way, query_mask=task.support_mask)
+    keys, places = torch.cat([hashes(labelled), hashes(task)], 1)[0].sort(stable=True)
+    is_new = torch.ones_like(keys, dtype=torch.bool)
+    is_new[1:] = keys[1:] != keys[:-1]
+    is_new &= keys < torch.iinfo(torch.int64).max
+    chosen = places[is_new][:LANDMARKS]
+    n = task.support_x.shape[1]
+    of_labelled, of_queries = chosen[chosen < n], chosen[chosen >= n] - n
+    return torch.cat([task.support_x[0, of_labelled], gather_rows(task.query_x, of_queries[None])[0]])
+
+
+def _lifted(task: Task, lift: Lift) -> Task:
+    query_x = allocate_beside(task.query_x, (1, task.query_x.shape[1], lift.n_columns))
+    for part in slices(query_x[0]):
+        query_x[:, part] = lift(task.query_x[:, part])
+        release(query_x, task.query_x)
+    return replace(task, support_x=lift(task.support_x), query_x=query_x)
+
+
+def _mean(solved: list[Solution]) -> Solution:
+    first, n = solved[0], len(solved)
+    for name in ("logits", "inductive_logits"):
+        several = [getattr(one, name) for one in solved]
+        for part in slices(several[0][0]):  # in place: of a million rows every copy counts
+            several[0][:, part] = mean_logits([one[:, part].float() for one in several])
+            release(*several)
+    mix, score = (sum(getattr(one, name) for one in solved) / n for name in ("class_mix", "outlier_score"))
+    classifier = MeanClassifier(tuple(one.classifier for one in solved if one.classifier is not None))
+    return replace(first, classifier=classifier, class_mix=mix, outlier_score=score)
