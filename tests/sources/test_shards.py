@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from sibyl.errors import DataError
+from sibyl.sources.open import open_source
 from sibyl.sources.shards import holds_shards, open_shards
 from tests.sources.shards import KEYS, MOTO, make_bucket, put, refusing_store, s3_server, write_shards
 
@@ -132,6 +133,12 @@ def test_folders_of_other_things_are_no_shards(tmp_path: Path) -> None:
         open_shards(tmp_path / "missing")
     with pytest.raises(DataError, match="unknown kind of store 'ftp'"):
         open_shards("ftp://somewhere/else")
+
+
+def test_what_opens_piles_whole_says_who_labels_shards(tmp_path: Path) -> None:
+    for place in (write_shards(tmp_path, ROWS, [15, 15], NAMES), "s3://bucket/x"):
+        with pytest.raises(DataError, match=r"sibyl\.label_shards"):
+            open_source(place)
 
 
 def test_memory_does_not_grow_with_the_rows_of_a_shard(tmp_path: Path) -> None:

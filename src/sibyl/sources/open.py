@@ -51,6 +51,9 @@ _KINDS = (
 )
 
 
+_SHARDS = "features in shards are never read whole; label them with the command sibyl label or with sibyl.label_shards"
+
+
 def open_source(
     path: Any,
     *,
@@ -107,6 +110,8 @@ def open_source(
         if column is not None or ignore or kind not in (None, held.modality):
             raise DataError(f"{held.root}: holds {held.modality} and no columns; leave column, ignore and kind out")
         return held
+    if "://" in str(path):
+        raise DataError(f"{path}: {_SHARDS}")
     path = Path(path)
     try:
         is_there, is_folder = path.exists(), path.is_dir()
@@ -121,7 +126,15 @@ def open_source(
             raise DataError(
                 f"{path}: is a folder, which has no column {column or ignore[0]!r}; name a table, or leave --column out"
             )
-        return _folder(path, [exclude] if isinstance(exclude, str | Path) else list(exclude or []), kind)
+        try:
+            return _folder(path, [exclude] if isinstance(exclude, str | Path) else list(exclude or []), kind)
+        except DataError:
+            if any(path.rglob("*.parquet")):
+                from sibyl.sources.shards import holds_shards  # brings parquet, which few need
+
+                if holds_shards(path):
+                    raise DataError(f"{path}: {_SHARDS}") from None
+            raise
     ending = path.suffix.lower()
     if is_folder or ending in _FEATURE_ENDINGS:
         if kind not in (None, "features"):
