@@ -13,6 +13,7 @@ export class Grid {
     this.rows = /** @type {number[]} */ ([]);
     this.at = 0;
     this.anchor = 0;
+    this.isSeen = true; // the item that the focus is on, or part of it
     this.selected = /** @type {Set<number>} */ (new Set());
     this.id = `grid-${++numbered}`;
     this.cells = new Map();
@@ -20,7 +21,7 @@ export class Grid {
       onkeydown: (event) => this.pressed(event), onfocus: () => this.tell(), onpointerdown: (event) => this.pointed(event), ondblclick: () => this.enter(false) });
     this.element = h('div', { class: 'grid' }, this.sheet);
     this.element.addEventListener('scroll', () => this.draw(), { passive: true });
-    this.watcher = new ResizeObserver(() => this.layOut());
+    this.watcher = new ResizeObserver(() => this.fit());
     this.watcher.observe(this.element);
     this.stops = [on('shown', () => this.redraw()), on('columns', () => this.redraw())];
   }
@@ -62,6 +63,13 @@ export class Grid {
     this.redraw();
   }
 
+  /** The room has changed, perhaps by the bar below: an item that was in sight stays there. */
+  fit() {
+    const wasSeen = this.isSeen;
+    this.layOut();
+    if (wasSeen && this.columns) { this.reveal(); this.draw(); }
+  }
+
   redraw() {
     for (const cell of this.cells.values()) cell.remove();
     this.cells.clear();
@@ -77,6 +85,8 @@ export class Grid {
     for (let place = first; place < last; place++) wanted.add(place);
     for (const [place, cell] of this.cells) if (!wanted.has(place)) { cell.remove(); this.cells.delete(place); }
     for (const place of wanted) if (!this.cells.has(place) && place < this.rows.length) this.put(place);
+    const place = Math.floor(this.at / this.columns) * this.high - top;
+    this.isSeen = place + this.high > 0 && place < this.element.clientHeight;
     this.mark();
   }
 

@@ -155,7 +155,8 @@ export function openSearch(/** @type {HTMLElement} */ view) {
 }
 
 let heaps = /** @type {number[][]} */ ([]), heap = 0, heapsOf = -1;
-export const heapCount = () => (heapsOf < 0 ? null : heaps.flat().filter((row) => store.status[row] === LEFT).length);
+/** How many items lie in heaps: one alone is rarely a class that is missing. */
+export const heapCount = () => (heapsOf < 0 ? null : heaps.map((rows) => rows.filter((row) => store.status[row] === LEFT).length).filter((n) => n > 1).reduce((sum, n) => sum + n, 0));
 export async function fetchHeaps() {
   if (!store.solved || heapsOf === store.solved) return;
   heapsOf = store.solved;

@@ -4,7 +4,7 @@ import { fill, h } from './dom.js';
 import { get } from './net.js';
 import { onlyChecks } from './next.js';
 import { changed, on, store } from './store.js';
-import { number, percent } from './words.js';
+import { between, number, percent } from './words.js';
 
 let goal = 0.95;
 const TO = { start: 'Name first items', next: 'Go to the queue', new: 'Look at them' };
@@ -29,13 +29,14 @@ export function open(/** @type {HTMLElement} */ view) {
           ? h('button', { type: 'button', class: 'strong', onclick: () => changed('finish') }, 'Finish and write the labels')
           : h('button', { type: 'button', class: 'strong', onclick: () => (advice.class ? changed('open-class', advice.class) : changed('open-view', advice.view)) }, advice.class ? `Look at ${advice.class}` : TO[advice.view] ?? 'Do that'))),
       h('dl', { class: 'figures' },
-        h('div', {}, h('dd', {}, checked.of >= 5 ? percent(checked.right / checked.of) : '–'), h('dt', {}, checked.of >= 5 ? `right: ${checked.right} of ${checked.of} checks. With 95 % confidence ${percent(checked.low)} to ${percent(checked.high)} of all guesses are` : `right: too few checks yet (${checked.of})`)),
+        h('div', {}, h('dd', {}, checked.of >= 5 ? between(checked) : '–'), h('dt', {}, checked.of >= 5 ? `of all guesses are right, with 95 % confidence: ${checked.right} of ${checked.of} checks were` : `right: too few checks yet (${checked.of})`)),
         h('div', {}, h('dd', {}, trust.claimed === null ? '–' : percent(trust.claimed)), h('dt', {}, 'is what Sibyl itself claims; trust the checks more')),
         h('div', {}, h('dd', {}, trust.moved === null ? '–' : percent(trust.moved, 1)), h('dt', {}, 'of the guesses were moved by your last ten labels'))),
       h('p', { class: 'row' }, h('button', { type: 'button', class: 'plain', onclick: () => { onlyChecks(true); changed('open-view', 'next'); }, disabled: !store.solved }, 'Check some more at random'),
         h('label', { for: 'goal' }, 'Goal: at least '), choose, ' right'),
       h('p', { class: 'soft hint' }, 'Every fifth item of the queue is drawn at random and asked before its guess is shown. The last 50 of these checks count: earlier ones judged an earlier state, so the figure rather falls short.'),
       h('h2', {}, 'Right guesses, among the last 20 items that you named'), course(trust.course),
+      h('p', { class: 'soft hint' }, 'Most of these were asked because they were doubtful: of all items more are right.'),
       h('h2', {}, 'Most often mistaken'),
       trust.doubts.length ? h('table', {}, h('thead', {}, h('tr', {}, h('th', { scope: 'col' }, 'class'), h('th', { scope: 'col' }, 'wrong'), h('th', { scope: 'col' }, 'was taken for'))),
         h('tbody', {}, trust.doubts.map((one) => h('tr', {}, h('td', {}, h('button', { type: 'button', class: 'link', dir: 'auto', onclick: () => changed('open-class', one.class) }, one.class)), h('td', {}, `${one.wrong} of ${one.of}`),

@@ -19,9 +19,12 @@ export function headline(/** @type {any} */ session) {
   return parts.join(' · ');
 }
 
+/** The interval of the checks. */
+export const between = (/** @type {any} */ checked) => `${(100 * checked.low).toFixed(0)} to ${percent(checked.high)}`;
+
 export function trustLine(/** @type {any} */ checked) {
   if (checked.of < 5) return checked.of ? `${checked.of} checked so far: too few to say how right` : '';
-  return `about ${percent(checked.right / checked.of)} right (${checked.right} of ${checked.of} checked: ${percent(checked.low)} to ${percent(checked.high)})`;
+  return `${between(checked)} right (${checked.right} of ${checked.of} checks)`;
 }
 
 /** One action of the history. */
