@@ -182,6 +182,7 @@ def test_safetensors_files_are_those_of_the_library(tmp_path: Path) -> None:
         "half": np.ones((2, 3), np.float16),
         "yes": np.array([True, False]),
         "none": np.zeros((0, 4), np.float32),
+        "one of none": np.zeros((1, 0, 4), np.float32),  # a task without unlabelled rows
     }
     save_arrays(path, arrays, {"x": 1})
     read = load_file(path)

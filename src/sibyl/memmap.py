@@ -182,7 +182,7 @@ def save_arrays(path: Path, arrays: Mapping[str, Array], metadata: Mapping[str, 
 
 def _bytes_of(array: Array) -> Iterator[memoryview]:
     rows = np.atleast_1d(array)
-    for part in slices(rows):
+    for part in slices(rows) if rows.size else ():  # a view of no numbers has no bytes to cast
         yield np.ascontiguousarray(rows[part]).data.cast("B")
 
 

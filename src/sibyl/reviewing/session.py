@@ -103,7 +103,8 @@ class Session:
         await self.solver.stop()
         self.thumbnails.close()
         self.journal.close()
-        self._tell_terminal(last_words(self))
+        if self.ready or self.state.marks:
+            self._tell_terminal(last_words(self))
 
     @property
     def ready(self) -> bool:
@@ -136,8 +137,10 @@ class Session:
         task.add_done_callback(self._tasks.discard)
 
     def say(self, words: str) -> None:
-        """Tell the page of trouble."""
+        """Tell the page of trouble; the terminal too, while the page has nothing to show."""
         self.trouble = words
+        if not self.ready:
+            self._tell_terminal(words)
         self._announce({"event": "trouble", "words": words})
 
     async def _opened(self, message: dict[str, Any], arrays: Arrays) -> None:
