@@ -62,6 +62,7 @@ class Person:
 
     def __init__(self, page: Page, truth: list[str], known: list[str]) -> None:
         self._page, self.truth, self.keys = page, truth, 0
+        self.letters = 0  # of new names: keys that no page can spare
         self._known = known  # in the order in which the page offers them
 
     def press(self, *keys: str) -> None:
@@ -80,6 +81,7 @@ class Person:
             self.press(*self._beginning(name), "Enter")
         if name not in self._known:
             self._known.append(name)
+            self.letters += len(name)
 
     def _beginning(self, name: str) -> str:
         """The shortest beginning whose first match is the class, large letters like small ones; the whole of a new name."""
@@ -198,7 +200,7 @@ def _label(page: Page, person: Person, n_items: int) -> dict[str, Any]:
     left = seen["counts"]["left"]
     n_right = person.right(seen) * len(seen["label"]) - (len(seen["label"]) - left)
     return {
-        "curve": curve, "keys_per_item": person.keys / n_items, "checked": seen["checked"], "checks": checks,
+        "curve": curve, "keys_per_item": person.keys / n_items, "letters": person.letters, "checked": seen["checked"], "checks": checks,
         "guesses_right": n_right / left, "encoder": seen["encoder"],
     }  # fmt: skip
 
@@ -277,6 +279,17 @@ def page_of(runs: dict[str, dict[str, Any]], orders: dict[str, list[dict[str, fl
             f"- {name}: {last['right']:.1%} ({'reached' if reached else 'not reached'}), "
             f"{run['keys_per_item']:.2f} keys ({'reached' if few else 'not reached'})"
         )
+    for name, run in runs.items():
+        if run["letters"]:
+            last = run["curve"][-1]
+            decisions = (last["keys"] - run["letters"]) / last["labels"]
+            lines += [
+                "",
+                f"{name}: of the {last['keys']} keys {run['letters']} are the letters of the {last['classes']} names, each typed out",
+                f"once ({run['letters'] / last['classes']:.1f} a name); the others are decisions, {decisions:.2f} an item. No page can spell a name that",
+                "nobody has said yet, and no list of names is assumed. Decisions going on like this, an item takes",
+                f"{FEW_KEYS:g} keys from about {run['letters'] / (FEW_KEYS - decisions):.0f} items on.",
+            ]
     return "\n".join([*lines, ""])
 
 

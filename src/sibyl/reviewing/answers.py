@@ -16,6 +16,7 @@ from sibyl.reviewing.session import Session
 from sibyl.reviewing.state import ASIDE, CONFIRMED, TAUGHT, last_to_undo, undone
 
 _TEN = 10
+_FEW = 20  # items that cannot be read, told by name
 _GOAL = 0.95
 _PATIENCE = 1.0  # seconds
 
@@ -57,7 +58,7 @@ class Answers:
             offer = {"by": session.pile["offered_by"], "items": len(offered), "classes": kinds}
         return common | {
             "modality": session.pile["modality"], "root": session.pile["root"], "encoder": session.pile["encoder"], "notes": session.pile["notes"],
-            "skipped": len(session.pile["skipped"]), "run": session.pile["run"][:16], "n": len(session.names), "first": session.first,
+            "skipped": len(session.pile["skipped"]), "skipped_first": session.pile["skipped"][:_FEW], "run": session.pile["run"][:16], "n": len(session.names), "first": session.first,
             "classes": classes, "offer": offer, "solved": 0 if session.guesses is None else session.guesses.revision,
             "solving": bool(session.solving_since), "seconds": None if session.guesses is None else session.guesses.seconds,
             "can_undo": last_to_undo(session.journal.events) is not None, **session.counts(),

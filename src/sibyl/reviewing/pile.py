@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sibyl.errors import DataError
+from sibyl.messages import counted
 
 if TYPE_CHECKING:
     from sibyl.encoders.encoder import Encoder
@@ -146,6 +147,11 @@ def open_pile(opening: Opening, progress: Progress) -> Pile:
     network, choice = encoder_for(source, opening.encoder)
     embedded = embed_source(source, network, opening.cache, report=progress)
     skipped = [(one.name, one.reason) for one in (*source.skipped, *embedded.skipped)]
+    if not embedded.names:
+        first = (
+            f"none of its {counted(len(skipped), 'item')} can be read; {skipped[0][0]!r}: {skipped[0][1]}" if skipped else "no item"
+        )
+        raise DataError(f"{opening.path}: {first}; name another pile")
     known = set(embedded.names)
     return Pile(
         opening,

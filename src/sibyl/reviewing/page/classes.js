@@ -1,7 +1,7 @@
 // @ts-check
 // The list of classes: how many of each were taught, confirmed and guessed.
 import { changeClasses, properName, say } from './act.js';
-import { byId, dialog, fill, h, key, onceAFrame } from './dom.js';
+import { breakable, byId, dialog, fill, h, key, onceAFrame } from './dom.js';
 import { changed, classes, guessed, on, short, store } from './store.js';
 import { number } from './words.js';
 
@@ -47,7 +47,7 @@ function draw() {
       'aria-label': `${one.name}, ${one.taught} taught, ${one.confirmed} confirmed, ${counts[one.place]} guessed${weak ? ', few examples for so many guesses' : ''}`,
       onclick: () => { at = place; open(one.name); } },
     few ? h('kbd', {}, String((one.place + 1) % 10)) : null,
-    h('span', { class: 'name', dir: 'auto', title: one.name }, short(one.name)),
+    h('span', { class: 'name', dir: 'auto', title: one.name }, breakable(short(one.name))),
     h('span', { class: 'mine' }, mine ? number(mine) : '–'),
     h('span', { class: 'count' }, number(counts[one.place] ?? 0), weak ? h('b', { title: 'few examples for so many guesses' }, ' !') : null));
   }));

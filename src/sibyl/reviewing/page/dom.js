@@ -22,6 +22,9 @@ export function fill(/** @type {Element} */ element, ...children) {
 
 export const byId = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
 
+/** A name that may be broken behind its separators, where the line is too short for it. */
+export const breakable = (/** @type {string} */ name) => name.split(/(?<=[_/.:-])/).flatMap((part, at) => (at ? [h('wbr'), part] : [part]));
+
 /** A key as it is printed on keyboards. */
 export const key = (/** @type {string} */ name) => h('kbd', {}, name);
 

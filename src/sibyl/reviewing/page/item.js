@@ -1,7 +1,7 @@
 // @ts-check
 // The panel of one item: large, with its likeliest classes and the items most like it.
 import { caption, isPicture, isSound, largeUrl, rowOfTable, small, soundUrl } from './cell.js';
-import { byId, dialog, fill, h, key } from './dom.js';
+import { breakable, byId, dialog, fill, h, key } from './dom.js';
 import { get, itemsOf } from './net.js';
 import { changed, className, NOTHING, on, store } from './store.js';
 import { percent } from './words.js';
@@ -49,7 +49,7 @@ async function draw() {
 function likely(/** @type {any} */ item) {
   if (!item.candidates.length || store.bigElsewhere) return null;
   return h('ol', { class: 'likely' }, item.candidates.slice(0, 5).map(([place, chance]) => h('li', {},
-    h('span', { class: 'name', dir: 'auto' }, className(place)), h('span', { class: 'sure' }, percent(chance)), meter(chance))));
+    h('span', { class: 'name', dir: 'auto' }, breakable(className(place))), h('span', { class: 'sure' }, percent(chance)), meter(chance))));
 }
 
 export function meter(/** @type {number} */ share) {

@@ -3,7 +3,7 @@
 import { act, properName, say } from './act.js';
 import { ClassBox } from './box.js';
 import { isPicture, isSound, largeUrl, small } from './cell.js';
-import { fill, h, key } from './dom.js';
+import { breakable, fill, h, key } from './dom.js';
 import { enlarge, large, meter } from './item.js';
 import { get, itemsOf, send } from './net.js';
 import { changed, classes, className, labelOf, NOTHING, on, store } from './store.js';
@@ -80,7 +80,7 @@ export function open(/** @type {HTMLElement} */ view) {
     const order = few && !one.audit ? [...names].sort((a, b) => (shares.get(b) ?? 0) - (shares.get(a) ?? 0)) : names;
     const options = order.map((name, place) => h('li', {}, h('button', { type: 'button', class: `option ${!one.audit && place === 0 && shares.size ? 'first' : ''}`, onclick: () => answer(name), 'aria-label': one.audit ? name : `${name}, ${percent(shares.get(name) ?? 0)}` },
       !one.audit && place === 0 && shares.size ? key('⏎') : key(String((names.indexOf(name) + 1) % 10)),
-      h('span', { class: 'name', dir: 'auto' }, name),
+      h('span', { class: 'name', dir: 'auto' }, breakable(name)),
       one.audit ? null : h('span', { class: 'sure' }, percent(shares.get(name) ?? 0)), one.audit ? null : meter(shares.get(name) ?? 0))));
     fill(card,
       h('div', { class: 'shown' }, large(item)),

@@ -26,13 +26,22 @@ export function open(/** @type {HTMLElement} */ view) {
     fill(lead,
       h('p', { class: 'big' }, !left() ? `All ${n} are named. What helps most now stands in the queue.` : classes().some((one) => one.taught)
         ? `${counted(left(), 'item')} of these ${n} left. Type what you see, or press Enter where the guess is right.`
-        : `These ${n} stand for the pile. Name what you see: the same name makes the same class.`),
+        : `${n === 1 ? 'One item' : n === store.n ? `These ${n} are the pile` : `These ${n} stand for the pile`}. Name what you see: the same name makes the same class.`),
       h('p', { class: 'row soft' },
         h('button', { type: 'button', class: 'plain', onclick: more, disabled: shown >= store.session.first.length }, '24 more'),
         h('button', { type: 'button', class: 'plain', onclick: addSome }, 'I know the classes: paste a list…'),
         h('button', { type: 'button', class: left() ? 'plain' : 'strong', onclick: () => changed('open-view', 'next') }, 'Go to the queue ›')),
+      leftOut(),
       offer ? h('div', { class: 'callout' }, `The pile has labels of its own: ${offer.by}, ${number(offer.items)} items in ${counted(offer.classes, 'class', 'classes')}. `,
         h('button', { type: 'button', class: 'plain', onclick: take }, 'Use them as labels')) : null);
+  }
+  /** What is in the pile and cannot be shown. */
+  function leftOut() {
+    const { skipped, skipped_first } = store.session;
+    if (!skipped) return null;
+    const more = skipped - skipped_first.length;
+    return h('details', { class: 'soft' }, h('summary', {}, `${counted(skipped, 'item')} cannot be read and ${skipped === 1 ? 'is' : 'are'} left out`),
+      h('ul', {}, skipped_first.map(([name, why]) => h('li', { dir: 'auto' }, `${name}: ${why}`)), more > 0 ? h('li', {}, `and ${number(more)} more; labels.csv has them all`) : null));
   }
   async function take() {
     await post('api/offer', {}).catch((error) => say(error.message));
