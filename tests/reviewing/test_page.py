@@ -162,7 +162,7 @@ def test_a_person_labels_with_keys_alone(server: Served, pile: tuple[Path, dict[
 
 def sent_as_if(revision: int) -> Callable[[Route], None]:
     """Send an action as a page that has not heard of anything since."""
-    return lambda route: route.continue_(post_data={**route.request.post_data_json, "saw": revision})
+    return lambda route: route.continue_(post_data={**(route.request.post_data_json or {}), "saw": revision})
 
 
 def test_what_is_not_saved_as_asked_is_told(server: Served) -> None:
