@@ -1,9 +1,9 @@
 """Fits and label jobs beside busy loops: what the default number of threads costs against one thread, in one run.
 
-    python benchmarks/busy.py [--loops 2] [--repeats 5]
+    python benchmarks/busy.py [--loops 2] [--repeats 5] [--jobs rows,fit,label,encode]
 
-As many processes as said do nothing but count. Beside them, a fit, a label job of texts and an encoding of images run in turn with the
-environment's default and with ``OMP_NUM_THREADS=1``. Threads that wait by spinning would show as several times the time and the
+As many processes as said do nothing but count. Beside them, a fit of 62,500 rows, one of digits, a label job and an encoding of images
+run in turn with the environment's default and with ``OMP_NUM_THREADS=1``. Threads that wait by spinning would show as several times the time and the
 processor time; the ratios should lie near 1. Exit code 1 if processor time is more than `BOUND` times that of one thread.
 """
 
@@ -23,7 +23,7 @@ from time import perf_counter, process_time
 import numpy as np
 
 BOUND = 1.5
-JOBS = ("fit", "label", "encode")
+JOBS = ("rows", "fit", "label", "encode")
 
 
 def count() -> None:
@@ -46,7 +46,13 @@ def _once(job: str, folder: Path, turn: int) -> None:
     from sklearn.datasets import load_digits
 
     X, y = load_digits(return_X_y=True)
-    if job == "fit":
+    if job == "rows":
+        from sibyl import SIBClassifier
+
+        draw, truth = np.random.default_rng(0), np.arange(62_500 if turn else 1000) % 10
+        rows = draw.standard_normal((10, 64))[truth] + 1.5 * draw.standard_normal((len(truth), 64))
+        SIBClassifier().fit(rows.astype(np.float32), np.where(np.arange(len(truth)) < 50, truth, -1))
+    elif job == "fit":
         from sibyl import SIBClassifier
 
         SIBClassifier().fit(X, np.where(np.arange(len(y)) < 60, y, -1))
@@ -76,6 +82,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--loops", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--jobs", default=",".join(JOBS))
     parser.add_argument("--job", choices=JOBS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.job:
@@ -89,7 +96,7 @@ def main() -> None:
     print(
         f"{'beside ' + str(arguments.loops) + ' busy loops':24} seconds: default, one thread   processor seconds: default, one thread   ratio"
     )
-    for job in JOBS:
+    for job in arguments.jobs.split(","):
         runs: dict[str, list[list[float]]] = {"default": [], "one": []}
         for _ in range(arguments.repeats):  # in turn, so that both meet the same neighbours
             for kind, of_kind in runs.items():

@@ -110,9 +110,7 @@ def open_source(
         if column is not None or ignore or kind not in (None, held.modality):
             raise DataError(f"{held.root}: holds {held.modality} and no columns; leave column, ignore and kind out")
         return held
-    if "://" in str(path):
-        raise DataError(f"{path}: {_SHARDS}")
-    path = Path(path)
+    written, path = str(path), Path(path)
     try:
         is_there, is_folder = path.exists(), path.is_dir()
     except OSError as error:
@@ -120,6 +118,11 @@ def open_source(
     except ValueError:  # a NUL in the name
         is_there = is_folder = False
     if not is_there:
+        if "://" in written:
+            from sibyl.sources.shards import is_uri
+
+            if is_uri(written):
+                raise DataError(f"{written}: {_SHARDS}")
         raise DataError(f"{path}: no such file or folder")
     if is_folder and not (path / "features.json").is_file():
         if column is not None or ignore:
