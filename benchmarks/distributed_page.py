@@ -46,7 +46,7 @@ def page(record: dict[str, Any]) -> str:
             f"| {engine} | {one['rows']:,} | {one['seconds']:.0f} | {one['processor']:.0f} | {one['driver'] / MEGA:,.0f} | {one['different']:,} |"
             for engine, one in photographs.items()
         ]
-    if rows and "reduce" in record:
+    if rows and {"reduce", "bytes"} <= record.keys():
         lines += ["", "## A billion rows", "", *_estimate(record, rows, photographs)]
     lines += ["", f"Made by: `python -m benchmarks.distributed`, {record['machine']}."]
     return "\n".join(lines) + "\n"
