@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 from experiment import ROOT, commit, percent
 
+from sibyl.labeling.request import LabelRequest
 from sibyl.labeling.run import Labelling, label_items
 from sibyl.methods.named import DEFAULT_METHOD
 from sibyl.sources.images import find_images
@@ -60,7 +61,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as cache:
         for seed in range(arguments.draws):
             started = time.perf_counter()
-            labelling = label_items(PHOTOS, draw_examples(seed), ENCODER, cache=cache)
+            labelling = label_items(LabelRequest(PHOTOS, draw_examples(seed), ENCODER, cache=cache))
             seconds.append(time.perf_counter() - started)
             draws.append({"seed": seed, **scores(labelling)})
             print(

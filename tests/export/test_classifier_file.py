@@ -24,6 +24,7 @@ from sibyl.export.columns import join_columns
 from sibyl.export.onnx_model import classifier_model, write_model
 from sibyl.labeling.apply_run import label_with
 from sibyl.labeling.label import label
+from sibyl.labeling.request import LabelRequest
 from sibyl.sources.cells import DATES, PLAIN
 from sibyl.sources.fitted_columns import fit_columns
 from tests.encoders.tiny_onnx import write_tiny_encoder
@@ -127,7 +128,7 @@ def test_pixels_go_in_where_the_encoder_is_an_onnx_file(tmp_path: Path) -> None:
     label(tmp_path / "photos", examples, tmp_path / "encoder.onnx", tmp_path / "out", export=["onnx"], method="class_mean")
     session, about = opened(tmp_path / "out")
     pixels = np.stack([encoder.prepare(Image.open(path).convert("RGB")) for path in sorted((tmp_path / "photos").iterdir())])
-    again = label_with(tmp_path / "out", tmp_path / "photos", tmp_path / "encoder.onnx").table
+    again = label_with(LabelRequest(tmp_path / "photos", encoder=tmp_path / "encoder.onnx", earlier=tmp_path / "out")).table
     probabilities, _, labels = session.run(None, {"pixels": pixels})
     assert labels.tolist() == again["label"].tolist()
     assert np.abs(probabilities.max(1) - again["confidence"].astype(float)).max() < 1e-4
@@ -151,7 +152,7 @@ def test_pixels_go_in_where_the_encoder_is_the_default_one(tmp_path: Path) -> No
     cut = ImagePreprocessing(**settings | {"mean": tuple(settings["mean"]), "std": tuple(settings["std"])}).cut
     pixels = np.stack([cut(Image.open(path).convert("RGB")) for path in sorted((tmp_path / "photos").iterdir())])
     probabilities, _, labels = session.run(None, {"pixels": pixels})
-    again = label_with(tmp_path / "out", tmp_path / "photos").table
+    again = label_with(LabelRequest(tmp_path / "photos", earlier=tmp_path / "out")).table
     assert labels.tolist() == again["label"].tolist() == ["red", "green"] * 5
     assert np.abs(probabilities.max(1) - again["confidence"].astype(float)).max() < 1e-4
 

@@ -12,6 +12,7 @@ import pytest
 from sibyl import SIBClassifier
 from sibyl.errors import CheckpointError, DataError, UserError
 from sibyl.labeling.label import label
+from sibyl.labeling.request import LabelRequest
 from sibyl.labeling.run import label_items
 from sibyl.labeling.saved_run import SavedRun
 from sibyl.methods.named import DEFAULT_METHOD
@@ -34,7 +35,7 @@ def earlier(tmp_path: Path) -> Path:
 
 
 def test_new_rows_get_the_answer_of_the_solved_classifier(tmp_path: Path, earlier: Path) -> None:
-    first = label_items(tmp_path / "old.npy", EXAMPLES)
+    first = label_items(LabelRequest(tmp_path / "old.npy", EXAMPLES))
     assert first.solved.solution.classifier is not None
     import torch
 

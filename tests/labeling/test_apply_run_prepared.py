@@ -16,6 +16,7 @@ from sibyl.errors import CheckpointError, DataError
 from sibyl.labeling.apply_run import label_with
 from sibyl.labeling.file_names import RUN
 from sibyl.labeling.label import label
+from sibyl.labeling.request import LabelRequest
 from sibyl.labeling.run import Labelling, label_items
 from sibyl.labeling.saved_run import SavedRun
 from sibyl.sources.open import open_source
@@ -57,9 +58,9 @@ def of_classifier(first: Labelling) -> tuple[list[str], np.ndarray]:
 
 def test_the_same_rows_of_a_table_get_the_same_features_and_answers(tmp_path: Path) -> None:
     table, _, _ = wine(tmp_path)
-    first = label_items(table)
+    first = label_items(LabelRequest(table))
     label(table, out=tmp_path / "out")
-    again = label_with(tmp_path / "out", table)
+    again = label_with(LabelRequest(table, earlier=tmp_path / "out"))
     assert again.names == first.names
     assert np.abs(again.matrix - first.matrix).max() < 1e-6
     labels, confidence = of_classifier(first)
@@ -76,7 +77,7 @@ def test_later_rows_of_a_table_are_labelled_whatever_their_order(tmp_path: Path)
     frame = pd.read_csv(later, keep_default_na=False)
     other = frame[frame.columns[::-1]].assign(price=3.5, shop="corner")
     other.to_csv(tmp_path / "other.csv", index=False)
-    done = label_with(tmp_path / "out", tmp_path / "other.csv")
+    done = label_with(LabelRequest(tmp_path / "other.csv", earlier=tmp_path / "out"))
     assert done.table["label"].tolist() == found["label"].tolist()
     assert "passed over 2 columns that the earlier table did not have: 'price', 'shop'" in done.summary.notes
     # One row alone has no spread of its own: only the first table's can scale it.
@@ -86,9 +87,9 @@ def test_later_rows_of_a_table_are_labelled_whatever_their_order(tmp_path: Path)
 
 def test_the_same_texts_get_the_same_features_and_answers(tmp_path: Path) -> None:
     (tmp_path / "texts.txt").write_text("\n".join(LINES))
-    first = label_items(tmp_path / "texts.txt", TEXT_EXAMPLES, "tfidf")
+    first = label_items(LabelRequest(tmp_path / "texts.txt", TEXT_EXAMPLES, "tfidf"))
     label(tmp_path / "texts.txt", TEXT_EXAMPLES, "tfidf", tmp_path / "out")
-    again = label_with(tmp_path / "out", tmp_path / "texts.txt")
+    again = label_with(LabelRequest(tmp_path / "texts.txt", earlier=tmp_path / "out"))
     row_of = {name: row for row, name in enumerate(again.names)}
     same = again.matrix[[row_of[name] for name in first.names]]
     assert np.abs(same - first.matrix).max() < 1e-6

@@ -18,6 +18,7 @@ from sibyl.errors import DataError
 from sibyl.labeling.class_list import read_classes
 from sibyl.labeling.label import label_and_write
 from sibyl.labeling.next_labels import next_labels
+from sibyl.labeling.request import LabelRequest
 from sibyl.labeling.saved_run import SavedRun
 
 WORDS = {
@@ -128,10 +129,7 @@ def test_an_earlier_run_takes_no_classes(requests: tuple[Path, dict[str, str]], 
     path, truth = requests
     out = tmp_path / "out"
     sibyl.label(path, encoder=BagOfWords(), out=out, classes=list(WORDS), column="text", cache=tmp_path)
-    later, _ = label_and_write(
-        path, None, BagOfWords(), None, earlier=out, export=(), column="text", label_column=None, id_column=None, kind=None,
-        ignore=(), keep_columns=False, method=None, class_prior=None, cache=tmp_path, batch_size=32, console=None,
-    )  # fmt: skip
+    later, _ = label_and_write(LabelRequest(path, encoder=BagOfWords(), earlier=out, column="text", cache=tmp_path))
     assert right(later.table, truth) > 0.85
     with pytest.raises(DataError, match="the examples and classes are those of the run"):
         sibyl.label(path, earlier=out, classes="a,b")

@@ -17,6 +17,7 @@ from sibyl.labeling.corrections import read_corrections
 from sibyl.labeling.label import to_show
 from sibyl.labeling.report import Counts
 from sibyl.labeling.report_page import report_html
+from sibyl.labeling.request import LabelRequest
 from sibyl.labeling.run import Labelling, label_items
 from sibyl.labeling.table import write_labels_csv
 from sibyl.sources.item import Item, Skipped
@@ -44,7 +45,7 @@ class Pile:
         rows = np.random.default_rng(self.seed).normal(size=(len(kept), 3)).astype(np.float32) * np.float32(self.scale)
         skipped = tuple(Skipped(name, reason) for name, reason in zip(lost, self.reasons, strict=True))
         source = Source("features", Path("rows.npy"), tuple(Item(name, Path("rows.npy")) for name in kept), skipped, matrix=rows)
-        return label_items(source, dict(zip(kept, self.classes, strict=False)), method="class_mean")
+        return label_items(LabelRequest(source, dict(zip(kept, self.classes, strict=False)), method="class_mean"))
 
 
 @st.composite

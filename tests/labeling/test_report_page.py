@@ -18,6 +18,7 @@ from PIL import Image
 from sibyl.labeling.label import label, to_show
 from sibyl.labeling.page_choice import PageLimits, choose_classes, choose_outliers
 from sibyl.labeling.report_page import report_html
+from sibyl.labeling.request import LabelRequest
 from sibyl.labeling.run import label_items
 from sibyl.methods.named import DEFAULT_METHOD
 from sibyl.sources.item import Item, Skipped
@@ -61,7 +62,7 @@ def features_source(n: int) -> Source:
 
 def page_of(n: int, limits: PageLimits | None = None) -> str:
     source = features_source(n)
-    labelling = label_items(source, {source.items[i].name: CLASSES[i] for i in range(3)})
+    labelling = label_items(LabelRequest(source, {source.items[i].name: CLASSES[i] for i in range(3)}))
     return report_html(to_show(labelling), limits)
 
 
@@ -76,7 +77,7 @@ def photos_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Image.fromarray(pixels).save(folder / f"{number:02d} 'q\".png")
     encoder = write_tiny_encoder(folder / "encoder.onnx")
     examples = {f"{number:02d} 'q\".png": CLASSES[number] for number in range(3)}
-    labelling = label_items(folder, examples, encoder, cache=folder / "cache", leave_out=[encoder, folder / "cache"])
+    labelling = label_items(LabelRequest(folder, examples, encoder, cache=folder / "cache", exclude=[encoder, folder / "cache"]))
     page = folder / "report.html"
     page.write_text(report_html(to_show(labelling)), encoding="utf-8")
     return page
@@ -146,7 +147,7 @@ def test_outliers_are_those_that_stand_out_of_their_class() -> None:
 
 def test_one_class_without_any_item_and_nothing_to_label() -> None:
     source = features_source(3)
-    labelling = label_items(source, {source.items[i].name: CLASSES[i] for i in range(3)})
+    labelling = label_items(LabelRequest(source, {source.items[i].name: CLASSES[i] for i in range(3)}))
     assert "Nothing was left to label" in report_html(to_show(labelling))
 
 

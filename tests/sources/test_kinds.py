@@ -14,6 +14,7 @@ from PIL import Image
 
 from sibyl.errors import DataError, UnknownName
 from sibyl.labeling.label import label
+from sibyl.labeling.request import LabelRequest
 from sibyl.labeling.run import label_items
 from sibyl.sources.open import open_source
 
@@ -80,7 +81,7 @@ def test_a_vector_that_is_none_is_skipped_and_named(tmp_path: Path) -> None:
     cells: list[Any] = [json.dumps(row.tolist()) for row in VECTORS]
     cells[2], cells[5], cells[7], cells[9] = "[1.0, NaN, 2]", "[1, 2]", "", "[1.0 2.0 ... 3.0]"
     pd.DataFrame({"embedding": cells, "label": LABELS}).to_csv(tmp_path / "t.csv", index=False)
-    labelling = label_items(tmp_path / "t.csv")
+    labelling = label_items(LabelRequest(tmp_path / "t.csv"))
     said = {one.name: one.reason for one in labelling.source.skipped}
     assert said["3"] == "holds NaN or infinity"
     assert said["6"] == "a vector of 2 numbers, others have 3"
@@ -93,13 +94,13 @@ def test_a_nan_row_of_an_array_is_skipped_and_its_class_is_not_lost(tmp_path: Pa
     rows = VECTORS.astype(np.float32)
     rows[3, 1] = np.nan
     np.save(tmp_path / "a.npy", rows)
-    labelling = label_items(tmp_path / "a.npy", {"0": "a", "4": "b", "8": "c"})
+    labelling = label_items(LabelRequest(tmp_path / "a.npy", {"0": "a", "4": "b", "8": "c"}))
     assert labelling.summary.counts.skipped == 1
     assert [(one.name, one.reason) for one in labelling.source.skipped] == [("3", "holds NaN or infinity")]
     rows[4] = np.inf
     np.savez(tmp_path / "a.npz", features=rows, labels=np.array(LABELS))
     with pytest.raises(DataError, match="no example of class 'b' can be used: '4' is skipped"):
-        label_items(tmp_path / "a.npz")
+        label_items(LabelRequest(tmp_path / "a.npz"))
 
 
 def test_a_list_of_files_opens_the_files(tmp_path: Path) -> None:

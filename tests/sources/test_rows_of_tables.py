@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from sibyl.errors import DataError
+from sibyl.labeling.request import LabelRequest
 from sibyl.labeling.run import label_items
 from sibyl.sources.naming import is_placeholder, label_text, only_labels
 from sibyl.sources.open import Source, open_source
@@ -44,10 +45,10 @@ def test_a_class_whose_only_example_cannot_be_read_stops_the_run(tmp_path: Path,
     path = tmp_path / "t.csv"
     path.write_bytes("\n".join(lines).encode("latin-1"))
     with pytest.raises(DataError, match=r"no example of class 'weather' can be used: '(row )?1' is skipped"):
-        label_items(path)
+        label_items(LabelRequest(path))
     lines[4] = lines[4] + "weather"  # another example of the class is there
     path.write_bytes("\n".join(lines).encode("latin-1"))
-    labelling = label_items(path)
+    labelling = label_items(LabelRequest(path))
     assert set(labelling.class_names) == {*KINDS}
     assert any("1 of the examples cannot be used" in note for note in labelling.summary.notes)
 
@@ -60,9 +61,9 @@ def test_a_class_whose_only_example_holds_no_number_stops_the_run(tmp_path: Path
     with pytest.raises(
         DataError, match=r"no example of class 'a' can be used: '1' is skipped \(no cell that is read holds a number"
     ):
-        label_items(path, examples)
+        label_items(LabelRequest(path, examples))
     path.write_text("\n".join(["x,y,label", "err,n.d.,a", *rows[1:], "3.5,6,a"]))
-    labelling = label_items(path)
+    labelling = label_items(LabelRequest(path))
     assert labelling.summary.counts.examples == 3
     assert any("1 example cannot be used, and counts as not labelled: '1'" in note for note in labelling.summary.notes)
 
@@ -101,7 +102,7 @@ def test_a_class_in_a_json_line_that_cannot_be_read_stops_the_run(tmp_path: Path
     lines[1] = lines[1][:-1] + ","
     (tmp_path / "t.jsonl").write_text("\n".join(lines))
     with pytest.raises(DataError, match="no example of class 'b' can be used: 'row 2' is skipped"):
-        label_items(tmp_path / "t.jsonl")
+        label_items(LabelRequest(tmp_path / "t.jsonl"))
 
 
 @pytest.mark.parametrize("delimiter", ["\t", ";", ","])
@@ -187,7 +188,7 @@ def test_a_comma_within_a_text_makes_no_label_of_its_rest(tmp_path: Path, delimi
     lines[1] = lines[1].replace(" ", delimiter, 1)  # the only example of its class
     (tmp_path / "t.csv").write_text("\n".join(lines))
     with pytest.raises(DataError, match="no example of class 'weather' can be used: 'row 1' is skipped"):
-        label_items(tmp_path / "t.csv")
+        label_items(LabelRequest(tmp_path / "t.csv"))
 
 
 def test_a_blank_column_behind_every_row_is_no_column(tmp_path: Path) -> None:

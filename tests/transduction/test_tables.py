@@ -13,6 +13,7 @@ from sibyl import SIBClassifier, TransductiveClassifier, label
 from sibyl.errors import DataError
 from sibyl.labeling.apply_run import label_with
 from sibyl.labeling.next_labels import next_labels
+from sibyl.labeling.request import LabelRequest
 from sibyl.labeling.run import label_items
 from sibyl.memmap import allocate
 from sibyl.methods.named import method_by_name
@@ -96,7 +97,7 @@ def test_a_table_is_solved_alike_by_the_label_job_its_later_rows_and_the_estimat
     X, y, truth = behind_each_other()
     frame = pd.DataFrame(X, columns=list("abcd")).assign(kind=[f"k{code}" if code >= 0 else "" for code in y])
     frame.to_csv(tmp_path / "t.csv", index=False)
-    found = label_items(tmp_path / "t.csv", label_column="kind", cache=tmp_path / "cache")
+    found = label_items(LabelRequest(tmp_path / "t.csv", label_column="kind", cache=tmp_path / "cache"))
     names = np.array([f"k{code}" for code in truth])
     assert (found.table["label"] == names).mean() > 0.99
     fitted = SIBClassifier().fit(found.matrix, [f"k{code}" if code >= 0 else None for code in y])
@@ -113,7 +114,7 @@ def test_a_table_is_solved_alike_by_the_label_job_its_later_rows_and_the_estimat
 
     np.save(tmp_path / "rows.npy", found.matrix)  # rows of an encoder, for all that is known
     examples = {str(row): f"k{row}" for row in range(3)}
-    features = label_items(tmp_path / "rows.npy", examples, cache=tmp_path / "cache")
+    features = label_items(LabelRequest(tmp_path / "rows.npy", examples, cache=tmp_path / "cache"))
     plain = transduce(found.matrix, y, 3, method_by_name("universal_sib", 4, 3)).solution.probabilities[0]
     assert np.allclose(features.table["confidence"][3:].to_numpy(), plain.max(1).values, atol=1e-6)
     assert isinstance(TransductiveClassifier().is_table, str)

@@ -92,9 +92,10 @@ def test_the_label_job_names_the_pair(tmp_path: Path) -> None:
     texts = ["reserve a room", "a flight to Rome", "rain or sun", "wind and snow", "sing a song", "a room in Rome", "sun on monday"]
     rows = [*zip(texts, ["travel", "", "weather", "", "music", "", ""], strict=True), ("a flight", "travel"), ("a flight", "music")]
     (tmp_path / "t.csv").write_text("text,label\n" + "\n".join(f"{text},{kind}" for text, kind in rows))
+    from sibyl.labeling.request import LabelRequest
     from sibyl.labeling.run import label_items
 
-    found = label_items(tmp_path / "t.csv", encoder="tfidf", label_column="label", cache=tmp_path / "cache")
+    found = label_items(LabelRequest(tmp_path / "t.csv", encoder="tfidf", label_column="label", cache=tmp_path / "cache"))
     assert any("'8' and '9' are equal and have different labels" in note for note in found.summary.notes)
     assert found.table["confidence"].notna().all()
 
@@ -155,10 +156,11 @@ def test_label_and_the_estimator_say_the_same(name: str, n_unlabelled: int, tmp_
     method = method_by_name(name, 6, 3)
     fitted = TransductiveClassifier(method, is_table=False).fit(X.astype(np.float32), codes)
     np.save(tmp_path / "x.npy", X.astype(np.float32))
+    from sibyl.labeling.request import LabelRequest
     from sibyl.labeling.run import label_items
 
     examples = {str(row): str(codes[row]) for row in range(6)}
-    found = label_items(tmp_path / "x.npy", examples, method=method, cache=tmp_path / "cache")
+    found = label_items(LabelRequest(tmp_path / "x.npy", examples, method=method, cache=tmp_path / "cache"))
     assert found.summary.fell_back == fitted.fell_back_
     assert found.table["label"].tolist() == [str(one) for one in fitted.transduction_]
     asked = found.table["status"] == "labelled"

@@ -116,7 +116,7 @@ def label_command(
     began = time.perf_counter()  # imports are most of a second run, and the time that is told counts them
     from rich.console import Console
 
-    told = None if as_json else Console(stderr=True)
+    console, named = None if as_json else Console(stderr=True), [_pair(one) for one in example or []]
     command = shlex.join(["sibyl", *sys.argv[1:]])
     if engine is not None or workers is not None or ray_address is not None or _is_sharded(source, out):
         from sibyl.sharding.label import label_shards
@@ -128,39 +128,23 @@ def label_command(
         _refuse(source, [name for name, value in unused.items() if value])
         _show(
             label_shards(
-                source, examples, out, named=[_pair(one) for one in example or []], earlier=earlier, column=column, id_column=id_column,
+                source, examples, out, named=named, earlier=earlier, column=column, id_column=id_column,
                 method=method, class_prior=_known_mix(balanced, mix), engine=engine or "local", workers=workers, ray_address=ray_address,
-                console=told, command=command,
+                console=console, command=command,
             ),
             as_json,
         )  # fmt: skip
         return
 
     from sibyl.labeling.label import label_and_write
+    from sibyl.labeling.request import LabelRequest
 
-    _, summary = label_and_write(
-        source,
-        examples,
-        encoder,
-        out,
-        named=[_pair(one) for one in example or []],
-        earlier=earlier,
-        export=export or [],
-        column=column,
-        label_column=label_column,
-        id_column=id_column,
-        kind=kind,
-        ignore=ignore or [],
-        keep_columns=keep_columns,
-        method=method,
-        class_prior=_known_mix(balanced, mix),
-        classes=classes,
-        cache=None,
-        batch_size=batch,
-        console=told,
-        command=command,
+    request = LabelRequest(
+        source, examples, encoder, out, earlier, export or [], column, label_column, id_column, kind, ignore or [], keep_columns, method,
+        class_prior=_known_mix(balanced, mix), classes=classes, batch_size=batch, console=console, named=named, command=command,
         waited=time.perf_counter() - began,
-    )
+    )  # fmt: skip
+    _, summary = label_and_write(request)
     _show(summary, as_json)
 
 

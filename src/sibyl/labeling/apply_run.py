@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib.metadata import version
@@ -14,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from jaxtyping import Float, Int
-from rich.console import Console
 from torch import Tensor
 
 from sibyl.encoders.embed_source import embed_source
@@ -25,6 +23,7 @@ from sibyl.labeling.corrections import Corrections, read_corrections, with_corre
 from sibyl.labeling.examples import Examples
 from sibyl.labeling.file_names import check_same_pile
 from sibyl.labeling.report import Counts, Summary
+from sibyl.labeling.request import LabelRequest
 from sibyl.labeling.run import Labelling, encoder_for, is_fitted, method_line
 from sibyl.labeling.saved_run import SavedRun, prior_of
 from sibyl.labeling.solve import Solved, solve_items
@@ -45,41 +44,12 @@ _OLD = "\0"  # in front of the names of the earlier run's items, which new ones 
 
 
 @torch_threads()
-def label_with(
-    earlier: str | Path,
-    source: Any,
-    encoder: str | Path | Encoder[Any, Any] | None = None,
-    *,
-    corrections: str | Path | None = None,
-    leave_out: Sequence[str | Path] = (),
-    column: str | None = None,
-    label_column: str | None = None,
-    id_column: str | None = None,
-    kind: str | None = None,
-    ignore: Sequence[str] = (),
-    keep_columns: bool = False,
-    cache: str | Path | None = None,
-    batch_size: int = 32,
-    console: Console | None = None,
-    command: str = "",
-) -> Labelling:
-    """Label new items without examples of their own.
+def label_with(request: LabelRequest) -> Labelling:
+    """Label new items without examples of their own: ``request.earlier`` is a run, or a file that an estimator saved.
 
     The earlier run's classifier is asked about the new rows. Corrections of new items count as examples beside those of the earlier run,
-    which is then solved again.
-
-    Parameters
-    ----------
-    earlier : path
-        Output folder of the earlier run, or a file that an estimator saved.
-    source : path, object or Source
-        The new items, of the same modality.
-    encoder : str, path or Encoder, optional
-        The earlier run's own when left out; no other gives rows that its classifier understands.
-    corrections, leave_out, command
-        As for `label_items`.
-    column, label_column, id_column, kind, ignore, keep_columns, cache, batch_size, console
-        As for `sibyl.label`; the column of texts is the earlier run's when left out. Labels in a column are not looked at.
+    which is then solved again. The encoder and the column of texts are the earlier run's when left out; labels in a column are not
+    looked at.
 
     Raises
     ------
@@ -87,24 +57,24 @@ def label_with(
         If the folder holds no run, the new items are of another kind or read with another encoder, or the encoder cannot judge
         items that it has not seen.
     """
-    started = time.perf_counter()
-    run = SavedRun.read(earlier, needs_rows=False)
+    started, earlier = time.perf_counter(), request.earlier
+    assert earlier is not None
+    run, source = SavedRun.read(earlier, needs_rows=False), request.source
     if not isinstance(source, Source):
-        source = _opened(
-            run, Path(source) if isinstance(source, str) else source, column, label_column, id_column, kind, ignore, leave_out
-        )
+        source = _opened(run, request)
     elif run.names and source.modality == run.source["modality"] == "table":
         raise DataError(f"{source.root}: give the path of a later table, so that it is read with what the run in {earlier} learned")
-    if corrections is not None:
-        check_same_pile(corrections, source.root)
-    network = _same_encoder(run, earlier, source, encoder)
-    embedded = embed_source(source, network, cache, batch_size=batch_size, console=console)
+    if request.folder is not None:
+        check_same_pile(request.folder, source.root)
+    network = _same_encoder(run, earlier, source, request.encoder)
+    embedded = embed_source(source, network, request.cache, batch_size=request.batch_size, console=request.console)
     if len(embedded.names) and embedded.matrix.shape[1] != run.matrix.shape[1]:
         raise DataError(
             f"{source.root}: {embedded.matrix.shape[1]} columns of features, but the run in {earlier} has {run.matrix.shape[1]}; "
             "make both with the same encoder"
         )
-    mended = Corrections({}) if corrections is None else read_corrections(corrections, source.root, set(embedded.names))
+    names = set(embedded.names)
+    mended = Corrections({}) if request.folder is None else read_corrections(request.folder, source.root, names)
     row_of = {name: row for row, name in enumerate(embedded.names)}
     labelled = sorted(row_of[name] for name in mended.labels)
     taught = _taught(run, earlier, mended, embedded.matrix[[row_of[name] for name in mended.labels]])
@@ -115,7 +85,7 @@ def label_with(
     skipped = (*source.skipped, *embedded.skipped)
     own = Examples(mended.labels, class_names, str(earlier), dict.fromkeys(mended.labels, "correction"))
     table = in_source_order(labels_table(embedded.names, own, solution, skipped, method), source.order)
-    table = with_columns(table, source.frame if keep_columns else None)
+    table = with_columns(table, source.frame if request.keep_columns else None)
     summary = Summary(
         Counts.of(table),
         False,
@@ -129,7 +99,7 @@ def label_with(
         modality=source.modality,
         examples_from=f"the run in {earlier}",
         understood=f"{source.understood or source.modality}; examples from the run in {earlier}",
-        command=command,
+        command=request.command,
         version=version("sibyl-learn"),
         made=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %z"),
     )
@@ -193,20 +163,14 @@ def _labels_unused(source: Source, earlier: str | Path) -> list[str]:
     ]
 
 
-def _opened(
-    run: SavedRun,
-    pile: Any,
-    column: str | None,
-    label_column: str | None,
-    id_column: str | None,
-    kind: str | None,
-    ignore: Sequence[str],
-    leave_out: Sequence[str | Path],
-) -> Source:
+def _opened(run: SavedRun, request: LabelRequest) -> Source:
     """Open the new items as the earlier ones were; columns are the earlier run's where none are named."""
-    path = place_of(pile)
+    pile = Path(request.source) if isinstance(request.source, str) else request.source
+    path, column, label_column = place_of(pile), request.column, request.label_column
     if (isinstance(pile, Path) and path.is_dir()) or not run.names:
-        return open_source(pile, column=column, id_column=id_column, exclude=leave_out, kind=kind, ignore=ignore)
+        return open_source(
+            pile, column=column, id_column=request.id_column, exclude=request.no_data, kind=request.kind, ignore=request.ignore
+        )
     if run.source["modality"] == "table":
         if run.fitted is None:
             raise DataError(f"{path}: {_NOT_KEPT.format('its table')}")
@@ -218,10 +182,10 @@ def _opened(
         pile,
         column=column or run.source["column"] or _same_column(pile, run.source.get("text_column")),
         label_column=label_column,
-        id_column=id_column or run.source.get("id_column"),
-        exclude=leave_out,
-        kind=kind or run.source.get("kind"),
-        ignore=ignore or [name for name in run.source.get("ignore") or () if _same_column(pile, name)],
+        id_column=request.id_column or run.source.get("id_column"),
+        exclude=request.no_data,
+        kind=request.kind or run.source.get("kind"),
+        ignore=request.ignore or [name for name in run.source.get("ignore") or () if _same_column(pile, name)],
         fitted=run.fitted if run.source["modality"] == "table" else None,
     )
 

@@ -32,6 +32,29 @@ def output_place(out: str | Path) -> tuple[Path, str]:
     return out, TABLES[0]
 
 
+def output_files(out: str | Path) -> list[Path]:
+    """Return what a run writes to, or reads from, its output folder, so that none of it is taken for data."""
+    folder, table_name = output_place(out)
+    return [folder, *(folder / name for name in (table_name, *TABLES, *OTHERS)), *correction_files(folder)]
+
+
+def check_output(out: str | Path) -> None:
+    """Refuse an output that cannot be written before hours are spent on encoding.
+
+    Raises
+    ------
+    DataError
+        If it is a file, or there is no permission.
+    """
+    place = Path(out)
+    while not place.exists():
+        place = place.parent
+    if not place.is_dir():
+        raise DataError(f"{place}: is a file; the output needs a folder that labels.csv is written to")
+    if not os.access(place, os.W_OK):
+        raise DataError(f"{place}: no permission to write; choose another output folder")
+
+
 def check_replaceable_outputs(out: str | Path, inputs: Iterable[str | Path]) -> None:
     """Check that a run would replace nothing but the output of an earlier one.
 

@@ -18,15 +18,15 @@ from sibyl.export.formats import check_format, check_place, export_items
 from sibyl.export.labelled_items import labelled_items
 from sibyl.labeling.apply_run import label_with
 from sibyl.labeling.classifier_file import write_classifier
-from sibyl.labeling.file_names import OTHERS, RUN, TABLES, check_replaceable_outputs, correction_files, output_place
+from sibyl.labeling.file_names import RUN, check_output, check_replaceable_outputs, output_place
 from sibyl.labeling.outputs import NAMES, finish_output, write_outputs
 from sibyl.labeling.report import Summary
 from sibyl.labeling.report_page import ToShow, report_html
-from sibyl.labeling.run import Labelling, check_output, label_items
+from sibyl.labeling.request import LabelRequest
+from sibyl.labeling.run import Labelling, label_items
 from sibyl.labeling.suggest import suggest, suggestion_words
 from sibyl.memmap import trim
 from sibyl.methods import Method
-from sibyl.methods.named import DEFAULT_METHOD
 from sibyl.sources.objects import place_of
 from sibyl.storage import cache_folder, write_errors
 from sibyl.threads import torch_threads
@@ -114,128 +114,61 @@ def label(
     MissingExtra
         If a library is not installed.
     """
-    labelling, _ = label_and_write(
-        source,
-        examples,
-        encoder,
-        out,
-        earlier=earlier,
-        export=export,
-        column=column,
-        label_column=label_column,
-        id_column=id_column,
-        kind=kind,
-        ignore=ignore,
-        keep_columns=keep_columns,
-        method=method,
-        class_prior=class_prior,
-        classes=classes,
-        cache=cache,
-        batch_size=batch_size,
-        console=console,
-    )
+    request = LabelRequest(
+        source, examples, encoder, out, earlier, export, column, label_column, id_column, kind, ignore, keep_columns, method,
+        class_prior, classes, cache, batch_size, console,
+    )  # fmt: skip
+    labelling, _ = label_and_write(request)
     return labelling.table
 
 
-def label_and_write(
-    source: Any,
-    examples: Any,
-    encoder: str | Path | Encoder[Any, Any] | None,
-    out: str | Path | None,
-    *,
-    named: Sequence[tuple[str, str]] = (),
-    earlier: str | Path | None,
-    export: Sequence[str],
-    column: str | None,
-    label_column: str | None,
-    id_column: str | None,
-    kind: str | None,
-    ignore: Sequence[str],
-    keep_columns: bool,
-    method: str | Method | None,
-    class_prior: Any,
-    classes: str | Path | Sequence[str] | Mapping[str, str] | None = None,
-    cache: str | Path | None,
-    batch_size: int,
-    console: Console | None,
-    command: str = "",
-    waited: float = 0.0,
-) -> tuple[Labelling, Summary]:
-    """Do what `label` does, and return all of it.
-
-    `named` are further examples; `command` is told in the report; `waited` are the seconds that a person has waited before this call.
-    """
-    for name in export:
-        if name != ONNX:
-            check_format(name)
-    if export and out is None:
-        raise DataError("an export is written into the output folder; give one with out")
-    if out is not None:
-        check_output(output_place(out)[0])
-        finish_output(output_place(out)[0])
-        root = place_of(source)
-        check_replaceable_outputs(out, [root, *(one for one in (examples, classes) if isinstance(one, str | Path))])
-        for name in export:
-            if name != ONNX:
-                check_place(output_place(out)[0] / name, root)
-    corrections = None if out is None else output_place(out)[0]
-    leave_out = [] if out is None else output_files(out)
-    if earlier is None:
-        labelling = label_items(
-            source,
-            examples,
-            encoder,
-            named=named,
-            corrections=corrections,
-            leave_out=leave_out,
-            column=column,
-            label_column=label_column,
-            id_column=id_column,
-            kind=kind,
-            ignore=ignore,
-            keep_columns=keep_columns,
-            method=DEFAULT_METHOD if method is None else method,
-            class_prior=class_prior,
-            classes=classes,
-            cache=cache,
-            batch_size=batch_size,
-            console=console,
-            command=command,
-        )
+def label_and_write(request: LabelRequest) -> tuple[Labelling, Summary]:
+    """Do what `label` does, and return all of it."""
+    _check_output(request)
+    if request.earlier is None:
+        labelling = label_items(request)
     else:
-        if examples is not None or named or classes is not None:
-            raise DataError(
-                f"the examples and classes are those of the run in {earlier}; leave them out, and correct labels with corrections.csv"
-            )
-        if method is not None or class_prior is not None:
-            raise DataError(
-                f"the method and what it is told of the class mix are those of the run in {earlier}; leave them out, or label anew "
-                "with examples"
-            )
-        if corrections is not None and corrections.resolve() == Path(earlier).resolve():
-            raise DataError(f"{earlier}: would be replaced by the labels of the new items; choose another output folder")
-        labelling = label_with(
-            earlier,
-            source,
-            encoder,
-            corrections=corrections,
-            leave_out=leave_out,
-            column=column,
-            label_column=label_column,
-            id_column=id_column,
-            kind=kind,
-            ignore=ignore,
-            keep_columns=keep_columns,
-            cache=cache,
-            batch_size=batch_size,
-            console=console,
-            command=command,
-        )
-    labelling = replace(labelling, summary=replace(labelling.summary, seconds=labelling.summary.seconds + waited))
-    if out is None:
+        _check_applies(request)
+        labelling = label_with(request)
+    labelling = replace(labelling, summary=replace(labelling.summary, seconds=labelling.summary.seconds + request.waited))
+    if request.out is None:
         return labelling, labelling.summary
-    with nullcontext() if console is None else console.status("writing labels and report"):
-        return labelling, write_all(out, labelling, export, cache)
+    with nullcontext() if request.console is None else request.console.status("writing labels and report"):
+        return labelling, write_all(request.out, labelling, request.export, request.cache)
+
+
+def _check_output(request: LabelRequest) -> None:
+    """Refuse an output or an export that cannot be written before hours are spent on encoding."""
+    files = [name for name in request.export if name != ONNX]
+    for name in files:
+        check_format(name)
+    if request.folder is None or request.out is None:
+        if request.export:
+            raise DataError("an export is written into the output folder; give one with out")
+        return
+    check_output(request.folder)
+    finish_output(request.folder)
+    root = place_of(request.source)
+    check_replaceable_outputs(request.out, [root, *request.inputs])
+    for name in files:
+        check_place(request.folder / name, root)
+
+
+def _check_applies(request: LabelRequest) -> None:
+    """Refuse what an earlier run has settled."""
+    earlier = request.earlier
+    assert earlier is not None
+    if request.examples is not None or request.named or request.classes is not None:
+        raise DataError(
+            f"the examples and classes are those of the run in {earlier}; leave them out, and correct labels with corrections.csv"
+        )
+    if request.method is not None or request.class_prior is not None:
+        raise DataError(
+            f"the method and what it is told of the class mix are those of the run in {earlier}; leave them out, or label anew "
+            "with examples"
+        )
+    if request.folder is not None and request.folder.resolve() == Path(earlier).resolve():
+        raise DataError(f"{earlier}: would be replaced by the labels of the new items; choose another output folder")
 
 
 def write_all(out: str | Path, labelling: Labelling, export: Sequence[str], cache: str | Path | None = None) -> Summary:
@@ -278,12 +211,6 @@ def write_export(name: str, folder: Path, labelling: Labelling) -> Path:
         export_items(name, folder / name, items)
         return folder / name
     return write_classifier(folder, labelling)
-
-
-def output_files(out: str | Path) -> list[Path]:
-    """Return what a run writes to, or reads from, its output folder, so that none of it is taken for data."""
-    folder, table_name = output_place(out)
-    return [folder, *(folder / name for name in (table_name, *TABLES, *OTHERS)), *correction_files(folder)]
 
 
 @torch_threads()

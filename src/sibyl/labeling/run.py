@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -15,7 +14,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from rich.console import Console
 
 from sibyl.encoders.catalogue import default_encoder
 from sibyl.encoders.embed import Embedded
@@ -28,6 +26,7 @@ from sibyl.labeling.corrections import Corrections, read_corrections, with_corre
 from sibyl.labeling.examples import Examples, check_items_exist, checked, gather_examples
 from sibyl.labeling.file_names import CORRECTIONS, check_same_pile
 from sibyl.labeling.report import Counts, Summary
+from sibyl.labeling.request import LabelRequest
 from sibyl.labeling.saved_run import SavedRun, answer_of, kept_classifier, kept_method, plain_prior
 from sibyl.labeling.solve import Solved, solve_items
 from sibyl.labeling.table import in_source_order, with_columns
@@ -79,52 +78,23 @@ class Labelling:
 
 
 @torch_threads()
-def label_items(
-    source: Any,
-    examples: Any = None,
-    encoder: str | Path | Encoder[Any, Any] | None = None,
-    *,
-    named: Sequence[tuple[str, str]] = (),
-    corrections: str | Path | None = None,
-    leave_out: Sequence[str | Path] = (),
-    column: str | None = None,
-    label_column: str | None = None,
-    id_column: str | None = None,
-    kind: str | None = None,
-    ignore: Sequence[str] = (),
-    keep_columns: bool = False,
-    method: str | Method = DEFAULT_METHOD,
-    class_prior: Any = None,
-    classes: str | Path | Sequence[str] | Mapping[str, str] | None = None,
-    cache: str | Path | None = None,
-    batch_size: int = 32,
-    console: Console | None = None,
-    command: str = "",
-) -> Labelling:
-    """Label items; nothing is written.
-
-    The parameters are those of `sibyl.label`, and: `named`, further examples as (item, label); `corrections`, the folder whose
-    ``corrections.csv`` goes before all else; `leave_out`, files and folders that are no data; `command`, how the run was asked for.
-    """
+def label_items(request: LabelRequest) -> Labelling:
+    """Label items; nothing is written, and `earlier`, `export` and `waited` are not looked at."""
     started = time.perf_counter()
-    if not isinstance(source, Source):
-        exclude = [*leave_out, *(one for one in (examples, classes) if isinstance(one, str | Path))]
-        source = open_source(
-            source, column=column, label_column=label_column, id_column=id_column, exclude=exclude, kind=kind, ignore=ignore
-        )
-        source, encoder_given = _as_encoder_reads(source, encoder, kind, exclude)
-    else:
-        encoder_given = encoder
-    if corrections is not None:
-        check_same_pile(corrections, source.root)
-    listed = {} if classes is None else read_classes(classes)
-    given, mended = _labels_given(source, examples, named, corrections, listed)
-    network, choice = encoder_for(source, encoder_given)
+    source, encoder = _opened(request)
+    class_prior, method = request.class_prior, DEFAULT_METHOD if request.method is None else request.method
+    if request.folder is not None:
+        check_same_pile(request.folder, source.root)
+    listed = {} if request.classes is None else read_classes(request.classes)
+    given, mended = _labels_given(request, source, listed)
+    network, choice = encoder_for(source, encoder)
     given = with_names(given, listed, network, source.root)
     if isinstance(method, str) and network is not None and not is_fitted(network):
         method_by_name(method, network.dim, len(given.class_names))  # a wrong name is told before hours of encoding
 
-    embedded = embed_source(source, network, cache, first=given.labels, batch_size=batch_size, console=console)
+    embedded = embed_source(
+        source, network, request.cache, first=given.labels, batch_size=request.batch_size, console=request.console
+    )
     trim()
     skipped = (*source.skipped, *embedded.skipped)
     reasons = {one.name: one.reason for one in skipped}
@@ -133,11 +103,11 @@ def label_items(
     if listed and not len(embedded.names):
         raise DataError(f"{source.root}: none of its items can be read, so there is nothing to label")
     solver = method_by_name(method, embedded.matrix.shape[1], len(given.class_names)) if isinstance(method, str) else method
-    with nullcontext() if console is None else console.status("labelling"):
+    with nullcontext() if request.console is None else request.console.status("labelling"):
         solved = solve_items(
             embedded.names, embedded.matrix, given, solver, class_prior, skipped, is_table=source.modality == "table"
         )
-    table = with_columns(in_source_order(solved.table, source.order), source.frame if keep_columns else None)
+    table = with_columns(in_source_order(solved.table, source.order), source.frame if request.keep_columns else None)
 
     trim()
     rebuilt = kept_method(method, solver)
@@ -159,7 +129,7 @@ def label_items(
         understood=f"{source.understood or source.modality}; {_taught_by(given)}",
         names=dict(solved.names),
         class_prior="balanced" if isinstance(class_prior, str) else "nothing" if class_prior is None else "given",
-        command=command,
+        command=request.command,
         version=version("sibyl-learn"),
         made=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %z"),
     )
@@ -168,14 +138,14 @@ def label_items(
         kept = {
             "root": str(source.root.absolute()),
             "modality": source.modality,
-            "encoder": _typed(encoder, network),
+            "encoder": _typed(request.encoder, network),
             "encoder_key": embedded.key,
-            "column": column,
+            "column": request.column,
             "text_column": source.text_column,
-            "label_column": label_column,
-            "id_column": id_column,
-            "kind": kind,
-            "ignore": list(ignore),
+            "label_column": request.label_column,
+            "id_column": request.id_column,
+            "kind": request.kind,
+            "ignore": list(request.ignore),
         }
         usable = {item: label for item, label in given.labels.items() if item not in reasons}
         kept_examples = replace(given, labels=usable)
@@ -215,11 +185,16 @@ def encoder_for(source: Source, encoder: str | Path | Encoder[Any, Any] | None) 
     return (encoder_by_name(str(encoder)) if isinstance(encoder, str | Path) else encoder), ()
 
 
-def _as_encoder_reads(
-    source: Source, encoder: str | Path | Encoder[Any, Any] | None, kind: str | None, exclude: Sequence[str | Path]
-) -> tuple[Source, str | Path | Encoder[Any, Any] | None]:
-    """Open a folder anew where the encoder reads another kind of its files than most of them are."""
-    if encoder is None or kind is not None or source.matrix is not None or not source.root.is_dir():
+def _opened(request: LabelRequest) -> tuple[Source, str | Path | Encoder[Any, Any] | None]:
+    """Open the source; a folder anew where the encoder reads another kind of its files than most of them are. Return the encoder too."""
+    if isinstance(request.source, Source):
+        return request.source, request.encoder
+    exclude, encoder = request.no_data, request.encoder
+    source = open_source(
+        request.source, column=request.column, label_column=request.label_column, id_column=request.id_column, exclude=exclude,
+        kind=request.kind, ignore=request.ignore,
+    )  # fmt: skip
+    if encoder is None or request.kind is not None or source.matrix is not None or not source.root.is_dir():
         return source, encoder
     network = encoder_by_name(str(encoder)) if isinstance(encoder, str | Path) else encoder
     if network.modality == source.modality:
@@ -243,20 +218,15 @@ def _typed(encoder: str | Path | Encoder[Any, Any] | None, network: Encoder[Any,
     return str(Path(name).absolute()) if Path(name).exists() and not is_known(name) else name
 
 
-def _labels_given(
-    source: Source,
-    examples: Any,
-    named: Sequence[tuple[str, str]],
-    corrections: str | Path | None,
-    listed: Mapping[str, str],
-) -> tuple[Examples, Corrections]:
+def _labels_given(request: LabelRequest, source: Source, listed: Mapping[str, str]) -> tuple[Examples, Corrections]:
+    examples, named, folder = request.examples, request.named, request.folder
     names = set(source.names)
     own_origin = "folder" if source.root.is_dir() and source.matrix is None else "column"
     reasons = {**{one.name: one.reason for one in source.skipped}, **source.unread}
     given = gather_examples(
         examples, named, source.root, names | reasons.keys(), {**source.labels, **source.lost}, own_origin, _contents_of(source)
     )
-    mended = Corrections({}) if corrections is None else read_corrections(corrections, source.root, names)
+    mended = Corrections({}) if folder is None else read_corrections(folder, source.root, names)
     given = with_corrections(given, mended)
     if not given.labels and not listed:
         column = " or, where a column holds labels, --label-column NAME" if source.root.is_file() else ""
@@ -325,20 +295,3 @@ def method_line(solver: Method | type[Method]) -> str:
     kind = "learns from the unlabelled items" if solver.traits.transductive else "looks at the examples alone"
     mix = ", presumes equally frequent classes" if solver.traits.assumes_balance else ""
     return f"{solver.name} ({kind}{mix})"
-
-
-def check_output(out: str | Path) -> None:
-    """Refuse an output that cannot be written before hours are spent on encoding.
-
-    Raises
-    ------
-    DataError
-        If it is a file, or there is no permission.
-    """
-    place = Path(out)
-    while not place.exists():
-        place = place.parent
-    if not place.is_dir():
-        raise DataError(f"{place}: is a file; the output needs a folder that labels.csv is written to")
-    if not os.access(place, os.W_OK):
-        raise DataError(f"{place}: no permission to write; choose another output folder")

@@ -113,8 +113,7 @@ def open_pile(opening: Opening, progress: Progress) -> Pile:
     from sibyl.encoders.embed_source import embed_source
     from sibyl.encoders.named import named_by_run
     from sibyl.labeling.examples import examples_from, gather_examples
-    from sibyl.labeling.file_names import RUN
-    from sibyl.labeling.label import output_files
+    from sibyl.labeling.file_names import RUN, output_files
     from sibyl.labeling.outputs import finish_output
     from sibyl.labeling.run import encoder_for
     from sibyl.labeling.saved_run import SavedRun
@@ -212,8 +211,8 @@ def labelling_of(pile: Pile, labels: Mapping[str, str], confirmed: Mapping[str, 
     Items set aside are told as skipped.
     """
     from sibyl.labeling.report import Counts
+    from sibyl.labeling.request import LabelRequest
     from sibyl.labeling.run import label_items
-    from sibyl.methods.named import DEFAULT_METHOD
     from sibyl.sources.item import Skipped
 
     source = pile.source
@@ -226,18 +225,12 @@ def labelling_of(pile: Pile, labels: Mapping[str, str], confirmed: Mapping[str, 
             skipped=(*source.skipped, *(Skipped(name, "set aside by a person") for name in aside)),
             matrix=None if source.matrix is None else source.matrix[kept],
         )
-    labelling = label_items(
-        source,
-        dict(labels),
-        pile.network,
-        column=pile.opening.column,
-        label_column=pile.opening.label_column,
-        id_column=pile.opening.id_column,
-        class_prior=_prior(pile),
-        cache=pile.opening.cache,
-        command="sibyl review",
-        method=pile.opening.method or DEFAULT_METHOD,
-    )
+    opening = pile.opening
+    request = LabelRequest(
+        source, dict(labels), pile.network, column=opening.column, label_column=opening.label_column, id_column=opening.id_column,
+        method=opening.method, class_prior=_prior(pile), cache=opening.cache, command="sibyl review",
+    )  # fmt: skip
+    labelling = label_items(request)
     table = labelling.table.copy()
     final = table["item"].map({item: label for item, label in confirmed.items() if item not in labels})
     is_final = final.notna() & (table["status"] == "labelled")

@@ -19,6 +19,7 @@ import pytest
 
 from sibyl.errors import DataError
 from sibyl.labeling.label import label, write_export
+from sibyl.labeling.request import LabelRequest
 from sibyl.labeling.run import Labelling, label_items
 from tests.cli.bad_input.mean_colour import COLOURS, EXAMPLES, MeanColour, rows
 from tests.encoders.tiny_onnx import write_tiny_encoder
@@ -82,7 +83,7 @@ def limited_export(name: str, out: Path, labelling: Labelling) -> None:
 
 @pytest.mark.parametrize("name", ["cleanlab", "datasets", "fiftyone", "folders", "label-studio"])
 def test_an_export_onto_a_full_disk_leaves_the_one_before(tmp_path: Path, photos: Path, name: str) -> None:
-    labelling = label_items(photos, EXAMPLES, MeanColour())
+    labelling = label_items(LabelRequest(photos, EXAMPLES, MeanColour()))
     out = tmp_path / "out"
     out.mkdir()
     written = write_export(name, out, labelling)
@@ -110,7 +111,7 @@ def slow_label(photos: Path, out: Path, cache: Path, delay: float) -> None:
 def test_stopped_at_any_moment_the_output_is_whole(tmp_path: Path, photos: Path, sent: signal.Signals) -> None:
     draw = random.Random(0)
     out = tmp_path / "out"
-    wanted = label_items(photos, EXAMPLES, MeanColour(), cache=tmp_path / "other cache").table
+    wanted = label_items(LabelRequest(photos, EXAMPLES, MeanColour(), cache=tmp_path / "other cache")).table
     stopped = 0
     for number in range(8):
         # A cache for every two runs: the first has all pictures before it, each of which takes its time on any machine, the second goes on.
