@@ -28,8 +28,8 @@ from sibyl.methods.universal import UniversalSIB
 from sibyl.methods.universal.blend import SMOOTHING, BlendNetwork, describe, floored
 from sibyl.methods.universal.graph import spread_labels
 from sibyl.methods.universal.rows import Slice, Totals, add_up, power_rows
-from sibyl.storage import load_tensors
 from sibyl.tasks import ClassPrior
+from sibyl.tensors import load_tensors
 
 ROWS = 600  # of each pile that the fit sees; what describes it comes from all
 GAP = 10.0  # weight of the squared difference between stated confidence and accuracy

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from sibyl.backbones.checkpoint import SHIPPED, load_backbone, save_backbone
 from sibyl.methods.checkpoint import load_method, save_method
-from sibyl.storage import load_tensors, read_json, write_text
+from sibyl.storage import read_json, write_text
+from sibyl.tensors import load_tensors
 
 NAME, VARIANT = "conv4-cifar-fs", "per-episode_normalisation_K=5"
 ROOT = Path(__file__).resolve().parents[1]

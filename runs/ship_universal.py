@@ -10,7 +10,8 @@ from pathlib import Path
 
 from sibyl.methods.checkpoint import load_method, save_method
 from sibyl.methods.named import SHIPPED
-from sibyl.storage import load_tensors, write_text
+from sibyl.storage import write_text
+from sibyl.tensors import load_tensors
 
 CARD = """# universal_sib
 

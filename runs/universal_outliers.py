@@ -25,8 +25,8 @@ from sibyl.features import Features
 from sibyl.methods.checkpoint import load_method, save_method
 from sibyl.methods.universal import UniversalSIB
 from sibyl.methods.universal.classifier import N_OUTLIER_FEATURES
-from sibyl.storage import load_tensors
 from sibyl.tasks import Episode
+from sibyl.tensors import load_tensors
 from sibyl.training.task_mixture import Ranges, TaskMixture
 
 BLOCK = 8

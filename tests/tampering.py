@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sibyl.storage import load_tensors, save_tensors
+from sibyl.tensors import load_tensors, save_tensors
 
 Parts = dict[str, Any]
 

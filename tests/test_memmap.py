@@ -35,8 +35,8 @@ from sibyl.memmap import (
 )
 from sibyl.methods.universal import universal
 from sibyl.methods.universal.universal import UniversalSIB
-from sibyl.storage import save_tensors
 from sibyl.tasks import Task
+from sibyl.tensors import save_tensors
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux reserves a file's room and tells what is in memory")
 

@@ -8,16 +8,8 @@ import pytest
 import torch
 
 from sibyl.errors import CheckpointError, DataError
-from sibyl.storage import (
-    atomic_path,
-    content_key,
-    load_tensors,
-    read_json,
-    save_tensors,
-    sha256,
-    write_json,
-    write_text,
-)
+from sibyl.storage import atomic_path, content_key, read_json, sha256, write_json, write_text
+from sibyl.tensors import load_tensors, save_tensors
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_debris(tmp_path: Path) -> None:

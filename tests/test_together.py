@@ -14,7 +14,8 @@ import pytest
 
 from sibyl.errors import DataError
 from sibyl.folders import atomic_folder
-from sibyl.storage import PLACES, locked, write_json, write_text
+from sibyl.locks import locked
+from sibyl.storage import PLACES, write_json, write_text
 from sibyl.together import settle, together
 
 NAMES = frozenset(("labels.csv", "summary.json", "run.bin", "export"))

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from sibyl.errors import DataError
-from sibyl.storage import Json, clear_debris, held, locked, read_json, temporary_name, waits_with, write_json
+from sibyl.locks import held, locked
+from sibyl.storage import Json, clear_debris, read_json, temporary_name, waits_with, write_json
 
 MARK = ".sibyl.json"
 _FORMAT = 1

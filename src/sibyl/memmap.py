@@ -27,7 +27,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from sibyl.storage import cache_folder, checksums
+from sibyl.storage import cache_folder
+from sibyl.tensors import checksums
 
 Array = npt.NDArray[Any]
 
@@ -161,7 +162,7 @@ def allocate_beside(x: Tensor, shape: tuple[int, ...], dtype: torch.dtype | None
 
 
 def save_arrays(path: Path, arrays: Mapping[str, Array], metadata: Mapping[str, object]) -> None:
-    """Write what `sibyl.storage.load_tensors` reads, slice by slice; meant for a path that is made whole elsewhere."""
+    """Write what `sibyl.tensors.load_tensors` reads, slice by slice; meant for a path that is made whole elsewhere."""
     text = json.dumps(metadata)
     header: dict[str, Any] = {}
     end = 0

@@ -1,7 +1,4 @@
-"""Files that are whole or absent: atomic writes, tensors with metadata, checksums.
-
-Nothing here knows what the bytes mean. Formats are safetensors and JSON.
-"""
+"""Files that are whole or absent: atomic writes, JSON, what a kill has left behind, and where the cache is."""
 
 from __future__ import annotations
 
@@ -12,28 +9,17 @@ import shutil
 import sys
 import tempfile
 import uuid
-import zlib
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from safetensors import safe_open
-
-from sibyl.errors import CheckpointError, DataError
-
-if TYPE_CHECKING:  # whoever only writes files whole need not wait for torch
-    from torch import Tensor
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+from sibyl.errors import DataError
+from sibyl.locks import held
 
 Json = dict[str, Any]
-_BLOCK = 1 << 20
 _DEPTH = 64  # of JSON; nothing here is nested deeper than a dozen
 PLACES = ".sibyl-places.json"
 """In a folder: what takes its place there, all together, where a kill has stopped that; see `sibyl.together`."""
@@ -59,7 +45,6 @@ class Waiting:
 
 
 waiting: ContextVar[Waiting | None] = ContextVar("waiting", default=None)
-_locked: ContextVar[frozenset[tuple[int, int]]] = ContextVar("_locked", default=frozenset())
 
 
 def waits_with(path: Path) -> Waiting | None:
@@ -90,44 +75,6 @@ def clear_debris(folder: Path, name: str | None = None) -> None:
                 shutil.rmtree(left, ignore_errors=True)
             elif is_free:
                 left.unlink(missing_ok=True)
-
-
-@contextmanager
-def held(path: Path, *, wait: bool = True) -> Iterator[bool]:
-    """Lock a file or folder that exists against other processes that do the same; the lock ends with the block or the process.
-
-    Yields whether the lock is held: not so where `wait` is False and another holds it, or where the system has no such locks.
-    """
-    handle = os.open(path, os.O_RDONLY) if fcntl is not None else -1
-    try:
-        yield handle >= 0 and _lock(handle, wait)
-    finally:
-        if handle >= 0:
-            os.close(handle)
-
-
-def _lock(handle: int, wait: bool) -> bool:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except OSError:  # another holds it, or the file system has no locks
-        return False
-    return True
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Let one process at a time write to a folder; whoever has locked it need not wait for itself."""
-    status = folder.stat()
-    here = (status.st_dev, status.st_ino)
-    if here in _locked.get():
-        yield
-        return
-    with held(folder):
-        token = _locked.set(_locked.get() | {here})
-        try:
-            yield
-        finally:
-            _locked.reset(token)
 
 
 def flush_to_disk(path: Path) -> None:
@@ -228,101 +175,6 @@ def read_json(path: str | Path) -> Json:
     if not isinstance(value, dict):
         raise DataError(f"{path}: expected a JSON object, got {type(value).__name__}")
     return value
-
-
-def checksums(text: str, arrays: Mapping[str, tuple[str, Sequence[int], Iterable[Any]]]) -> str:
-    """Return what the metadata entry ``crc32`` of a file of tensors says: a CRC-32 of the other entry, ``sibyl``, and of each tensor.
-
-    Parameters
-    ----------
-    text : str
-        The entry ``sibyl``.
-    arrays : mapping
-        Name → type as safetensors writes it (``F32``), shape, and the bytes, in parts.
-    """
-    sums = {"": zlib.crc32(text.encode())}
-    for name, (kind, shape, parts) in arrays.items():
-        crc = zlib.crc32(f"{name} {kind} {list(shape)}".encode("utf-8", "replace"))
-        for part in parts:
-            crc = zlib.crc32(part, crc)
-        sums[name] = crc
-    return json.dumps({name: f"{crc:08x}" for name, crc in sums.items()})
-
-
-def save_tensors(path: str | Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, object]) -> None:
-    """Write named tensors and a JSON-serialisable `metadata` to one safetensors file with checksums, whole or not at all."""
-    from safetensors.torch import save as safetensors_bytes
-
-    plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    text = json.dumps(metadata)
-    content = safetensors_bytes(plain)
-    size = int.from_bytes(content[:8], "little")
-    entries = json.loads(content[8 : 8 + size])
-    rows = memoryview(content)[8 + size :]
-    sums = checksums(
-        text, {name: (one["dtype"], one["shape"], [rows[slice(*one["data_offsets"])]]) for name, one in entries.items()}
-    )
-    # The header is written here: safetensors puts its metadata in another order each time, and equal runs have equal files.
-    head = json.dumps({"__metadata__": {"sibyl": text, "crc32": sums}, **entries}).encode()
-    head += b" " * (-len(head) % 8)
-    with atomic_path(path) as partial, partial.open("wb") as file:
-        file.write(len(head).to_bytes(8, "little") + head)
-        file.write(rows)
-
-
-def load_tensors(path: str | Path, leave: Collection[str] = (), *, check: bool = True) -> tuple[dict[str, Tensor], Json]:
-    """Read what `save_tensors` wrote; tensors in `leave` are checked, but not returned, and without `check` none is checked.
-
-    Raises
-    ------
-    CheckpointError
-        If the file is missing, damaged, or was not written by Sibyl.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise CheckpointError(f"{path}: no such file; expected a safetensors checkpoint written by sibyl")
-    try:
-        with safe_open(path, framework="pt") as file:
-            about = file.metadata() or {}
-            metadata = parse_json(about.get("sibyl", "null"))
-            if check:
-                _check_sums(path, about)
-            tensors = {name: file.get_tensor(name) for name in file.keys() if name not in leave}  # noqa: SIM118 - not a mapping
-    except MemoryError:
-        raise CheckpointError(f"{path}: does not fit into memory; is this the right file?") from None
-    except Exception as error:  # the library raises errors of its own, of its parser and of torch
-        reason = " ".join(str(error).split())[:200]
-        raise CheckpointError(f"{path}: damaged or not a safetensors file ({reason}); fetch or write it again") from None
-    if not isinstance(metadata, dict):
-        raise CheckpointError(f"{path}: a safetensors file, but not one written by sibyl (it lacks the 'sibyl' metadata)")
-    return tensors, metadata
-
-
-def _check_sums(path: Path, about: Mapping[str, str]) -> None:
-    """Raise ValueError where a tensor or the metadata are not what was written; files of before there were checksums pass."""
-    if set(about) - {"sibyl", "crc32", "format"}:
-        raise ValueError("its metadata hold other entries than sibyl writes")
-    if "crc32" not in about:
-        return
-    with path.open("rb") as file:
-        size = int.from_bytes(file.read(8), "little")
-        entries = parse_json(file.read(size))
-        del entries["__metadata__"]
-
-        def parts(begin: int, end: int) -> Iterator[bytes]:
-            file.seek(8 + size + begin)
-            while begin < end:
-                block = file.read(min(_BLOCK, end - begin))
-                begin += len(block) or end
-                yield block
-
-        found = checksums(
-            about["sibyl"], {name: (one["dtype"], one["shape"], parts(*one["data_offsets"])) for name, one in entries.items()}
-        )
-    said, found = parse_json(about["crc32"]), parse_json(found)
-    if said != found:
-        names = sorted(set(said) ^ set(found) | {name for name in found if said.get(name) != found[name]})
-        raise ValueError(f"{names[0] or 'its description'!r} is not what was written")
 
 
 def sha256(path: str | Path) -> str:

@@ -18,18 +18,8 @@ from typing import Any
 
 from sibyl.errors import DataError
 from sibyl.folders import absolute, check_replaceable, put_in_place
-from sibyl.storage import (
-    PLACES,
-    Waiting,
-    clear_debris,
-    flush_to_disk,
-    locked,
-    read_json,
-    temporary_name,
-    waiting,
-    waits_with,
-    write_json,
-)
+from sibyl.locks import locked
+from sibyl.storage import PLACES, Waiting, clear_debris, flush_to_disk, read_json, temporary_name, waiting, waits_with, write_json
 
 _STAGED = re.compile(r"\.sibyl-[0-9a-f]{8}-[0-9a-f]{8}\.partial")
 _Move = tuple[str, str, str]

@@ -14,7 +14,7 @@ from sklearn.exceptions import NotFittedError
 
 from sibyl import METHODS, CheckpointError, LearnedMethod, SIBClassifier, TransductiveClassifier, UserError
 from sibyl.methods.named import untrained
-from sibyl.storage import load_tensors, save_tensors
+from sibyl.tensors import load_tensors, save_tensors
 from tests.estimators.few_labels import DIM, N_CLASSES, SlicedClassMean, clusters
 
 FUNCTIONS = {"gnn", "relation", "snail"}  # their answer is a network and a task, not tensors

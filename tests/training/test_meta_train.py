@@ -15,7 +15,8 @@ from sibyl.evaluation import evaluate
 from sibyl.methods.checkpoint import load_method, save_method
 from sibyl.methods.method import LearnedMethod
 from sibyl.methods.sib import SIB
-from sibyl.storage import Json, save_tensors
+from sibyl.storage import Json
+from sibyl.tensors import save_tensors
 from sibyl.training.meta_train import MetaRecipe, meta_train
 from tests.synthetic import clusters
 

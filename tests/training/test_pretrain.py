@@ -126,7 +126,7 @@ def test_half_precision_on_disk_is_close_and_small(tmp_path: Path) -> None:
 
 
 def test_a_checkpoint_of_another_kind_is_named(tmp_path: Path) -> None:
-    from sibyl.storage import save_tensors
+    from sibyl.tensors import save_tensors
 
     save_tensors(tmp_path / "a.safetensors", {"x": torch.zeros(1)}, {"format": "sibyl-method"})
     with pytest.raises(CheckpointError, match="expected a trained backbone"):

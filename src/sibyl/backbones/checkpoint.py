@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from sibyl.backbones import BACKBONES, build_backbone
 from sibyl.door import Header, Name, Number, Size, checked, filled
 from sibyl.errors import CheckpointError
-from sibyl.storage import Json, load_tensors, save_tensors
+from sibyl.storage import Json
+from sibyl.tensors import load_tensors, save_tensors
 
 FORMAT = "sibyl-backbone"
 SHIPPED = Path(__file__).parents[1] / "weights"

@@ -24,12 +24,13 @@ from sibyl.errors import DataError
 from sibyl.features import KIND, Features
 from sibyl.folders import absolute, check_replaceable
 from sibyl.growing import GrowingMatrix
+from sibyl.locks import held
 from sibyl.memmap import slices
 from sibyl.messages import counted
 from sibyl.sources.images import quiet_decoding
 from sibyl.sources.item import Item, Unreadable
 from sibyl.sources.source import Source
-from sibyl.storage import Json, content_key, held, write_errors
+from sibyl.storage import Json, content_key, write_errors
 
 
 def embed_features(

@@ -20,7 +20,8 @@ import numpy.typing as npt
 
 from sibyl.errors import CheckpointError
 from sibyl.memmap import allocate, map_array, release, save_arrays
-from sibyl.storage import atomic_path, clear_debris, load_tensors
+from sibyl.storage import atomic_path, clear_debris
+from sibyl.tensors import load_tensors
 
 Rows = npt.NDArray[np.float32]
 Keys = npt.NDArray[Any]  # of `_KEY`

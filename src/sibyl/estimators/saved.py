@@ -24,8 +24,9 @@ from sibyl.memmap import map_array, save_arrays, slices
 from sibyl.methods import METHODS, LearnedMethod, Method, build_method
 from sibyl.methods.checkpoint import load_method, rebuilt_method
 from sibyl.methods.saved_classifier import put_together, take_apart, try_out
-from sibyl.storage import Json, atomic_path, load_tensors, parse_json
+from sibyl.storage import Json, atomic_path, parse_json
 from sibyl.tasks import Classifier
+from sibyl.tensors import load_tensors
 
 Array = npt.NDArray[Any]
 FORMAT = "sibyl-classifier"

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 
 from sibyl.errors import CheckpointError
-from sibyl.storage import load_tensors, save_tensors
+from sibyl.tensors import load_tensors, save_tensors
 
 Points = npt.NDArray[np.float32]
 _VERSION = 1  # part of the cache's key: raise it when points move

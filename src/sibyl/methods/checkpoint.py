@@ -13,7 +13,8 @@ from torch import Tensor
 from sibyl.door import Header, Name, Scalar, check_settings, checked, filled
 from sibyl.errors import CheckpointError
 from sibyl.methods import METHODS, LearnedMethod
-from sibyl.storage import Json, load_tensors, save_tensors
+from sibyl.storage import Json
+from sibyl.tensors import load_tensors, save_tensors
 
 FORMAT = "sibyl-method"
 

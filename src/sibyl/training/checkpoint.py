@@ -11,7 +11,8 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from sibyl.door import Header, Name, Scalar, check_finite, checked, is_alike
 from sibyl.errors import CheckpointError
-from sibyl.storage import Json, load_tensors, save_tensors
+from sibyl.storage import Json
+from sibyl.tensors import load_tensors, save_tensors
 
 
 def save_run(
