@@ -8,13 +8,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
+from sibyl.methods.adapting_method import AdaptingMethod
 from sibyl.methods.classifiers import CosineClassifier, class_means
-from sibyl.methods.method import LearnedMethod, Objective, Traits
-from sibyl.methods.query_objective import check_shape, cross_entropy_objective
-from sibyl.tasks import ClassPrior, Episode, Solution, Task
+from sibyl.methods.method import Traits
+from sibyl.methods.query_objective import check_shape
+from sibyl.tasks import Task
 
 
-class ActivationsToParameters(LearnedMethod):
+class ActivationsToParameters(AdaptingMethod):
     """Predicting parameters from activations (Qiao et al., CVPR 2018, arXiv 1706.03466).
 
     ``w_c = φ(ā_c)`` with ``φ(a) = unit(B relu(A unit(a)))``; ``logit_ic = s x_i · w_c``.
@@ -61,14 +62,3 @@ class ActivationsToParameters(LearnedMethod):
         means = class_means(normalize(task.support_x, dim=-1), task.support_one_hot)
         weight: Tensor = self.mapping(normalize(means, dim=-1))
         return CosineClassifier(weight, self.log_scale.exp(), weight.new_zeros(()))
-
-    @torch.no_grad()
-    def solve(self, task: Task, class_prior: ClassPrior = None) -> Solution:
-        """Answer each query by itself; `class_prior` is not used."""
-        classifier = self.adapt(task)
-        logits = classifier(task.query_x)
-        return Solution(logits, inductive_logits=logits, classifier=classifier)
-
-    def objective(self, episode: Episode) -> Objective:
-        """Return the mean cross-entropy of the queries."""
-        return cross_entropy_objective(self.adapt(episode.task)(episode.task.query_x), episode)

@@ -11,10 +11,11 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, pad
 
+from sibyl.methods.adapting_method import AdaptingMethod
 from sibyl.methods.feature_scaling import unit_scale_rows
-from sibyl.methods.method import LearnedMethod, Objective, Traits
+from sibyl.methods.method import Objective, Traits
 from sibyl.methods.query_objective import check_shape, cross_entropy_objective
-from sibyl.tasks import Classifier, ClassPrior, Episode, Solution, Task
+from sibyl.tasks import Classifier, Episode, Task
 
 EDGES_AT_ONCE = 10_000  # per slice of queries: the edge network's activations then fit in a processor's cache, five times as fast
 
@@ -57,7 +58,7 @@ class GraphConvolution(nn.Module):
         return mixed
 
 
-class GraphNetwork(LearnedMethod):
+class GraphNetwork(AdaptingMethod):
     """Few-shot learning with graph neural networks (Satorras & Bruna, ICLR 2018, arXiv 1711.04043) on frozen features.
 
     One graph per query: its nodes are the support with its classes and the query with none. Two layers ``v ← [v, ρ([v, A v] Θ)]`` and a
@@ -133,13 +134,6 @@ class GraphNetwork(LearnedMethod):
             return torch.cat(parts, 1)
 
         return answer
-
-    @torch.no_grad()
-    def solve(self, task: Task, class_prior: ClassPrior = None) -> Solution:
-        """Answer each query by itself; `class_prior` is not used."""
-        classifier = torch.no_grad()(self.adapt(task))
-        logits = classifier(task.query_x)
-        return Solution(logits, inductive_logits=logits, classifier=classifier)
 
     def objective(self, episode: Episode) -> Objective:
         """Return the mean cross-entropy of a few scored queries of each episode, drawn from torch's generator."""

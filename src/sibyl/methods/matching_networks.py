@@ -10,10 +10,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
+from sibyl.methods.adapting_method import AdaptingMethod
 from sibyl.methods.feature_scaling import FeatureScaling
-from sibyl.methods.method import LearnedMethod, Objective, Traits
-from sibyl.methods.query_objective import check_shape, cross_entropy_objective
-from sibyl.tasks import ClassPrior, Episode, Solution, Task
+from sibyl.methods.method import Traits
+from sibyl.methods.query_objective import check_shape
+from sibyl.tasks import Task
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +48,7 @@ class SupportAttention:
         return mass.clamp_min(torch.finfo(mass.dtype).tiny).log() + peak
 
 
-class MatchingNetworks(LearnedMethod):
+class MatchingNetworks(AdaptingMethod):
     """Matching Networks (Vinyals et al., NeurIPS 2016, arXiv 1606.04080), without full-context embeddings.
 
     ``P(y = c | x, S) = Σ_j a(x, x_j) [y_j = c]`` with ``a(x, x_j) = softmax_j(s cos(f(x), g(x_j)))``; the logits are its logarithm.
@@ -91,14 +92,3 @@ class MatchingNetworks(LearnedMethod):
         check_shape(self.name, task, self.dim)
         support = normalize(self.scaling(task.support_x), dim=-1)
         return SupportAttention(support, task.support_one_hot, self.scaling.diagonal, self.log_scale.exp())
-
-    @torch.no_grad()
-    def solve(self, task: Task, class_prior: ClassPrior = None) -> Solution:
-        """Answer each query by itself; `class_prior` is not used."""
-        classifier = self.adapt(task)
-        logits = classifier(task.query_x)
-        return Solution(logits, inductive_logits=logits, classifier=torch.no_grad()(classifier))
-
-    def objective(self, episode: Episode) -> Objective:
-        """Return the mean cross-entropy of the queries."""
-        return cross_entropy_objective(self.adapt(episode.task)(episode.task.query_x), episode)

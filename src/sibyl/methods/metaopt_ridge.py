@@ -7,15 +7,16 @@ from typing import ClassVar
 import torch
 from torch import nn
 
+from sibyl.methods.adapting_method import AdaptingMethod
 from sibyl.methods.classifiers import LinearClassifier
 from sibyl.methods.feature_scaling import FeatureScaling
-from sibyl.methods.method import LearnedMethod, Objective, Traits
-from sibyl.methods.query_objective import check_shape, cross_entropy_objective
+from sibyl.methods.method import Traits
+from sibyl.methods.query_objective import check_shape
 from sibyl.methods.ridge_regression import ridge_weights
-from sibyl.tasks import ClassPrior, Episode, Solution, Task
+from sibyl.tasks import Task
 
 
-class MetaOptNetRidge(LearnedMethod):
+class MetaOptNetRidge(AdaptingMethod):
     """MetaOptNet with ridge regression (Lee et al., CVPR 2019, arXiv 1904.03758).
 
     ``W = argmin ‖X Wᵀ − Y‖² + λ ‖W‖²`` without intercept; ``logits = γ x Wᵀ``.
@@ -61,14 +62,3 @@ class MetaOptNetRidge(LearnedMethod):
         rows = self.scaling(task.support_x) * task.support_mask[..., None]
         weight = self.log_scale.exp() * ridge_weights(rows, task.support_one_hot, rows.new_tensor(self.strength))
         return LinearClassifier(self.scaling.fold(weight), weight.new_zeros(weight.shape[:2]), normalised=True)
-
-    @torch.no_grad()
-    def solve(self, task: Task, class_prior: ClassPrior = None) -> Solution:
-        """Answer each query by itself; `class_prior` is not used."""
-        classifier = self.adapt(task)
-        logits = classifier(task.query_x)
-        return Solution(logits, inductive_logits=logits, classifier=classifier)
-
-    def objective(self, episode: Episode) -> Objective:
-        """Return the mean cross-entropy of the queries."""
-        return cross_entropy_objective(self.adapt(episode.task)(episode.task.query_x), episode)

@@ -7,15 +7,16 @@ from typing import ClassVar
 import torch
 from torch import nn
 
+from sibyl.methods.adapting_method import AdaptingMethod
 from sibyl.methods.classifiers import LinearClassifier
 from sibyl.methods.feature_scaling import FeatureScaling
-from sibyl.methods.method import LearnedMethod, Objective, Traits
+from sibyl.methods.method import Traits
 from sibyl.methods.quadratic_programme import support_vector_weights
-from sibyl.methods.query_objective import check_shape, cross_entropy_objective
-from sibyl.tasks import ClassPrior, Episode, Solution, Task
+from sibyl.methods.query_objective import check_shape
+from sibyl.tasks import Task
 
 
-class MetaOptNetSVM(LearnedMethod):
+class MetaOptNetSVM(AdaptingMethod):
     """MetaOptNet with the support vector machine of Crammer & Singer (Lee et al., CVPR 2019, arXiv 1904.03758).
 
     ``w = argmin ½ Σ_c ‖w_c‖² + C Σ_i ξ_i`` with ``w_{y_i}·x_i − w_c·x_i ≥ [c ≠ y_i] − ξ_i`` (equation 3), solved by its dual
@@ -63,14 +64,3 @@ class MetaOptNetSVM(LearnedMethod):
         dual = support_vector_weights(rows @ rows.mT, task.support_one_hot, self.penalty)
         weight = self.log_scale.exp() * dual.mT @ rows
         return LinearClassifier(self.scaling.fold(weight), weight.new_zeros(weight.shape[:2]), normalised=True)
-
-    @torch.no_grad()
-    def solve(self, task: Task, class_prior: ClassPrior = None) -> Solution:
-        """Answer each query by itself; `class_prior` is not used."""
-        classifier = self.adapt(task)
-        logits = classifier(task.query_x)
-        return Solution(logits, inductive_logits=logits, classifier=classifier)
-
-    def objective(self, episode: Episode) -> Objective:
-        """Return the mean cross-entropy of the queries."""
-        return cross_entropy_objective(self.adapt(episode.task)(episode.task.query_x), episode)

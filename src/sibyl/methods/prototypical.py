@@ -7,14 +7,15 @@ from typing import ClassVar
 import torch
 from torch import nn
 
+from sibyl.methods.adapting_method import AdaptingMethod
 from sibyl.methods.classifiers import LinearClassifier, class_means
 from sibyl.methods.feature_scaling import FeatureScaling
-from sibyl.methods.method import LearnedMethod, Objective, Traits
-from sibyl.methods.query_objective import check_shape, cross_entropy_objective
-from sibyl.tasks import ClassPrior, Episode, Solution, Task
+from sibyl.methods.method import Traits
+from sibyl.methods.query_objective import check_shape
+from sibyl.tasks import Task
 
 
-class PrototypicalNetworks(LearnedMethod):
+class PrototypicalNetworks(AdaptingMethod):
     """Prototypical Networks (Snell, Swersky & Zemel, NeurIPS 2017, arXiv 1703.05175) on frozen features.
 
     ``c_k = mean_{j: y_j = k} f(x_j)``; ``logit_ik = −s ‖f(x_i) − c_k‖²``, up to a number per query that softmax does not see:
@@ -60,14 +61,3 @@ class PrototypicalNetworks(LearnedMethod):
         centre = class_means(self.scaling(task.support_x), task.support_one_hot)
         scale = self.log_scale.exp()
         return LinearClassifier(self.scaling.fold(2 * scale * centre), -scale * centre.square().sum(-1), normalised=True)
-
-    @torch.no_grad()
-    def solve(self, task: Task, class_prior: ClassPrior = None) -> Solution:
-        """Answer each query by itself; `class_prior` is not used."""
-        classifier = self.adapt(task)
-        logits = classifier(task.query_x)
-        return Solution(logits, inductive_logits=logits, classifier=classifier)
-
-    def objective(self, episode: Episode) -> Objective:
-        """Return the mean cross-entropy of the queries."""
-        return cross_entropy_objective(self.adapt(episode.task)(episode.task.query_x), episode)

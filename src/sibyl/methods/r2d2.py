@@ -7,15 +7,16 @@ from typing import ClassVar
 import torch
 from torch import nn
 
+from sibyl.methods.adapting_method import AdaptingMethod
 from sibyl.methods.classifiers import LinearClassifier
 from sibyl.methods.feature_scaling import FeatureScaling
-from sibyl.methods.method import LearnedMethod, Objective, Traits
-from sibyl.methods.query_objective import check_shape, cross_entropy_objective
+from sibyl.methods.method import Traits
+from sibyl.methods.query_objective import check_shape
 from sibyl.methods.ridge_regression import ridge_weights
-from sibyl.tasks import ClassPrior, Episode, Solution, Task
+from sibyl.tasks import Task
 
 
-class R2D2(LearnedMethod):
+class R2D2(AdaptingMethod):
     """Ridge Regression Differentiable Discriminator (Bertinetto et al., ICLR 2019, arXiv 1805.08136).
 
     ``W = Zᵀ (Z Zᵀ + λI)⁻¹ Y`` with a column of ones in Z for the intercept; ``ŷ = α (x W)``.
@@ -62,14 +63,3 @@ class R2D2(LearnedMethod):
         rows = torch.cat([self.scaling(task.support_x) * real, real], -1)
         weight = self.log_scale.exp() * ridge_weights(rows, task.support_one_hot, self.log_strength.exp())
         return LinearClassifier(self.scaling.fold(weight[..., :-1]), weight[..., -1], normalised=True)
-
-    @torch.no_grad()
-    def solve(self, task: Task, class_prior: ClassPrior = None) -> Solution:
-        """Answer each query by itself; `class_prior` is not used."""
-        classifier = self.adapt(task)
-        logits = classifier(task.query_x)
-        return Solution(logits, inductive_logits=logits, classifier=classifier)
-
-    def objective(self, episode: Episode) -> Objective:
-        """Return the mean cross-entropy of the queries."""
-        return cross_entropy_objective(self.adapt(episode.task)(episode.task.query_x), episode)

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from sibyl.methods.adapting_method import AdaptingMethod
 from sibyl.methods.classifiers import class_means
 from sibyl.methods.feature_scaling import unit_scale_rows
-from sibyl.methods.method import LearnedMethod, Objective, Traits
-from sibyl.methods.query_objective import check_shape, cross_entropy_objective
-from sibyl.tasks import Classifier, ClassPrior, Episode, Solution, Task
+from sibyl.methods.method import Traits
+from sibyl.methods.query_objective import check_shape
+from sibyl.tasks import Classifier, Task
 
 
-class RelationNetwork(LearnedMethod):
+class RelationNetwork(AdaptingMethod):
     """The relation head of Sung et al. (CVPR 2018, arXiv 1711.06025) on pairs of frozen features.
 
     ``r_ic = g(C(f_c, f(x_i)))``, where C joins the class's feature and the query's.
@@ -66,14 +66,3 @@ class RelationNetwork(LearnedMethod):
             return scores
 
         return relate
-
-    @torch.no_grad()
-    def solve(self, task: Task, class_prior: ClassPrior = None) -> Solution:
-        """Answer each query by itself; `class_prior` is not used."""
-        classifier = torch.no_grad()(self.adapt(task))
-        logits = classifier(task.query_x)
-        return Solution(logits, inductive_logits=logits, classifier=classifier)
-
-    def objective(self, episode: Episode) -> Objective:
-        """Return the mean cross-entropy of the queries."""
-        return cross_entropy_objective(self.adapt(episode.task)(episode.task.query_x), episode)

@@ -10,10 +10,11 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
+from sibyl.methods.adapting_method import AdaptingMethod
 from sibyl.methods.feature_scaling import unit_scale_rows
-from sibyl.methods.method import LearnedMethod, Objective, Traits
-from sibyl.methods.query_objective import check_shape, cross_entropy_objective
-from sibyl.tasks import Classifier, ClassPrior, Episode, Solution, Task
+from sibyl.methods.method import Traits
+from sibyl.methods.query_objective import check_shape
+from sibyl.tasks import Classifier, Task
 
 # Layers are causal, so what they say about the support does not depend on the query behind it. Each layer therefore maps the
 # support once per task, and each query as if it stood at the next place of the sequence: cost grows with support + query.
@@ -65,7 +66,7 @@ class CausalAttention(nn.Module):
         return torch.cat([support, read], -1), torch.cat([query, read_query], -1)
 
 
-class SNAIL(LearnedMethod):
+class SNAIL(AdaptingMethod):
     """The head of SNAIL (Mishra et al., ICLR 2018, arXiv 1707.03141) on frozen features.
 
     The sequence ``(x_1, y_1) … (x_n, y_n), (x_query, 0)`` passes attention, convolutions, attention, convolutions, attention; the last
@@ -138,14 +139,3 @@ class SNAIL(LearnedMethod):
             return logits
 
         return answer
-
-    @torch.no_grad()
-    def solve(self, task: Task, class_prior: ClassPrior = None) -> Solution:
-        """Answer each query by itself; `class_prior` is not used."""
-        classifier = torch.no_grad()(self.adapt(task))
-        logits = classifier(task.query_x)
-        return Solution(logits, inductive_logits=logits, classifier=classifier)
-
-    def objective(self, episode: Episode) -> Objective:
-        """Return the mean cross-entropy of the queries."""
-        return cross_entropy_objective(self.adapt(episode.task)(episode.task.query_x), episode)
