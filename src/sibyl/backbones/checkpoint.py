@@ -15,8 +15,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from sibyl.backbones import BACKBONES, build_backbone
-from sibyl.door import Header, Name, Number, Size, checked, filled
 from sibyl.errors import CheckpointError
+from sibyl.schemas import Header, Name, Number, Size, checked, filled
 from sibyl.storage import Json
 from sibyl.tensors import load_tensors, save_tensors
 

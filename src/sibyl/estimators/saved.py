@@ -18,12 +18,12 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from sibyl.door import Header, Name, Scalar, Share, Size, check_finite, check_settings, checked
 from sibyl.errors import CheckpointError, UserError
 from sibyl.memmap import map_array, save_arrays, slices
 from sibyl.methods import METHODS, LearnedMethod, Method, build_method
 from sibyl.methods.checkpoint import load_method, rebuilt_method
 from sibyl.methods.saved_classifier import put_together, take_apart, try_out
+from sibyl.schemas import Header, Name, Scalar, Share, Size, check_finite, check_settings, checked
 from sibyl.storage import Json, atomic_path, parse_json
 from sibyl.tasks import Classifier
 from sibyl.tensors import load_tensors

@@ -16,7 +16,6 @@ import numpy.typing as npt
 import torch
 from pydantic import Field
 
-from sibyl.door import Header, Name, checked
 from sibyl.errors import CheckpointError, DataError, UserError
 from sibyl.estimators.saved import RowsAnswer, Saved, read_saved
 from sibyl.labeling.examples import Examples
@@ -26,6 +25,7 @@ from sibyl.memmap import allocate, slices
 from sibyl.methods import METHODS, LearnedMethod, Method
 from sibyl.methods.named import check_shape, method_by_name
 from sibyl.methods.saved_classifier import take_apart
+from sibyl.schemas import Header, Name, checked
 from sibyl.sources.fitted import Fitted
 from sibyl.storage import Json
 from sibyl.tasks import Classifier, Solution

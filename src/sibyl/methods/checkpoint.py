@@ -10,9 +10,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 from torch import Tensor
 
-from sibyl.door import Header, Name, Scalar, check_settings, checked, filled
 from sibyl.errors import CheckpointError
 from sibyl.methods import METHODS, LearnedMethod
+from sibyl.schemas import Header, Name, Scalar, check_settings, checked, filled
 from sibyl.storage import Json
 from sibyl.tensors import load_tensors, save_tensors
 

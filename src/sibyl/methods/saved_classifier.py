@@ -15,8 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sibyl.door import filled
 from sibyl.errors import CheckpointError, UserError
+from sibyl.schemas import filled
 from sibyl.storage import Json
 from sibyl.tasks import Classifier
 

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from sibyl.door import Header, Name, Scalar, check_finite, checked, is_alike
 from sibyl.errors import CheckpointError
+from sibyl.schemas import Header, Name, Scalar, check_finite, checked, is_alike
 from sibyl.storage import Json
 from sibyl.tensors import load_tensors, save_tensors
 

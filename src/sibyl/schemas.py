@@ -1,4 +1,4 @@
-"""The door for what is read back: each saved file has one schema, and is held against it once, before anything is built from it.
+"""Schemas of what is read back: each saved file is checked against its schema once, before anything is built from it.
 
 A schema is a `Header`, a model of pydantic in strict mode: types are not converted, numbers are finite and in a range, lists and texts have
 a longest length. What is wrong becomes one sentence.
