@@ -45,7 +45,7 @@ class DemoResult:
     inductive, transductive : float array [draw]
         Accuracy on all unlabelled digits with θ⁰ and with θᴷ, for each draw of the labelled ones.
     universal : float array [draw]
-        Accuracy of universal SIB on the same, which was not trained for this and is told nothing.
+        Accuracy of universal SIB on the same, which was not trained for this and is given no class prior.
     rows, labels, before, after : int array [query]
         For the draw of median gain: the digits' rows, true classes, and both answers.
     examples : int array [10]
@@ -158,10 +158,10 @@ def run_demo(
     everyone = method_by_name("universal_sib", features.dim, N_WAY)
     universal = np.empty(n_draws)
     for draw in range(n_draws):  # one by one, as a user would; the graph of each is as large as all its rows
-        report("universal SIB", draw, n_draws, "as it ships, told nothing")
+        report("universal SIB", draw, n_draws, "as it ships, no class prior")
         answered = everyone.solve(episode.task.take([draw])).predictions
         universal[draw] = float((answered == episode.query_y[[draw]]).double().mean())
-    report("universal SIB", n_draws, n_draws, "as it ships, told nothing")
+    report("universal SIB", n_draws, n_draws, "as it ships, no class prior")
     compared = time.perf_counter()
     inductive = (before == episode.query_y).double().mean(1).numpy()
     transductive = (after == episode.query_y).double().mean(1).numpy()

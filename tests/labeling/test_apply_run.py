@@ -67,9 +67,9 @@ def test_what_cannot_be_is_refused(tmp_path: Path, earlier: Path) -> None:
         label(new, earlier=earlier, out=earlier)
     with pytest.raises(DataError, match="leave them out"):
         label(new, EXAMPLES, earlier=earlier)
-    with pytest.raises(DataError, match=r"the method and what it is told .* are those of the run in"):
+    with pytest.raises(DataError, match="the method and the class prior are those of the run in"):
         label(new, earlier=earlier, method="pt_map")
-    with pytest.raises(DataError, match=r"the method and what it is told .* are those of the run in"):
+    with pytest.raises(DataError, match="the method and the class prior are those of the run in"):
         label(new, earlier=earlier, class_prior="balanced")
     np.save(tmp_path / "wide.npy", np.zeros((4, 7), np.float32))
     with pytest.raises(DataError, match=r"7 columns of features, but the run in .* has 3"):

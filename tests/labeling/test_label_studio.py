@@ -97,7 +97,7 @@ def test_the_name_in_tasks_of_our_own_export_goes_first(tmp_path: Path) -> None:
         ([task(1, LOCAL)], ["no item has a choice"]),
         (
             [{"image": LOCAL, "animal": "cat", "blurred": "no", "annotator": 1, "annotation_id": 1, "lead_time": 1}],
-            ["cannot be told", "blurred"],
+            ["no one column", "blurred"],
         ),
         ([flat(1, LOCAL, None)], ["no item has a choice"]),
         ([task(1, LOCAL, annotation(1, "cat"), annotation(2, "dog"))], ["two labels", "'cat' (task 1)"]),

@@ -59,8 +59,8 @@ def demo_command(
         ["each image alone (θ⁰)", percent(summary["inductive"], summary["inductive_interval"])],
         ["with the unlabelled images (θᴷ)", percent(summary["transductive"], summary["transductive_interval"])],
         ["gain, paired by draw", percent(summary["gain"], summary["gain_interval"])],
-        ["universal SIB, as it ships, told nothing", percent(summary["universal"], summary["universal_interval"])],
-        ["draw of median gain: mended / spoiled", f"{shown['mended']} / {shown['spoiled']}"],
+        ["universal SIB, as it ships, no class prior", percent(summary["universal"], summary["universal_interval"])],
+        ["draw of median gain: corrected / made wrong", f"{shown['mended']} / {shown['spoiled']}"],
     ]
     show_table(f"{summary['unlabelled']:,} digits from 10 labelled ones, {draws} draws", ["accuracy", ""], rows)
     steps = [

@@ -67,11 +67,11 @@ def label_command(
         typer.Option(help="What the source holds, if it is not plain: image, audio, text, table, features.", show_default=False),
     ] = None,
     ignore: Annotated[
-        list[str] | None, typer.Option(help="Column of a table that is not looked at; may be repeated.", show_default=False)
+        list[str] | None, typer.Option(help="Column of a table to ignore; may be repeated.", show_default=False)
     ] = None,
     keep_columns: Annotated[bool, typer.Option("--keep-columns", help="Write a table's own columns into labels.csv, too.")] = False,
     method: Annotated[
-        str | None, typer.Option(help="What solves the task; the default bears any class mix best.", show_default=False)
+        str | None, typer.Option(help="Method that solves the task; the default suits any class mix.", show_default=False)
     ] = None,
     balanced: Annotated[bool, typer.Option("--balanced", help="Tell the method that all classes are equally frequent.")] = False,
     mix: Annotated[
@@ -92,7 +92,7 @@ def label_command(
     engine: Annotated[
         str | None,
         typer.Option(
-            help="Who goes over a folder of parquet shards: local (threads of this process) or ray (experimental).",
+            help="What processes a folder of parquet shards: local (threads of this process) or ray (experimental).",
             show_default=False,
         ),
     ] = None,
@@ -113,7 +113,7 @@ def label_command(
     import sys
     import time
 
-    began = time.perf_counter()  # imports are most of a second run, and the time that is told counts them
+    began = time.perf_counter()  # imports are most of a second run, and the time that is shown counts them
     from rich.console import Console
 
     console, named = None if as_json else Console(stderr=True), [_pair(one) for one in example or []]
@@ -149,7 +149,7 @@ def label_command(
 
 
 def _is_sharded(source: str, out: str) -> bool:
-    """Tell whether shards are labelled; most sources are told apart by their first file, before anything is imported."""
+    """Whether shards are labelled; most sources are known by their first file, before anything is imported."""
     if "://" in source or "://" in out:
         return True
     files = (Path(folder) / name for folder, _, names in os.walk(source) for name in names if name[:1] not in "._")

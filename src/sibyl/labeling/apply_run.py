@@ -48,8 +48,8 @@ def label_with(request: LabelRequest) -> Labelling:
     """Label new items without examples of their own: ``request.earlier`` is a run, or a file that an estimator saved.
 
     The earlier run's classifier is asked about the new rows. Corrections of new items count as examples beside those of the earlier run,
-    which is then solved again. The encoder and the column of texts are the earlier run's when left out; labels in a column are not
-    looked at.
+    which is then solved again. The encoder and the column of texts are the earlier run's when left out; labels in a column are
+    ignored.
 
     Raises
     ------
@@ -158,7 +158,7 @@ def _labels_unused(source: Source, earlier: str | Path) -> list[str]:
     if not source.labels or source.root.is_dir():
         return []
     return [
-        f"the labels of {counted(len(source.labels), 'row')} in {source.root.name} are not looked at: the examples are those of the run in "
+        f"the labels of {counted(len(source.labels), 'row')} in {source.root.name} are ignored: the examples are those of the run in "
         f"{earlier}; labels of new items count from corrections.csv beside the output"
     ]
 

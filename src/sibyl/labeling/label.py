@@ -164,8 +164,7 @@ def _check_applies(request: LabelRequest) -> None:
         )
     if request.method is not None or request.class_prior is not None:
         raise DataError(
-            f"the method and what it is told of the class mix are those of the run in {earlier}; leave them out, or label anew "
-            "with examples"
+            f"the method and the class prior are those of the run in {earlier}; leave them out, or label anew with examples"
         )
     if request.folder is not None and request.folder.resolve() == Path(earlier).resolve():
         raise DataError(f"{earlier}: would be replaced by the labels of the new items; choose another output folder")

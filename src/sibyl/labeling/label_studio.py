@@ -36,7 +36,7 @@ def pairs_of_export(table: RawTable) -> list[tuple[str, str, str]] | None:
     Raises
     ------
     DataError
-        If no label is in it, an item has several, or the column of labels cannot be told.
+        If no label is in it, an item has several, or no one column holds the labels.
     """
     columns = {str(name) for name in table.frame.columns}
     rows = table.frame.to_dict("records")
@@ -94,7 +94,8 @@ def _one_control(table: RawTable, names: Sequence[str]) -> str:
     if control is None:
         held = f"they may be in {quoted(names)}" if names else "there is none"
         raise DataError(
-            f"{table.path}: an export of Label Studio whose labels cannot be told: {held}; call the <Choices> of the classes 'label'"
+            f"{table.path}: an export of Label Studio in which no one column holds the labels: {held}; call the <Choices> of the classes "
+            "'label'"
         )
     return control
 

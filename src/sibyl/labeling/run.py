@@ -79,7 +79,7 @@ class Labelling:
 
 @torch_threads()
 def label_items(request: LabelRequest) -> Labelling:
-    """Label items; nothing is written, and `earlier`, `export` and `waited` are not looked at."""
+    """Label items; nothing is written, and `earlier`, `export` and `waited` are ignored."""
     started = time.perf_counter()
     source, encoder = _opened(request)
     class_prior, method = request.class_prior, DEFAULT_METHOD if request.method is None else request.method
@@ -90,7 +90,7 @@ def label_items(request: LabelRequest) -> Labelling:
     network, choice = encoder_for(source, encoder)
     given = with_names(given, listed, network, source.root)
     if isinstance(method, str) and network is not None and not is_fitted(network):
-        method_by_name(method, network.dim, len(given.class_names))  # a wrong name is told before hours of encoding
+        method_by_name(method, network.dim, len(given.class_names))  # a wrong name is an error before hours of encoding
 
     embedded = embed_source(
         source, network, request.cache, first=given.labels, batch_size=request.batch_size, console=request.console
