@@ -11,12 +11,11 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from sibyl.memmap import allocate_beside, has_room, is_mapped, release
-from sibyl.methods.classifiers import class_means
 from sibyl.methods.method import LearnedMethod, Objective, Traits
-from sibyl.methods.universal.balance import approach, log_share, reach, remembered
+from sibyl.methods.universal.adaptation import adapt
 from sibyl.methods.universal.blend import Blend, BlendNetwork, LocalModel
 from sibyl.methods.universal.classifier import N_OUTLIER_FEATURES, UniversalClassifier
-from sibyl.methods.universal.control import ControlNetwork, Controls
+from sibyl.methods.universal.control import ControlNetwork
 from sibyl.methods.universal.gradient_network import GradientNetwork
 from sibyl.methods.universal.graph import FEW, spread_labels
 from sibyl.methods.universal.neighbours import Nodes
@@ -26,9 +25,7 @@ from sibyl.methods.universal.perceptron import perceptron
 from sibyl.methods.universal.posterior import Posterior
 from sibyl.methods.universal.rows import NoRows, PowerNetwork, QueryRows, Rows, Slice, power_rows
 from sibyl.methods.universal.sparse_graph import SparseGraph
-from sibyl.methods.universal.step import EStep, State, TaskContext, take_step
-from sibyl.methods.universal.task_descriptors import N_DESCRIPTORS, describe_task
-from sibyl.methods.universal.viewpoint import ScaledCosines, Viewpoint
+from sibyl.methods.universal.task_descriptors import N_DESCRIPTORS
 from sibyl.tasks import ClassPrior, Episode, Solution, Task, class_shares
 
 ENTRIES = 1 << 16  # pairs of a row and a class, over all tasks, that a slice holds: bounds the memory of the network
@@ -212,8 +209,8 @@ class UniversalSIB(LearnedMethod):
         exponent, shape = self.power(task)
         shares = None if shares is None else shares.expand(task.n_tasks, -1)
         none = NoRows(torch.zeros_like(rows.count))
-        transductive, _ = self._solve(task, exponent, shape, nodes, rows, shares)
-        inductive, _ = self._solve(task, exponent, shape, nodes, none, None)
+        transductive, _ = adapt(self, task, exponent, shape, nodes, rows, shares)
+        inductive, _ = adapt(self, task, exponent, shape, nodes, none, None)
         transductive, inductive = (
             self._refine_outliers(one, task, own, nodes) for one, own in ((transductive, rows), (inductive, none))
         )
@@ -256,8 +253,8 @@ class UniversalSIB(LearnedMethod):
             task, exponent, spread_labels(task, exponent)[0], nodes, max(1, task.query_x.shape[1]), keep=True, keep_products=True
         )
         trace: list[Tensor] = []
-        answer, state = self._solve(task, exponent, shape, nodes, rows, shares, trace, draw=True)
-        inductive, _ = self._solve(task, exponent, shape, nodes, NoRows(torch.zeros_like(rows.count)), None)
+        answer, state = adapt(self, task, exponent, shape, nodes, rows, shares, trace, draw=True)
+        inductive, _ = adapt(self, task, exponent, shape, nodes, NoRows(torch.zeros_like(rows.count)), None)
         (whole,) = rows
         return training_loss(
             episode,
@@ -268,83 +265,6 @@ class UniversalSIB(LearnedMethod):
             kl_weight=self.kl_weight,
             prior_given=shares is not None,
             outlier_logits=partial(answer.outlier_logits, whole.unit),
-        )
-
-    def _solve(
-        self,
-        task: Task,
-        exponent: Float[Tensor, "task 1 1"],
-        shape: Float[Tensor, "task number"],
-        nodes: Nodes,
-        rows: Rows,
-        shares: Float[Tensor, "task way"] | None,
-        trace: list[Tensor] | None = None,
-        *,
-        draw: bool = False,
-    ) -> tuple[UniversalClassifier, State]:
-        """Adapt to `rows`; with `draw` the answer is made of class means drawn from the posterior."""
-        y = task.support_one_hot
-        support, shots = power_rows(task.support_x, exponent), task.n_shots[..., None]
-        anchor = class_means(support, y)
-        present = (shots > 0).to(shots.dtype)
-        middle = (anchor * present).sum(1, keepdim=True) / present.sum(1, keepdim=True).clamp_min(1)
-        first = Viewpoint.of(anchor, middle, torch.zeros_like(exponent))
-        task_context = TaskContext(support, y.mT.contiguous(), shots, anchor, middle, nodes, rows.count, middle, shares, first)
-        task_context, descriptors, statistics = describe_task(task_context, rows, shape)
-        bias = torch.zeros_like(shots) if shares is None else log_share(shares)
-        state = State(anchor, shots, statistics, bias)
-        for number in range(self.n_steps):
-            state = self._step(number, task_context, rows, descriptors, state, trace)
-        last = self.control(self.n_steps, torch.cat([descriptors, state.statistics.descriptors], 1))
-        centre = self.posterior.sample(state.centre, state.evidence) if draw else state.centre
-        return self._answer(task_context, rows, state, last, centre, exponent), state
-
-    def _step(
-        self,
-        number: int,
-        task_context: TaskContext,
-        rows: Rows,
-        descriptors: Float[Tensor, "task descriptor"],
-        state: State,
-        trace: list[Tensor] | None,
-    ) -> State:
-        """Choose the controls, sum over the rows, and move the class means."""
-        controls = self.control(number, torch.cat([descriptors, state.statistics.descriptors], 1))
-        view = task_context.view(state.centre, controls)
-        if task_context.shares is None:
-            bias = task_context.bias(controls, state.statistics)
-        else:
-            score = remembered(ScaledCosines(view, controls.scale), rows, state.statistics.n_way)
-            bias = approach(rows, score, task_context.shares, state.potential, self.n_rounds)
-        e_step = EStep(task_context, controls, view, bias, state.statistics, number / self.n_steps, self.gradient)
-        if trace is not None and isinstance(rows, QueryRows):
-            trace += rows.map(e_step.logits)
-        return take_step(e_step, rows.total(e_step), state.centre, self.of_class)
-
-    def _answer(
-        self,
-        task_context: TaskContext,
-        rows: Rows,
-        state: State,
-        last: Controls,
-        centre: Float[Tensor, "task way dim"],
-        exponent: Float[Tensor, "task 1 1"],
-    ) -> UniversalClassifier:
-        """Turn adapted class means into a classifier."""
-        view, n_way = task_context.view(centre, last), task_context.shots.shape[1]
-        if task_context.shares is None:
-            bias = task_context.bias(last, state.statistics)
-        else:
-            bias = reach(rows, remembered(ScaledCosines(view, last.scale), rows, n_way), task_context.shares, state.potential)
-        closest = view.cosines(task_context.support).amax(1) * task_context.y.sum(1)
-        own = closest.sum(1, keepdim=True) / task_context.shots.sum(1).clamp_min(1)
-        typical = torch.where(task_context.count > 0, state.statistics.typical[:, 1:2], own)[..., None]
-        around, first_around = (Viewpoint.around(means, task_context.mean) for means in (centre, task_context.anchor))
-        evenness = state.statistics.descriptors[:, :1]
-        labelled, unlabelled = task_context.shots.mean(1).log1p(), (task_context.count / n_way).log1p() / 3
-        context = torch.cat([labelled, unlabelled, evenness, last.shift[..., 0]], 1)
-        return UniversalClassifier(
-            exponent, view, task_context.first, last.scale, bias, typical, around, first_around, context, self.outlier
         )
 
 
