@@ -21,11 +21,12 @@ import pandas as pd
 from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
-from sibyl.labeling.calibration import Measured, expected_accuracy, mean_confidence, measured_calibration
+from sibyl.labeling.calibration import expected_accuracy, mean_confidence, measured_calibration
 from sibyl.labeling.item_map import map_points, map_rows
 from sibyl.labeling.page_choice import ClassChoice, PageLimits, choose_changed, choose_classes, choose_outliers, count_changes
 from sibyl.labeling.previews import MAX_LETTERS, SOUND_SECONDS, Preview, previews
-from sibyl.labeling.report import Counts, Summary
+from sibyl.labeling.report import Summary
+from sibyl.labeling.report_parts import Bar, Cards, ClassSection, Page, Point, Share, hue
 from sibyl.memmap import take_rows
 from sibyl.messages import counted
 from sibyl.sources.source import Source
@@ -64,94 +65,6 @@ class ToShow:
     first: Sequence[tuple[str, str]] = ()
 
 
-@dataclass(frozen=True)
-class _Card:
-    item: str
-    label: str
-    confidence: float | None
-    runner_up: str
-    inductive_label: str
-    kind: str
-    note: Markup
-    picture: str
-    width: int
-    height: int
-    text: str
-    sound: str
-    wave: str
-    cells: tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True)
-class _Class:
-    name: str
-    hue: str
-    n_labelled: int
-    n_examples: int
-    n_hidden: int
-    examples: list[_Card]
-    borderline: list[_Card]
-    certain: list[_Card]
-    on_map: bool
-    by_name: str
-
-
-@dataclass(frozen=True)
-class _Share:
-    name: str
-    hue: str
-    share: float
-    width: float
-    n_labelled: int
-
-
-@dataclass(frozen=True)
-class _Bar:
-    words: str
-    number: int
-    height: float
-
-
-@dataclass(frozen=True)
-class _Point:
-    x: int
-    y: int
-    item: str
-    group: int
-    hue: str
-    opacity: str
-    example: bool
-
-
-@dataclass(frozen=True)
-class _Page:
-    title: str
-    version: str
-    counts: Counts
-    expected: float | None
-    confidence: float | None
-    notes: tuple[str, ...]
-    sections: list[tuple[str, str]]
-    first: list[_Card]
-    changed: list[_Card]
-    changes: list[tuple[str, str, int]]
-    outliers: list[_Card]
-    n_outliers: int
-    classes: list[_Class]
-    unshown: list[_Class]
-    points: list[_Point]
-    map_shown: int
-    map_of: int
-    mix: list[_Share]
-    calibration: tuple[Measured, ...]
-    method_name: str
-    histogram: list[_Bar]
-    facts: list[tuple[str, str]]
-    skipped: list[str]
-    privacy: str
-    counted: str
-
-
 def report_html(shown: ToShow, limits: PageLimits | None = None, cache: Path | None = None) -> str:
     """Return the report as one HTML document.
 
@@ -174,13 +87,7 @@ def report_html(shown: ToShow, limits: PageLimits | None = None, cache: Path | N
     return engine.get_template("report").render(page=page, style=Markup(style), script=Markup(script), script_hash=Markup(checksum))
 
 
-def _hue(index: int, n_classes: int) -> str:
-    """Hues far apart: evenly spread for a few classes, by the golden angle for many, whose neighbours in the list then differ most."""
-    step = 360 / n_classes if n_classes <= 12 else 137.508
-    return f"{(25 + step * index) % 360:.0f}"
-
-
-def _page(shown: ToShow, limits: PageLimits, cache: Path | None) -> _Page:
+def _page(shown: ToShow, limits: PageLimits, cache: Path | None) -> Page:
     table, summary = shown.table, shown.summary
     choices = choose_classes(table, shown.class_names, limits)
     changed = choose_changed(table, limits.changed)
@@ -192,7 +99,7 @@ def _page(shown: ToShow, limits: PageLimits, cache: Path | None) -> _Page:
     rows = [row for choice in choices for row in (*choice.examples, *choice.borderline, *choice.certain)]
     rows += [*changed, *outliers, *(row for row, _ in first)]
     small = previews(shown.source, [str(table["item"].iloc[row]) for row in dict.fromkeys(rows)])
-    cards = _Cards(table, small)
+    cards = Cards(table, small)
     points, n_points = _points(shown, limits, cache)
     on_map = {point.group for point in points}
     classes = [
@@ -206,7 +113,7 @@ def _page(shown: ToShow, limits: PageLimits, cache: Path | None) -> _Page:
         sections.insert(1, ("changed", "Changed"))
     if first:
         sections.insert(0, ("first", "Next"))
-    return _Page(
+    return Page(
         title=shown.source.root.name or str(shown.source.root.resolve().name),
         version=summary.version,
         counts=summary.counts,
@@ -235,44 +142,14 @@ def _page(shown: ToShow, limits: PageLimits, cache: Path | None) -> _Page:
     )
 
 
-class _Cards:
-    """Makes the card of a row."""
-
-    def __init__(self, table: pd.DataFrame, small: dict[str, Preview]) -> None:
-        self._rows = table
-        self._small = small
-
-    def of(self, row: int, note: Markup | None = None) -> _Card:
-        values = self._rows.iloc[row]
-        item, is_labelled = str(values["item"]), values["status"] == "labelled"
-        by_person = "correction" if values["source"] == "correction" else "example"
-        preview = self._small[item]
-        return _Card(
-            item,
-            str(values["label"]),
-            float(values["confidence"]) if is_labelled else None,
-            str(values["runner_up"]) if is_labelled else "",
-            str(values["inductive_label"]) if is_labelled else "",
-            "labelled" if is_labelled else by_person,
-            note if note is not None else Markup(""),
-            preview.picture,
-            preview.width,
-            preview.height,
-            preview.text,
-            preview.sound,
-            preview.wave,
-            preview.cells,
-        )
-
-
 def _before(label: str) -> Markup:
     return Markup("was <s>{}</s>").format(label)
 
 
-def _class(index: int, n_classes: int, choice: ClassChoice, cards: _Cards, on_map: bool, by_name: str) -> _Class:
-    return _Class(
+def _class(index: int, n_classes: int, choice: ClassChoice, cards: Cards, on_map: bool, by_name: str) -> ClassSection:
+    return ClassSection(
         choice.name,
-        _hue(index, n_classes),
+        hue(index, n_classes),
         choice.n_labelled,
         choice.n_examples,
         choice.n_hidden,
@@ -284,7 +161,7 @@ def _class(index: int, n_classes: int, choice: ClassChoice, cards: _Cards, on_ma
     )
 
 
-def _points(shown: ToShow, limits: PageLimits, cache: Path | None) -> tuple[list[_Point], int]:
+def _points(shown: ToShow, limits: PageLimits, cache: Path | None) -> tuple[list[Point], int]:
     number = {name: index for index, name in enumerate(shown.class_names)}
     with_features = shown.table[shown.table["status"].isin(["example", "confirmed", "labelled"])]
     examples = np.flatnonzero(with_features["status"] == "example").tolist()
@@ -299,7 +176,7 @@ def _points(shown: ToShow, limits: PageLimits, cache: Path | None) -> tuple[list
         example = status != "labelled"
         opacity = 1.0 if example else 0.25 + 0.65 * float(sure)
         points.append(
-            _Point(round(1000 * across), round(700 * down), name, group, _hue(group, len(number)), f"{opacity:.2f}", example)
+            Point(round(1000 * across), round(700 * down), name, group, hue(group, len(number)), f"{opacity:.2f}", example)
         )
     return sorted(points, key=lambda point: point.example), len(shown.names)
 
@@ -310,24 +187,24 @@ def _counted_corrections(table: pd.DataFrame) -> str:
     return json.dumps(counted_ones.to_numpy().tolist(), ensure_ascii=False)
 
 
-def _mix(shown: ToShow, choices: list[ClassChoice]) -> list[_Share]:
+def _mix(shown: ToShow, choices: list[ClassChoice]) -> list[Share]:
     total = max(sum(choice.n_labelled for choice in choices), 1)
     given = shown.class_mix if shown.class_mix is not None else [choice.n_labelled / total for choice in choices]
     largest = max([*given, 1e-9])
     rows = [
-        _Share(choice.name, _hue(index, len(choices)), float(share), float(share) / largest, choice.n_labelled)
+        Share(choice.name, hue(index, len(choices)), float(share), float(share) / largest, choice.n_labelled)
         for index, (choice, share) in enumerate(zip(choices, given, strict=True))
     ]
     return sorted(rows, key=lambda row: -row.share)
 
 
-def _histogram(table: pd.DataFrame) -> list[_Bar]:
+def _histogram(table: pd.DataFrame) -> list[Bar]:
     sure = table.loc[table["status"] == "labelled", "confidence"].to_numpy(float)
     edges = np.arange(0, 101, 10)
     counts, _ = np.histogram(100 * sure, edges)
     start = int(np.flatnonzero(counts)[0]) if counts.any() else 0
     return [
-        _Bar(f"{edges[index]}–{edges[index + 1]} %", int(counts[index]), float(counts[index] / max(counts.max(), 1)))
+        Bar(f"{edges[index]}–{edges[index + 1]} %", int(counts[index]), float(counts[index] / max(counts.max(), 1)))
         for index in range(start, 10)
     ]
 
