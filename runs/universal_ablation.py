@@ -1,7 +1,7 @@
 """What each learned part of universal SIB gives: leave one out, train again, and measure on validation classes.
 
     python runs/universal_ablation.py --features runs/universal/features --out runs/universal/ablation [--more clinc150=DIR]
-        [--iterations 1500] [--episodes 100] [--part NAME ...] [--features-note TEXT]
+        [--iterations 1500] [--episodes 100] [--part NAME ...] [--note TEXT]
 
 Each row trains the network without one part, from the same seed and on the same episodes as the full network. What is trained and
 measured is kept in the folder OUT, so a killed run goes on. Writes results/universal_ablation.json and, from it alone, the page beside.
@@ -13,6 +13,7 @@ import argparse
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -175,27 +176,23 @@ def rows_of(found: Mapping[str, Scores]) -> list[dict[str, Any]]:
 
 def page(record: dict[str, Any]) -> str:
     """The record as Markdown."""
-    rows, n_cells = record["rows"], len(SHOTS) * len(record["validation"])
+    rows, n_episodes = record["rows"], len(SHOTS) * len(record["validation"]) * record["episodes"]
     titles = [title for title in rows[0] if title not in ("part", "meaning")]
-    lines = [
-        "# Universal SIB without each of its parts",
-        "",
-        f"Each row is a network that was meta-trained without one part: {record['iterations']:,} iterations of {TASKS} tasks of at most {record['ways']} classes",
-        f"and {record['queries']} queries, seed 0, the same episodes for all rows, on training classes. Measured on validation classes of the same sets: "
-        f"{', '.join(record['validation'])};",
-        f"5-way, 1 and 5 shots, {record['episodes']} episodes a cell, {n_cells * record['episodes']} a column. "
-        "A column is the mean accuracy in % under a class mix",
-        "(Dirichlet 2 and 0.5 are skewed, one-class queries are all of one class), the last one the AUROC where a quarter of the queries",
-        "belongs to no class. In brackets the difference to the full network, paired by episode, with its 95 % interval (Student's t):",
-        "**below zero the part helps**. The interval is over episodes and not over seeds: one seed was trained.",
-        *([record["note"]] if record["note"] else []),
-        "",
-        f"Made by: `python runs/universal_ablation.py --iterations {record['iterations']} --episodes {record['episodes']}` "
-        f"(data sets at its head), commit {record['commit']}.",
-        "",
-        f"| without | {' | '.join(titles)} |",
-        "|---" * (len(titles) + 1) + "|",
-    ]
+    introduction = (
+        f"Each row is a network that was meta-trained without one part: {record['iterations']:,} iterations of {TASKS} tasks of at most "
+        f"{record['ways']} classes and {record['queries']} queries, seed 0, on the same episodes of training classes. Measured on validation "
+        f"classes of {', '.join(record['validation'])}: 5-way, 1 and 5 shots, {record['episodes']} episodes a cell, {n_episodes:,} a column. "
+        "Columns are mean accuracies in % under a class mix; the last is the AUROC of the outlier score where a quarter of the queries "
+        "belongs to no class. In brackets: the difference to the full network, paired by episode, with its 95 % interval (Student's t). "
+        "**Below zero the part helps.** The interval is over episodes; another seed may differ by more."
+    )
+    command = f"python runs/universal_ablation.py --iterations {record['iterations']} --episodes {record['episodes']} "
+    command += f"--blocks {record['blocks']} --ways {record['ways']} --queries {record['queries']}"
+    made = f"Made by `{command}` (with the data sets as its head says), commit {record['commit']}."
+    lines = ["# Universal SIB without each of its parts"]
+    for text in filter(None, (introduction, record["note"], made)):
+        lines += ["", *wrap(text, 100, break_long_words=False, break_on_hyphens=False)]
+    lines += ["", f"| without | {' | '.join(titles)} |", "|---" * (len(titles) + 1) + "|"]
     for row in rows:
         texts = []
         for title in titles:

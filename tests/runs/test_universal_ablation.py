@@ -76,7 +76,7 @@ def test_it_goes_on_and_its_page_says_what_the_record_says(
     assert transport["balanced, prior given"]["mean"] == transport["balanced"]["mean"]
     assert f"| – (full network) | {full['balanced, prior given']['mean']:.2f} |" in page
     assert "A note." in page
-    assert "2 iterations of 8 tasks of at most 3 classes" in page
+    assert "2 iterations of 8 tasks of at most 3 classes" in page.replace("\n", " ")
 
     monkeypatch.setattr(script, "train", lambda *_: pytest.fail("trained again"))
     script.main()
