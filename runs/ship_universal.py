@@ -23,7 +23,7 @@ A meta-trained solver for any number of classes, shots and unlabelled items, any
   classes); besides, features were projected at random, and {synthetic:.0%} of the tasks were synthetic clusters. No test class of any data set was read. SqueezeNet, which embedded
   one of the sets, has seen ImageNet; the sentence encoder MiniLM has seen the web.
 - **Training**: {iterations:,} steps of {episodes} tasks each, AdamW, {loss}; the checkpoint with the best mean
-  accuracy on validation classes ({validation:.2%}, over sets, 1 and 5 shots, five class mixes). Then, with all else frozen, the second look at outliers: {blocks:,}
+  accuracy on validation classes ({validation:.2%}, over sets, 1 and 5 shots, five class mixes). Then, with all else frozen, the outlier refinement: {blocks:,}
   blocks of up to {episodes} tasks, cross-entropy and how each outlier ranks against each other row; mean AUROC on validation classes {auroc:.2%}.
 - **Piles**: above 1,024 unlabelled items, what blends class means, graph and labelled items alone was fitted to 92 piles of 5 to 200 classes of
   training and validation classes, all else frozen (`runs/piles.sh`, `results/piles.md`).

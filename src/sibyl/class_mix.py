@@ -17,8 +17,9 @@ Floats = npt.NDArray[np.float64]
 class ClassMix:
     """How queries are spread over the classes of an episode.
 
-    ``balanced`` (equal counts), ``dirichlet:A`` (shares drawn from a symmetric Dirichlet distribution with parameter A; small is
-    skewed) or ``one-class`` (all queries of one random class).
+    ``balanced`` (equal counts), ``dirichlet:A`` (shares drawn from a symmetric Dirichlet
+    distribution with parameter A; small is skewed) or ``one-class`` (all queries of one random
+    class).
     """
 
     kind: str

@@ -1,7 +1,8 @@
 """EpisodeSampler: batches of episodes drawn from features, the same for the same seed on every machine.
 
-Episode number i takes its random numbers from a counter-based generator (Philox) at a place that depends on seed and i alone:
-neither the batch size nor what was drawn before changes it, and no global random state is touched.
+Episode number i takes its random numbers from a counter-based generator (Philox) at a place that
+depends on seed and i alone: neither the batch size nor what was drawn before changes it, and no
+global random state is touched.
 """
 
 from __future__ import annotations
@@ -46,8 +47,8 @@ def _capped(counts: Ints, room: Ints, wanted: npt.NDArray[np.bool_]) -> Ints:
 def _draw(keys: Floats, population: Ints) -> Ints:
     """Draw without replacement: uniform keys [..., k] → k different numbers below `population` [...], in random order.
 
-    Fisher–Yates over a virtual array 0 … population − 1 that remembers only the places swapped so far. Where the population is
-    smaller than k the last draws repeat; callers do not use them.
+    Fisher–Yates over a virtual array 0 … population − 1 that remembers only the places swapped so
+    far. Where the population is smaller than k the last draws repeat; callers do not use them.
     """
     k = keys.shape[-1]
     drawn = np.empty(keys.shape, np.int64)
@@ -112,7 +113,8 @@ class EpisodeSampler:
     n_shot : int or (int, int)
         Labelled items per class; a pair draws a number for each class, both ends included.
     n_query : int
-        Unlabelled items per class on average: an episode has ``n_way · n_query`` query rows, outliers included.
+        Unlabelled items per class on average: an episode has ``n_way · n_query`` query rows,
+        outliers included.
     class_mix : str
         ``balanced``, ``dirichlet:A`` or ``one-class`` (see `ClassMix`).
     n_absent : int

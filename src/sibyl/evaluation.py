@@ -1,6 +1,7 @@
 """Method + episodes → accuracy with its interval, calibration, seconds and memory.
 
-The only place, beside training objectives, where query labels are read; a method sees the Task alone.
+The only place, beside training objectives, where query labels are read; a method sees the Task
+alone.
 """
 
 from __future__ import annotations
@@ -49,17 +50,21 @@ class Evaluation:
     Parameters
     ----------
     accuracy, inductive_accuracy, nll : float array [episode]
-        Share of right answers among queries that belong to one of the classes; the same for the answer without the other queries,
-        NaN where the method has none; mean negative log-likelihood in nats.
+        Share of right answers among queries that belong to one of the classes; the same for the
+        answer without the other queries, NaN where the method has none; mean negative
+        log-likelihood in nats.
     auroc : float array [episode]
-        How well `outlier_score` (or, without one, 1 − the largest probability) ranks outliers above the rest; NaN without outliers.
+        How well `outlier_score` (or, without one, 1 − the largest probability) ranks outliers above
+        the rest; NaN without outliers.
     bins : float array [15, 3]
-        Per confidence bin: number of queries, sum of confidences, number right; pooled over episodes.
+        Per confidence bin: number of queries, sum of confidences, number right; pooled over
+        episodes.
     seconds : float
         Time inside `solve`.
     peak_memory : int
-        Largest memory during the evaluation, in bytes: resident in the process (where the system cannot reset that mark, as outside
-        Linux, the largest since the process began), or allocated on the accelerator.
+        Largest memory during the evaluation, in bytes: resident in the process (where the system
+        cannot reset that mark, as outside Linux, the largest since the process began), or allocated
+        on the accelerator.
     details : mapping
         What else a run wishes to keep with its figures.
     """

@@ -1,7 +1,8 @@
 """Features: one row per item, computed once by a frozen encoder and memory-mapped from disk ever after.
 
-On disk a Features is a folder: ``matrix.npy`` (rows), ``views.npy`` (optional augmented views), ``items.parquet`` (id and label of
-each row) and ``features.json`` (class names, provenance, format version). The folder appears whole or not at all.
+On disk a Features is a folder: ``matrix.npy`` (rows), ``views.npy`` (optional augmented views),
+``items.parquet`` (id and label of each row) and ``features.json`` (class names, provenance, format
+version). The folder appears whole or not at all.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ class Features:
     class_names : tuple of str
         Names of the classes, each once.
     ids : tuple of str
-        One unique name per item, for example a path relative to its folder. Left out, rows are numbered.
+        One unique name per item, for example a path relative to its folder. Left out, rows are
+        numbered.
     provenance : mapping
         Where the rows come from: encoder, data set, split. Anything JSON can hold.
     views : float array [item, view, dim], optional

@@ -1,7 +1,8 @@
 """Folders that appear whole, and that take the place of nothing but a folder that Sibyl wrote and nobody has changed since.
 
-Each such folder carries a mark, the file ``.sibyl.json``: what kind of folder it is, and name, size, time and checksum of every file in
-it. So a folder with anything else in it, a changed file, or a file more, is told from an earlier output, and damage is noticed.
+Each such folder carries a mark, the file ``.sibyl.json``: what kind of folder it is, and name,
+size, time and checksum of every file in it. So a folder with anything else in it, a changed file,
+or a file more, is told from an earlier output, and damage is noticed.
 """
 
 from __future__ import annotations
@@ -199,8 +200,9 @@ def atomic_folder(
 ) -> Iterator[Path]:
     """Yield a new folder that takes its place at `path`, marked, when the block ends without an error.
 
-    A reader sees the old folder or the new one; after an error, or a kill, `path` is as it was, and what a kill has left behind goes
-    the next time. Within `sibyl.together.together` the folder takes its place when that block ends.
+    A reader sees the old folder or the new one; after an error, or a kill, `path` is as it was, and
+    what a kill has left behind goes the next time. Within `sibyl.together.together` the folder
+    takes its place when that block ends.
 
     Parameters
     ----------

@@ -21,11 +21,13 @@ _BLOCK = 1 << 20
 class GrowingMatrix:
     """A matrix that is filled from the first row to the last and survives being killed in between.
 
-    Rows go to ``<path>.partial``; once they are on disk, their number and checksum go to ``<path>.progress``. When all rows are there,
-    the file becomes ``<path>`` (npy). Opened again with the same `key`, filling goes on after the last row that is as it was written;
-    with another key, or where the file is damaged, it starts afresh.
+    Rows go to ``<path>.partial``; once they are on disk, their number and checksum go to
+    ``<path>.progress``. When all rows are there, the file becomes ``<path>`` (npy). Opened again
+    with the same `key`, filling goes on after the last row that is as it was written; with another
+    key, or where the file is damaged, it starts afresh.
 
-    Rows are written, and not mapped: a full disk is an error then, where a mapped file would end the process.
+    Rows are written, and not mapped: a full disk is an error then, where a mapped file would end
+    the process.
 
     Parameters
     ----------

@@ -20,7 +20,8 @@ _locked: ContextVar[frozenset[tuple[int, int]]] = ContextVar("_locked", default=
 def held(path: Path, *, wait: bool = True) -> Iterator[bool]:
     """Lock a file or folder that exists against other processes that do the same; the lock ends with the block or the process.
 
-    Yields whether the lock is held: not so where `wait` is False and another holds it, or where the system has no such locks.
+    Yields whether the lock is held: not so where `wait` is False and another holds it, or where the
+    system has no such locks.
     """
     handle = os.open(path, os.O_RDONLY) if fcntl is not None else -1
     try:

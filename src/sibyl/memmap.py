@@ -1,7 +1,8 @@
-"""Arrays that lie in a file rather than in memory: the features of very many items, and what a solver keeps of each of them.
+"""Arrays in anonymous memory-mapped files: the features of very many items, and what a solver keeps of each of them.
 
-The operating system brings parts of a mapped file into memory as they are touched, and `release` gives them back. Whoever goes over such
-an array slice by slice and releases it after each holds one slice, however many there are. The file has no name: it is gone with the
+The operating system reads parts of a mapped file into memory as they are touched, and `release`
+gives them back. So who iterates such an array in slices and releases each holds one slice in
+memory, however many there are. The file is unlinked as soon as it is open: it is gone with the
 array, and after a kill.
 """
 
@@ -120,7 +121,8 @@ def allocate(shape: tuple[int, ...], dtype: npt.DTypeLike = np.float32) -> Array
 class Room:
     """Many arrays in few files: a file for each small one would use up those that a process may hold open.
 
-    Each file is twice as large as the one before. The memory and the disk are given back once no array of a file is left.
+    Each file is twice as large as the one before. The memory and the disk are given back once no
+    array of a file is left.
     """
 
     def __init__(self) -> None:

@@ -25,7 +25,8 @@ def counted(number: int, one: str, many: str = "") -> str:
 def printable(text: str) -> str:
     """Return a text with escapes in the place of control characters: a name from the data must not steer the terminal.
 
-    So the code that clears a screen is written out, and a mark that turns the direction of reading shows itself.
+    So the code that clears a screen is written out, and a mark that turns the direction of reading
+    shows itself.
     """
     return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
 

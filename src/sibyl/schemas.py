@@ -1,7 +1,7 @@
 """Schemas of what is read back: each saved file is checked against its schema once, before anything is built from it.
 
-A schema is a `Header`, a model of pydantic in strict mode: types are not converted, numbers are finite and in a range, lists and texts have
-a longest length. What is wrong becomes one sentence.
+A schema is a `Header`, a model of pydantic in strict mode: types are not converted, numbers are
+finite and in a range, lists and texts have a longest length. What is wrong becomes one sentence.
 """
 
 from __future__ import annotations
@@ -107,8 +107,9 @@ def check_finite(path: str | Path, tensors: Mapping[str, Tensor]) -> None:
 def filled(build: Callable[[], nn.Module], tensors: Mapping[str, Tensor], path: str | Path) -> Any:
     """Build a network and give it its tensors.
 
-    While it is built, no more numbers are allocated than go with those of the tensors, so that a small file cannot ask for a huge network.
-    Initial weights are drawn and overwritten; the caller's random numbers stay untouched.
+    While it is built, no more numbers are allocated than go with those of the tensors, so that a
+    small file cannot ask for a huge network. Initial weights are drawn and overwritten; the
+    caller's random numbers stay untouched.
 
     Raises
     ------
@@ -174,7 +175,8 @@ def check_settings(kind: type, settings: Mapping[str, Any], path: str | Path, la
     Raises
     ------
     CheckpointError
-        If one is unknown, of another type, negative where it counts, or beyond what any version wrote.
+        If one is unknown, of another type, negative where it counts, or beyond what any version
+        wrote.
     """
     constructor: Any = kind.__init__  # type: ignore[misc]
     hints, known = get_type_hints(constructor), inspect.signature(kind).parameters

@@ -34,7 +34,8 @@ class Waiting:
     folder : Path
         Where their places are.
     moves : list of (str, str, str)
-        Name of now, name to be, and the kind of a folder (see `sibyl.folders.seal`), empty for a file.
+        Name of now, name to be, and the kind of a folder (see `sibyl.folders.seal`), empty for a
+        file.
     locks : ExitStack
         Holds them against `clear_debris` of other processes.
     """
@@ -64,7 +65,8 @@ def temporary_name(path: Path) -> Path:
 def clear_debris(folder: Path, name: str | None = None) -> None:
     """Remove what a killed process has left of files and folders that were to become ``folder/name``, or any in `folder`.
 
-    What a living process works on is locked by it, and stays; so does all that a killed one had finished, and that waits for its place.
+    What a living process works on is locked by it, and stays; so does all that a killed one had
+    finished, and that waits for its place.
     """
     if (folder / PLACES).exists():
         return
@@ -99,8 +101,8 @@ def write_errors(place: str | Path) -> Iterator[None]:
 def atomic_path(path: str | Path) -> Iterator[Path]:
     """Yield a temporary file path beside `path` that replaces it when the block ends without an error.
 
-    A reader sees the old file or the new one, never a part; after an error, or a kill, `path` is as it was. Within
-    `sibyl.together.together` the file takes its place when that block ends.
+    A reader sees the old file or the new one, never a part; after an error, or a kill, `path` is as
+    it was. Within `sibyl.together.together` the file takes its place when that block ends.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -191,7 +193,8 @@ def content_key(value: object) -> str:
 def cache_folder() -> Path:
     """Return the folder for things that can be computed again: ``$SIBYL_CACHE``, or ``sibyl`` in the platform's cache folder.
 
-    Where the user has no home, as in a container that runs under a number, it lies in the folder for temporary files.
+    Where the user has no home, as in a container that runs under a number, it lies in the folder
+    for temporary files.
     """
     chosen = os.environ.get("SIBYL_CACHE")
     if chosen:

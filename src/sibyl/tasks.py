@@ -1,7 +1,8 @@
 """Task, Episode, Solution: what a method receives, what training and evaluation add to it, what a method returns.
 
-All tensors are batched over tasks. Where tasks of a batch differ in size, the shorter ones are padded and a mask says which rows
-are real. A Task holds no query labels; they live in the Episode, which only the meta-training objective and `evaluate` read.
+All tensors are batched over tasks. Where tasks of a batch differ in size, the shorter ones are
+padded and a mask says which rows are real. A Task holds no query labels; they live in the Episode,
+which only the meta-training objective and `evaluate` read.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Files and folders of one output that take their places together: an output is never of two runs, whenever a process is killed.
 
-What is written waits beside its place until all of it is whole and on the disk. Then a list of it is written (`sibyl.storage.PLACES`), what
-was there before is taken away, and each takes its place. A process killed before the list has changed nothing; one killed after it leaves
-files of the new run alone, and whoever opens the folder next puts the others in their places.
+What is written waits beside its place until all of it is whole and on the disk. Then a list of it
+is written (`sibyl.storage.PLACES`), what was there before is taken away, and each takes its place.
+A process killed before the list has changed nothing; one killed after it leaves files of the new
+run alone, and whoever opens the folder next puts the others in their places.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ _Move = tuple[str, str, str]
 def together(folder: str | Path, names: Collection[str], gone: Collection[str] = ()) -> Iterator[None]:
     """Let all files and folders that are written to `folder` within the block take their places when it ends without an error.
 
-    Other processes that do the same wait. A block within a block of the same folder is part of the outer one.
+    Other processes that do the same wait. A block within a block of the same folder is part of the
+    outer one.
 
     Parameters
     ----------

@@ -27,7 +27,7 @@ from sibyl.sources.item import Item, Skipped, Unreadable
 from sibyl.threads import n_cores, side_by_side, torch_threads
 
 _FLUSH_SECONDS = 5.0  # what a killed run may lose
-_MOVED_ROWS = 4096  # gone over at once; by then, what lies in files leaves the memory
+_MOVED_ROWS = 4096  # moved at once; by then, what lies in files leaves the memory
 
 
 @dataclass(frozen=True, eq=False)

@@ -47,15 +47,15 @@ _OLD = "\0"  # in front of the names of the earlier run's items, which new ones 
 def label_with(request: LabelRequest) -> Labelling:
     """Label new items without examples of their own: ``request.earlier`` is a run, or a file that an estimator saved.
 
-    The earlier run's classifier is asked about the new rows. Corrections of new items count as examples beside those of the earlier run,
-    which is then solved again. The encoder and the column of texts are the earlier run's when left out; labels in a column are
-    ignored.
+    The earlier run's classifier is asked about the new rows. Corrections of new items count as
+    examples beside those of the earlier run, which is then solved again. The encoder and the column
+    of texts are the earlier run's when left out; labels in a column are ignored.
 
     Raises
     ------
     DataError
-        If the folder holds no run, the new items are of another kind or read with another encoder, or the encoder cannot judge
-        items that it has not seen.
+        If the folder holds no run, the new items are of another kind or read with another encoder,
+        or the encoder cannot judge items that it has not seen.
     """
     started, earlier = time.perf_counter(), request.earlier
     assert earlier is not None

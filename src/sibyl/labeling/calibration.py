@@ -28,7 +28,8 @@ class Measured:
     draws : int
         Draws of the examples that both are means of.
     encoder : str
-        What the name of the encoder holds; ``table`` for the columns of a table, empty for features of unknown origin.
+        What the name of the encoder holds; ``table`` for the columns of a table, empty for features
+        of unknown origin.
     classes : int
         Number of classes.
     """
@@ -67,8 +68,8 @@ def mean_confidence(table: pd.DataFrame) -> float | None:
 def expected_accuracy(table: pd.DataFrame, method: str, encoder: str) -> float | None:
     """Return the share of labels that are likely right, where the mean confidence may be taken for it, and otherwise None.
 
-    That is where the method was measured with such an encoder and such a number of classes (`Measured.covers`), and its mean confidence
-    lay within `HONEST` of the truth each time.
+    That is where the method was measured with such an encoder and such a number of classes
+    (`Measured.covers`), and its mean confidence lay within `HONEST` of the truth each time.
 
     Parameters
     ----------

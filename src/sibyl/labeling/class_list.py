@@ -24,7 +24,8 @@ def read_classes(given: str | Path | Sequence[str] | Mapping[str, str]) -> dict[
     Parameters
     ----------
     given : str, path, sequence or mapping
-        ``travel,billing``, a table with a column ``class`` and perhaps ``description``, a list of names, or name → description.
+        ``travel,billing``, a table with a column ``class`` and perhaps ``description``, a list of
+        names, or name → description.
 
     Returns
     -------
@@ -34,7 +35,8 @@ def read_classes(given: str | Path | Sequence[str] | Mapping[str, str]) -> dict[
     Raises
     ------
     DataError
-        If a class is named twice, has no name or one that is a formula, or the table has no column of classes.
+        If a class is named twice, has no name or one that is a formula, or the table has no column
+        of classes.
     """
     if isinstance(given, Mapping):
         pairs = [(str(name), str(text or "")) for name, text in given.items()]

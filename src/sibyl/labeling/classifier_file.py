@@ -21,8 +21,9 @@ from sibyl.storage import write_errors
 def write_classifier(folder: Path, labelling: Labelling) -> Path:
     """Write ``folder/classifier.onnx``, and return its path.
 
-    A table goes in by its columns, an image by its pixels where the encoder is an ONNX file or an EfficientNet of the extra ``encoders``; otherwise the features of the run's encoder
-    do. The metadata entry ``input`` says which in words.
+    A table goes in by its columns, an image by its pixels where the encoder is an ONNX file or an
+    EfficientNet of the extra ``encoders``; otherwise the features of the run's encoder do. The
+    metadata entry ``input`` says which in words.
 
     Raises
     ------

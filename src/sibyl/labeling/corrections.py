@@ -1,7 +1,7 @@
 """Corrections: what a person mended in the labels of an earlier run. They stay, and count as examples.
 
-They lie beside the labels as ``corrections.csv``, and as ``corrections-….csv`` where several browsers or people saved some: all count, so
-that nobody's replace another's.
+They lie beside the labels as ``corrections.csv``, and as ``corrections-….csv`` where several
+browsers or people saved some: all count, so that nobody's replace another's.
 """
 
 from __future__ import annotations
@@ -47,10 +47,11 @@ class _Correction:
 def read_corrections(out: str | Path, root: str | Path, names: Collection[str]) -> Corrections:
     """Read the corrections of an output folder, tables like that of the examples; none is no correction.
 
-    Where several files name an item, the latest counts: by the column ``when`` (ISO 8601) if there is one, otherwise by the time of the
-    file. A row without a label is passed over; with a time, it takes earlier corrections of its item back. A whole ``labels.csv``
-    counts with those rows alone whose label a person changed. A correction of an item that is gone does not stop the run: it is named
-    in the notes.
+    Where several files name an item, the latest counts: by the column ``when`` (ISO 8601) if there
+    is one, otherwise by the time of the file. A row without a label is passed over; with a time, it
+    takes earlier corrections of its item back. A whole ``labels.csv`` counts with those rows alone
+    whose label a person changed. A correction of an item that is gone does not stop the run: it is
+    named in the notes.
 
     Raises
     ------
@@ -106,8 +107,9 @@ def _disagreement(made: Mapping[str, list[_Correction]], latest: Mapping[str, _C
 def _edited(table: PairTable, labels_file: Path, notes: list[str]) -> dict[int, Mapping[str, str]]:
     """Return the rows of a whole table of labels that a person changed or had corrected before.
 
-    A row tells what the machine said where the unlabelled data changed nothing (``inductive_label``); elsewhere the table that lies
-    beside does, if it is of the same run. Where neither does, the label counts as the machine's.
+    A row tells what the machine said where the unlabelled data changed nothing
+    (``inductive_label``); elsewhere the table that lies beside does, if it is of the same run.
+    Where neither does, the label counts as the machine's.
     """
     beside: dict[str, Mapping[str, str]] = {}
     if labels_file.is_file():

@@ -36,7 +36,8 @@ class Examples:
     source : str
         Where the list comes from, for messages.
     origins : mapping of str to str
-        Item → where its label comes from, ``folder``, ``column`` or ``correction``; those left out are ``example``.
+        Item → where its label comes from, ``folder``, ``column`` or ``correction``; those left out
+        are ``example``.
     vectors : mapping of str to float32 array [dim]
         Class → its name in the space of the items. Such a class needs no item.
     """
@@ -60,12 +61,14 @@ class Examples:
 def read_examples(path: str | Path, root: str | Path) -> Examples:
     """Read a table with the columns ``item`` and ``label``.
 
-    Items are paths below `root`; ``./`` in front, backslashes and absolute paths are understood. See `read_pair_table` for the rest.
+    Items are paths below `root`; ``./`` in front, backslashes and absolute paths are understood.
+    See `read_pair_table` for the rest.
 
     Raises
     ------
     DataError
-        If the file is missing, is not such a table, an item has two labels, or there are fewer than two classes.
+        If the file is missing, is not such a table, an item has two labels, or there are fewer than
+        two classes.
     """
     return checked(collect(read_pairs(path), str(path), root))
 
@@ -123,7 +126,8 @@ def gather_examples(
     own_origin : str
         ``folder`` or ``column``.
     contents : callable, optional
-        Returns what stands in each item → its name, for texts, which lists of other tools do not name.
+        Returns what stands in each item → its name, for texts, which lists of other tools do not
+        name.
     """
     pairs: Pairs = []
     if isinstance(given, Mapping) or type(given).__name__ == "Series":  # of pandas or polars, neither imported here
@@ -265,7 +269,8 @@ def check_items_exist(examples: Examples, names: Collection[str], unusable: Mapp
     Raises
     ------
     DataError
-        If an example does not exist (the nearest names are in the message), or no example of a class can be used.
+        If an example does not exist (the nearest names are in the message), or no example of a
+        class can be used.
     """
     known = names if isinstance(names, set | frozenset | dict) else set(names)
     missing = [item for item in examples.labels if item not in known and item not in unusable]

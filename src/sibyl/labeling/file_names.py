@@ -24,7 +24,8 @@ def correction_files(out: str | Path) -> list[Path]:
 def output_place(out: str | Path) -> tuple[Path, str]:
     """Return the folder and the name of the table: ``out/`` means ``out/labels.csv``, ``out/labels.parquet`` is itself.
 
-    No other name of a file is taken for a table, lest a slip of the keyboard replaces the list of examples.
+    No other name of a file is taken for a table, lest a slip of the keyboard replaces the list of
+    examples.
     """
     out = Path(out)
     if not out.is_dir() and out.name in TABLES:

@@ -26,14 +26,16 @@ _ROUNDING = 1e-5  # of sums
 def first_items(X: npt.ArrayLike, n: int) -> npt.NDArray[np.int64]:
     """Choose the rows of a pile to label first, without knowing any label.
 
-    Facility location: with s_ij the squared cosine of two rows seen from the mean of all, 0 where the cosine is negative, rows are
-    taken one after the other by what they would explain of all rows beyond what is explained already,
+    Facility location: with s_ij the squared cosine of two rows seen from the mean of all, 0 where
+    the cosine is negative, rows are taken one after the other by what they would explain of all
+    rows beyond what is explained already,
 
         ``argmax_i Σ_j max(0, s_ij − max_{k taken} s_kj)``
 
-    so that the first stands for most of the pile, and each further one for most of what is left (Mirzasoleiman et al. 2013; the greedy
-    choice is within 1 − 1/e of the best one, Nemhauser et al. 1978). Of more than 4,000 rows, 4,000 drawn with a fixed seed are
-    candidates, and 4,000 stand for all.
+    so that the first stands for most of the pile, and each further one for most of what is left
+    (Mirzasoleiman et al. 2013; the greedy choice is within 1 − 1/e of the best one, Nemhauser et
+    al. 1978). Of more than 4,000 rows, 4,000 drawn with a fixed seed are candidates, and 4,000
+    stand for all.
 
     Parameters
     ----------

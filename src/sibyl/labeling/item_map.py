@@ -31,15 +31,17 @@ def map_rows(n_items: int, always: list[int], limit: int, seed: int = 0) -> npt.
 def map_points(matrix: npt.NDArray[np.floating[Any]], cache: Path | None = None) -> Points:
     """Lay rows of features out in the plane.
 
-    Rows of unit length are rotated to their 50 main directions and laid out by t-SNE (van der Maaten & Hinton 2008), which keeps
-    neighbours together; distances between far groups mean little. Fewer than 30 rows show their two main directions instead.
+    Rows of unit length are rotated to their 50 main directions and laid out by t-SNE (van der
+    Maaten & Hinton 2008), which keeps neighbours together; distances between far groups mean
+    little. Fewer than 30 rows show their two main directions instead.
 
     Parameters
     ----------
     matrix : float array [item, dim]
         Finite.
     cache : path, optional
-        Folder where points are kept by the content of `matrix`, so that a second run need not compute them.
+        Folder where points are kept by the content of `matrix`, so that a second run need not
+        compute them.
 
     Returns
     -------

@@ -61,25 +61,30 @@ def label(
     Parameters
     ----------
     source : path, object or Source
-        What `open_source` opens (a folder, a file, a DataFrame, an array with a row per item, a list of PIL images or of texts, a Hugging
-        Face ``Dataset``), or what it gave.
+        What `open_source` opens (a folder, a file, a DataFrame, an array with a row per item, a
+        list of PIL images or of texts, a Hugging Face ``Dataset``), or what it gave.
     examples : path, mapping or Series, optional
-        A table with the columns ``item,label`` (or what Label Studio exports), or item → label; items of a frame are called by its
-        index, those of arrays and lists by their position from 0. Left out, the labels that the source itself holds: the sub-folders
-        that items lie in, or a column of labels with blanks.
+        A table with the columns ``item,label`` (or what Label Studio exports), or item → label;
+        items of a frame are called by its index, those of arrays and lists by their position from
+        0. Left out, the labels that the source itself holds: the sub-folders that items lie in, or
+        a column of labels with blanks.
     encoder : str, path or Encoder, optional
         What `encoder_by_name` knows. A table and features need none.
     out : path, optional
-        Folder for ``labels.csv``, ``report.html``, ``summary.json`` and ``run.safetensors``; ``out/labels.jsonl`` and
-        ``out/labels.parquet`` choose the table's format. ``corrections.csv`` in that folder goes before all other labels. Nothing is written when left out.
+        Folder for ``labels.csv``, ``report.html``, ``summary.json`` and ``run.safetensors``;
+        ``out/labels.jsonl`` and ``out/labels.parquet`` choose the table's format.
+        ``corrections.csv`` in that folder goes before all other labels. Nothing is written when
+        left out.
     earlier : path, optional
         Output folder of an earlier run: its classifier labels the items, and there are no examples.
     export : sequence of str
-        What to write for other tools beside the table: names of `sibyl.export.formats.FORMATS`, or ``onnx`` for the classifier.
+        What to write for other tools beside the table: names of `sibyl.export.formats.FORMATS`, or
+        ``onnx`` for the classifier.
     column, label_column, id_column : str, optional
         Columns of a table with the texts, the labels and the names of items.
     kind : str, optional
-        ``image``, ``audio``, ``text``, ``table`` or ``features``, where the source could be taken for several.
+        ``image``, ``audio``, ``text``, ``table`` or ``features``, where the source could be taken
+        for several.
     ignore : sequence of str
         Columns of a table that are not looked at.
     keep_columns : bool
@@ -87,12 +92,14 @@ def label(
     method : str or Method, optional
         A name of `sibyl.METHODS`, a checkpoint, or a method; the universal SIB when left out.
     class_prior : None, "balanced", shares or mapping of class to share, count or word
-        What is known of the class mix of the unlabelled items; nothing by default. Shares sum to 1 and count as exact; counts of a random
-        sample (``{"cat": 9, "dog": 6}``) and words (``{"fraud": "rare"}``) are enforced softly.
+        What is known of the class mix of the unlabelled items; nothing by default. Shares sum to 1
+        and count as exact; counts of a random sample (``{"cat": 9, "dog": 6}``) and words
+        (``{"fraud": "rare"}``) are enforced softly.
     classes : str, path, sequence or mapping, optional
-        Names of the classes as evidence, for encoders that read names too (sentence encoders): ``"travel,billing"``, a table
-        ``class,description``, a list, or name → description. Classes without an example, or none with one, are allowed then. Names that
-        disagree with the examples are not used.
+        Names of the classes as evidence, for encoders that read names too (sentence encoders):
+        ``"travel,billing"``, a table ``class,description``, a list, or name → description. Classes
+        without an example, or none with one, are allowed then. Names that disagree with the
+        examples are not used.
     cache : path, optional
         Folder of the feature cache; ``$SIBYL_CACHE`` or the platform's own when left out.
     batch_size : int
@@ -103,14 +110,17 @@ def label(
     Returns
     -------
     DataFrame
-        One row per item found: ``item``, ``label``, ``confidence`` (of the label), ``margin`` (to the runner-up), ``runner_up``,
-        ``inductive_label`` (without the other unlabelled items), ``changed`` (whether they differ), ``outlier_score`` (higher: more
-        likely none of the classes), ``status`` (``example``, ``labelled``, ``skipped: why``), ``source`` (where the label comes from).
+        One row per item found: ``item``, ``label``, ``confidence`` (of the label), ``margin`` (to
+        the runner-up), ``runner_up``, ``inductive_label`` (without the other unlabelled items),
+        ``changed`` (whether they differ), ``outlier_score`` (higher: more likely none of the
+        classes), ``status`` (``example``, ``labelled``, ``skipped: why``), ``source`` (where the
+        label comes from).
 
     Raises
     ------
     UserError
-        If the source, the examples, the encoder or the output are not as expected; nothing is written then.
+        If the source, the examples, the encoder or the output are not as expected; nothing is
+        written then.
     MissingExtra
         If a library is not installed.
     """
@@ -176,7 +186,8 @@ def write_all(out: str | Path, labelling: Labelling, export: Sequence[str], cach
     Raises
     ------
     UserError
-        If the folder cannot be written; or if an export cannot be made, when the outputs and the other exports are there all the same.
+        If the folder cannot be written; or if an export cannot be made, when the outputs and the
+        other exports are there all the same.
     MissingExtra
         If a library for an export is not installed; as before.
     """

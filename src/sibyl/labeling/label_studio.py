@@ -26,7 +26,8 @@ _UNUSUAL = re.compile(r"[^-\w.]")  # what is left out of the name of an uploaded
 def pairs_of_export(table: RawTable) -> list[tuple[str, str, str]] | None:
     """Return what an export says, one label an item; None if the table is no export of Label Studio.
 
-    Tasks without an annotation, and annotations that were cancelled, say nothing; predictions are no person's.
+    Tasks without an annotation, and annotations that were cancelled, say nothing; predictions are
+    no person's.
 
     Returns
     -------
@@ -129,8 +130,9 @@ def _is_address(value: Any) -> bool:
 def addressed(names: Collection[str]) -> Callable[[str], str | None]:
     """Return what tells the item that an address of Label Studio means.
 
-    ``/data/local-files/?d=PATH`` and addresses of stores (``s3://…``) mean the item whose name their path ends with; of
-    ``/data/upload/1/01234567-NAME``, which lost its folder, the name must be that of one item alone.
+    ``/data/local-files/?d=PATH`` and addresses of stores (``s3://…``) mean the item whose name
+    their path ends with; of ``/data/upload/1/01234567-NAME``, which lost its folder, the name must
+    be that of one item alone.
 
     Parameters
     ----------

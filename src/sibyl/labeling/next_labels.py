@@ -51,7 +51,8 @@ class NextLabels:
     churn : float, optional
         Share of labels that the last corrections moved; None before there are any.
     expected : float, optional
-        Share of labels that are likely right; None where such claims were not measured, see `expected_accuracy`.
+        Share of labels that are likely right; None where such claims were not measured, see
+        `expected_accuracy`.
     stop : bool
         Whether more labels are likely to change little.
     advice : str
@@ -77,8 +78,9 @@ def holds_run(path: str | Path) -> bool:
 def next_labels(out: str | Path, number: int = 10) -> NextLabels:
     """Choose what to label next in the folder of a run; its ``corrections.csv`` counts, whether the run has seen it or not.
 
-    The advice is to stop when the last ten corrections moved at most one label in a hundred. That an item looks unlike every class is
-    told, but alone never forbids stopping: with weak encoders most items that look so are of a known class.
+    The advice is to stop when the last ten corrections moved at most one label in a hundred. That
+    an item looks unlike every class is told, but alone never forbids stopping: with weak encoders
+    most items that look so are of a known class.
 
     Raises
     ------

@@ -15,8 +15,9 @@ LEAST = 0.1  # of the score, which lies between 0 and 1
 def excess(score: npt.NDArray[Any], predicted: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     """Return how many robust deviations each outlier score lies above the median of its class.
 
-    The deviation is 1.4826 × the median absolute deviation, over all items. A class of fewer than five items is judged by the median
-    of all. The deviation counts as at least `LEAST`: where a sure method scores all items near 0, differences of a hundredth say nothing.
+    The deviation is 1.4826 × the median absolute deviation, over all items. A class of fewer than
+    five items is judged by the median of all. The deviation counts as at least `LEAST`: where a
+    sure method scores all items near 0, differences of a hundredth say nothing.
 
     Parameters
     ----------

@@ -50,7 +50,8 @@ class ClassChoice:
     n_labelled, n_examples : int
         All that the class has.
     examples, borderline, certain : tuple of int
-        Rows of the table that are shown: labelled by a person; the least certain, least first; the others from most to least certain.
+        Rows of the table that are shown: labelled by a person; the least certain, least first; the
+        others from most to least certain.
     """
 
     name: str
@@ -69,8 +70,9 @@ class ClassChoice:
 def choose_classes(table: pd.DataFrame, class_names: tuple[str, ...], limits: PageLimits) -> list[ClassChoice]:
     """Choose what is shown of each class, in the order of `class_names`.
 
-    A third of the room goes to the borderline items, the rest is filled from the most certain one downwards; a class that fits in
-    whole is shown in whole. Classes without room (after ``limits.total`` items) are counted, and show nothing.
+    A third of the room goes to the borderline items, the rest is filled from the most certain one
+    downwards; a class that fits in whole is shown in whole. Classes without room (after
+    ``limits.total`` items) are counted, and show nothing.
     """
     columns = ["label", "confidence"]
     labelled = table.loc[table["status"] == "labelled", columns].sort_values("confidence", ascending=False, kind="stable")

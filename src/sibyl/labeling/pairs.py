@@ -42,8 +42,8 @@ class PairTable:
 def read_pair_table(path: str | Path) -> PairTable:
     """Read a table with the columns ``item`` and ``label``, and whatever others it has.
 
-    It is read as any table is (see `read_table`), so spaces around values and the order of the columns do not matter, and columns with
-    the usual names of items and labels will do.
+    It is read as any table is (see `read_table`), so spaces around values and the order of the
+    columns do not matter, and columns with the usual names of items and labels will do.
 
     Raises
     ------
@@ -93,7 +93,8 @@ def read_pairs(path: str | Path) -> Pairs:
     Raises
     ------
     DataError
-        If the file is missing, is not such a table, holds no row, lacks an item or a label, or is a table that ``sibyl label`` wrote.
+        If the file is missing, is not such a table, holds no row, lacks an item or a label, or is a
+        table that ``sibyl label`` wrote.
     """
     raw = _opened(Path(path))
     exported = pairs_of_export(raw)

@@ -119,7 +119,7 @@ class Summary:
     cached : int
         Items whose features were there already.
     seconds : float
-        From the first look at the folder to the table.
+        From opening the folder to the table.
     output : str
         Where the table was written; empty if it was not.
     exports : tuple of str
@@ -129,8 +129,8 @@ class Summary:
     understood : str
         What was found and which parts of it are used, in one line.
     method_name, source, modality, examples_from, class_prior, command, version, made : str
-        How the run was made: what solved it, what was labelled, where the examples came from, what was known of the class mix, the
-        command, the version of sibyl, and when.
+        How the run was made: what solved it, what was labelled, where the examples came from, what
+        was known of the class mix, the command, the version of sibyl, and when.
     names : mapping of str to str
         Class → whether its name was used; empty where no class has a name.
     """

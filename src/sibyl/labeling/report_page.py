@@ -1,7 +1,7 @@
 """report.html: one file that shows what was labelled and how far to trust it, without any network.
 
-Everything that comes from the data (names of files and classes, texts) is escaped by the template engine, and the page's own policy
-forbids every script but its own, by checksum, and every address.
+Everything that comes from the data (names of files and classes, texts) is escaped by the template
+engine, and the page's own policy forbids every script but its own, by checksum, and every address.
 """
 
 from __future__ import annotations

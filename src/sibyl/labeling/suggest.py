@@ -44,17 +44,20 @@ class Suggestion:
 def suggest(task: Task, solution: Solution, number: int = 10) -> list[Suggestion]:
     """Choose the queries whose label would teach most about the others.
 
-    The value v_j of an item is ``1 − margin`` (the doubt between its two likeliest classes), or how far its outlier score stands out if
-    that is more: 0 up to two robust deviations, 1 from six on. With s_ij the squared cosine of two items seen from the mean of all, 0
-    where the cosine is negative, items i are taken one after the other by what they would explain of the doubtful ones beyond what
-    labelled and already taken items explain:
+    The value v_j of an item is ``1 − margin`` (the doubt between its two likeliest classes), or how
+    far its outlier score stands out if that is more: 0 up to two robust deviations, 1 from six on.
+    With s_ij the squared cosine of two items seen from the mean of all, 0 where the cosine is
+    negative, items i are taken one after the other by what they would explain of the doubtful ones
+    beyond what labelled and already taken items explain:
 
         ``argmax_i Σ_j v_j max(0, s_ij − max_{k taken or labelled} s_kj)``
 
-    This is greedy facility location over the doubt: what is taken is itself doubtful or amid doubtful items, typical of them, and unlike
-    what is known. A class without an example is such a place. Items that are merely unsure (the smallest margin) teach less than
-    random ones there: on CLINC150's validation and training domains, with 4 of 20 classes lacking an example, thirty labels chosen so
-    brought 94 and 98 % right, random ones 92 and 93 %, the smallest margins 82 and 85 %.
+    This is greedy facility location over the doubt: what is taken is itself doubtful or amid
+    doubtful items, typical of them, and unlike what is known. A class without an example is such a
+    place. Items that are merely unsure (the smallest margin) teach less than random ones there: on
+    CLINC150's validation and training domains, with 4 of 20 classes lacking an example, thirty
+    labels chosen so brought 94 and 98 % right, random ones 92 and 93 %, the smallest margins 82 and
+    85 %.
 
     Parameters
     ----------
@@ -86,7 +89,7 @@ def suggest(task: Task, solution: Solution, number: int = 10) -> list[Suggestion
     known = normalize(task.support_x[0] - centre, dim=-1)
     for x in (candidates, others):  # in place: thousands of wide rows
         normalize(x.sub_(centre), dim=-1, out=x)
-    alike = torch.from_numpy(allocate((len(rows), len(seen))))  # 32 MB at most, gone over in parts
+    alike = torch.from_numpy(allocate((len(rows), len(seen))))  # 32 MB at most, filled in parts
     for part in slices(alike, rows=_PART):
         alike[part] = (candidates[part] @ others.mT).clamp_min_(0).square_()
     explained = (known @ others.mT).clamp_min(0).square().amax(0)

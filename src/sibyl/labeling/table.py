@@ -33,7 +33,8 @@ def labels_table(
     Parameters
     ----------
     names : sequence of str
-        Items with features; those that are no examples are the queries of `solution`, in this order.
+        Items with features; those that are no examples are the queries of `solution`, in this
+        order.
     examples : Examples
         Labelled items.
     solution : Solution
@@ -41,8 +42,8 @@ def labels_table(
     skipped : sequence of Skipped
         Items without features.
     method : str
-        Who gave the labels of the queries; ``source`` says it of each row, as it says ``example``, ``folder``, ``column`` or
-        ``correction`` of the labels that came from a person.
+        Who gave the labels of the queries; ``source`` says it of each row, as it says ``example``,
+        ``folder``, ``column`` or ``correction`` of the labels that came from a person.
 
     Returns
     -------
@@ -102,8 +103,8 @@ def with_columns(table: pd.DataFrame, frame: pd.DataFrame | None) -> pd.DataFram
     table : DataFrame
         Of `labels_table`.
     frame : DataFrame, optional
-        The columns, indexed by item; nothing is added when left out. One that is called like a column of labels has ``(table)`` behind
-        its name.
+        The columns, indexed by item; nothing is added when left out. One that is called like a
+        column of labels has ``(table)`` behind its name.
     """
     if frame is None:
         return table
@@ -135,9 +136,10 @@ def _in_order(name: str) -> str:
 def write_labels_csv(path: Path, table: pd.DataFrame) -> None:
     """Write a table of labels as CSV.
 
-    Names of items stay as they are, quoted where they hold commas, quotes or newlines, so that each can be joined with its file
-    again. One exception: a name that spreadsheets would run as a formula (``=cmd.jpg``) gets ``./`` in front, the same file by a
-    harmless spelling. Class names that would run as formulas are refused when the examples are read.
+    Names of items stay as they are, quoted where they hold commas, quotes or newlines, so that each
+    can be joined with its file again. One exception: a name that spreadsheets would run as a
+    formula (``=cmd.jpg``) gets ``./`` in front, the same file by a harmless spelling. Class names
+    that would run as formulas are refused when the examples are read.
     """
     harmless = table.assign(item=["./" + item if item.startswith(_FORMULA) else item for item in table["item"]])
     harmless.to_csv(path, index=False, float_format="%.6g", lineterminator="\n", encoding="utf-8")

@@ -44,7 +44,7 @@ class CategoryColumn:
 
 @dataclass(frozen=True)
 class FittedColumns:
-    """What is known of a table after its first look.
+    """What was learned of the columns of a table, so that later rows are prepared in the same way.
 
     Parameters
     ----------

@@ -70,7 +70,8 @@ class Blend:
     trust : float [task, 3]
         a.
     bias : float [task, way, 1]
-        ``−γ log(share_c)``, or the potential that makes the rows meet the class mix that the caller gave.
+        ``−γ log(share_c)``, or the potential that makes the rows meet the class mix that the caller
+        gave.
     """
 
     means: LocalModel

@@ -29,15 +29,19 @@ class UniversalClassifier:
     scale : float [task, 1, 1]
         Inverse temperature.
     bias : float [task, way, 1]
-        Log share of each class, as far as it is believed, or the potential that balances the classes as the caller said.
+        Log share of each class, as far as it is believed, or the potential that balances the
+        classes as the caller said.
     typical : float [task, 1, 1]
         Mean over the queries of the largest cosine.
     around, first_around : Viewpoint
-        The adapted class means and the means of the labelled rows, all seen from the mean of the queries, as are the rows.
+        The adapted class means and the means of the labelled rows, all seen from the mean of the
+        queries, as are the rows.
     context : float [task, number]
-        What the score's worth depends on: labelled and unlabelled rows per class, how even the class mix seems, the last shift.
+        What the score's worth depends on: labelled and unlabelled rows per class, how even the
+        class mix seems, the last shift.
     outlier_network : module
-        Seventeen numbers of a row → log odds that it belongs to none of the classes, before refinement.
+        Seventeen numbers of a row → log odds that it belongs to none of the classes, before
+        refinement.
     second : OutlierRefinement, optional
         Corrects those odds; without it they are the answer.
     blend : Blend, optional

@@ -25,17 +25,20 @@ class Controls:
     scale : float
         s: inverse temperature of the cosines.
     mix_weight : float
-        β: how far the estimated class mix is believed; below 0 it is worked against, which evens it out.
+        β: how far the estimated class mix is believed; below 0 it is worked against, which evens it
+        out.
     shift : float
         ρ: how far the point that rows are seen from lies towards the queries' mean, 0 … 1.
     query_share, support_share : float
-        λ of unlabelled and λ' of labelled rows: 0 moves class means as a mixture model does, 1 as logistic regression does.
+        λ of unlabelled and λ' of labelled rows: 0 moves class means as a mixture model does, 1 as
+        logistic regression does.
     rate : float
         η: step size.
     anchor : float
         κ: unlabelled rows that a labelled one counts for.
     shrinkage : float
-        τ: strength of the pull of class means to their middle, in rows; the prior of `Posterior` has a width of its own.
+        τ: strength of the pull of class means to their middle, in rows; the prior of `Posterior`
+        has a width of its own.
     smoothing : float
         ε: share of an even class mix that is blended into the estimated one.
     sharpness : float
@@ -74,7 +77,8 @@ class ControlNetwork(nn.Module):
     n_descriptors : int
         Numbers that describe a task and its present state.
     n_hidden, n_steps : int
-        Hidden units; steps. One more set of numbers is for the answer, which uses s, β, ρ and ε of them.
+        Hidden units; steps. One more set of numbers is for the answer, which uses s, β, ρ and ε of
+        them.
     """
 
     def __init__(self, n_descriptors: int, n_hidden: int, n_steps: int) -> None:

@@ -39,7 +39,8 @@ def entry_features(
     length : float [task, 1, row]
         Distance of the row from the middle of the labelled ones.
     share, compactness, shots : float [task, way, 1]
-        Of a class: its share of the queries, the mean cosine of the rows assigned to it, its labelled rows.
+        Of a class: its share of the queries, the mean cosine of the rows assigned to it, its
+        labelled rows.
     message : float [task, way, row]
         What the row's neighbours were assigned to.
     density : float [task, 1, row]
@@ -69,9 +70,10 @@ def entry_features(
 class GradientNetwork(nn.Module):
     """An offset δ on the logit of each pair of row and class, and how much each row counts, ω; the step makes ``ξ = λ ω p − r`` of them.
 
-    The network is exchangeable (Hartford et al. 2018; Zaheer et al. 2017): it treats every pair alike and sees its row's other pairs
-    through their mean and the whole column through sums that `entry_features` is given. So any number of classes and rows fits, in any
-    order, and rows can be gone over in slices. No statistics of a batch.
+    The network is exchangeable (Hartford et al. 2018; Zaheer et al. 2017): it treats every pair
+    alike and sees its row's other pairs through their mean and the whole column through sums that
+    `entry_features` is given. So any number of classes and rows fits, in any order, and rows can be
+    computed in slices. There is no batch normalisation.
 
     Parameters
     ----------

@@ -23,8 +23,9 @@ def spread_labels(
 ) -> tuple[Float[Tensor, "task way query"], SparseGraph | None]:
     """Spread the labels over the rows, by all edges between few queries, by those to nearest neighbours in a pile.
 
-    Few queries are spread over as `LabelSpreading` does, on the raw rows: with that the network was trained. A pile is spread over on
-    rows after the power transform, see `SparseGraph`; its `Blend` was fitted with that.
+    Few queries are spread over as `LabelSpreading` does, on the raw rows: with that the network was
+    trained. A pile is spread over on rows after the power transform, see `SparseGraph`; its `Blend`
+    was fitted with that.
 
     Returns
     -------

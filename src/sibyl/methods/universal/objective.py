@@ -39,9 +39,10 @@ def training_loss(
 ) -> Objective:
     """Return the loss of one batch of episodes.
 
-    It is the misfit of the answer (cross-entropy of the queries) + `kl_weight` · KL + 0.3 · misfit of each step (mean, each query's at
-    most 8) + 0.3 · misfit of the inductive answer + 2 · expected error if `prior_given` + 0.3 · misfit of the outlier head. The first two are the
-    bound of the paper if `kl_weight` is 1.
+    It is the misfit of the answer (cross-entropy of the queries) + `kl_weight` · KL + 0.3 · misfit
+    of each step (mean, each query's at most 8) + 0.3 · misfit of the inductive answer + 2 ·
+    expected error if `prior_given` + 0.3 · misfit of the outlier head. The first two are the bound
+    of the paper if `kl_weight` is 1.
 
     Parameters
     ----------
@@ -56,7 +57,8 @@ def training_loss(
     kl_weight : float
         Its factor; 1 is the bound.
     prior_given : bool
-        Whether the method knew the class mix: then the expected error counts too, as who knows it mostly wants the labels right.
+        Whether the method knew the class mix: then the expected error counts too, as who knows it
+        mostly wants the labels right.
     outlier_logits : callable
         Log odds of being an outlier [task, query]; asked only where there are outliers.
     """

@@ -46,13 +46,15 @@ class _RefinementStatistics:
 class OutlierRefinement:
     """Outlier scores, corrected once every row has one.
 
-    Outliers of one kind lie together: a row among rows that resemble no class is more likely an outlier than one that stands alone.
-    And outliers draw the class means towards themselves: here they are left out of them.
+    Outliers of one kind lie together: a row among rows that resemble no class is more likely an
+    outlier than one that stands alone. And outliers draw the class means towards themselves: here
+    they are left out of them.
 
     Parameters
     ----------
     around : Viewpoint
-        Means of the rows of each class, every row weighed by how sure it is to be one of the classes; seen from the queries' mean.
+        Means of the rows of each class, every row weighed by how sure it is to be one of the
+        classes; seen from the queries' mean.
     direction : float [task, node, dim]
         Rows that may be neighbours, seen from there, of unit length.
     is_neighbour : bool [task, node]

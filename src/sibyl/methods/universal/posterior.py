@@ -10,9 +10,11 @@ from torch import Tensor, nn
 class Posterior(nn.Module):
     """``q(w_c) = N(θ_c, σ²/(d P_c) I)`` and ``p_ψ(w_c) = N(w̄, τ²/d I)``, with the middle w̄ of the task's class means.
 
-    P_c is the evidence for class c in rows: its labelled ones, each counting for κ, its share of the unlabelled ones, and the pull to the
-    middle (`State.evidence`). σ and τ are learned with the networks and used in training alone: the pull to w̄ in a step has a strength
-    of its own, `Controls.shrinkage`. The bound per task is ``E_q[log p(y | x, w)] − KL(q ‖ p_ψ)`` (Hu et al. 2020, equation 4).
+    P_c is the evidence for class c in rows: its labelled ones, each counting for κ, its share of
+    the unlabelled ones, and the pull to the middle (`State.evidence`). σ and τ are learned with the
+    networks and used in training alone: the pull to w̄ in a step has a strength of its own,
+    `Controls.shrinkage`. The bound per task is ``E_q[log p(y | x, w)] − KL(q ‖ p_ψ)`` (Hu et al.
+    2020, equation 4).
     """
 
     def __init__(self) -> None:

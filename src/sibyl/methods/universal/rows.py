@@ -1,4 +1,4 @@
-"""Rows of any encoder brought to one form, and gone over in slices: the only place where the network meets features themselves."""
+"""Rows of any encoder, power-transformed to unit length and iterated in slices; no other module reads the features themselves."""
 
 from __future__ import annotations
 
@@ -34,8 +34,9 @@ def power_rows(x: Float[Tensor, "task row dim"], exponent: Float[Tensor, "task 1
 class PowerNetwork(nn.Module):
     """Chooses the exponent of the power transform for a task from the shape of its labelled rows.
 
-    It sees three numbers that any encoder's rows have: the share of negative mass, ``‖x‖₁ / (√dim ‖x‖₂)`` (1 for rows spread evenly over
-    the columns, near 0 for sparse ones) and the share of zeros.
+    It sees three numbers that any encoder's rows have: the share of negative mass, ``‖x‖₁ / (√dim
+    ‖x‖₂)`` (1 for rows spread evenly over the columns, near 0 for sparse ones) and the share of
+    zeros.
     """
 
     def __init__(self, n_hidden: int) -> None:
@@ -71,7 +72,8 @@ class Slice:
     first : int
         Where the slice begins.
     products, excluded : float [task, row, node], bool [task, row, node], optional
-        Scalar products with the rows that messages come from, and which of those are excluded (the row itself, padding), where they are kept.
+        Scalar products with the rows that messages come from, and which of those are excluded (the
+        row itself, padding), where they are kept.
     """
 
     unit: Float[Tensor, "task row dim"]
@@ -84,7 +86,7 @@ class Slice:
 
 @runtime_checkable
 class Rows(Protocol):
-    """Query rows that are gone over in slices, wherever they lie."""
+    """Query rows that are iterated in slices, in memory, on disk or in shards."""
 
     @property
     def count(self) -> Float[Tensor, "task 1"]:
@@ -115,10 +117,10 @@ class NoRows:
 
 @dataclass(frozen=True, eq=False)
 class QueryRows:
-    """The query rows of a batch of tasks, prepared slice by slice each time they are gone over, or once if they are few.
+    """The query rows of a batch of tasks, prepared slice by slice in each pass, or once if they are few.
 
-    Where the rows lie in a file, so does all that is kept of them, and a slice leaves the memory when it has been looked at. Slices are
-    looked at side by side, each on a thread of one core.
+    Where the rows are memory-mapped, so is all that is kept of them, and the pages of a slice are
+    released after it. Slices are computed in parallel, one a thread.
 
     Parameters
     ----------
@@ -137,7 +139,7 @@ class QueryRows:
     first : int
         Where the rows stand among all rows, where they are one shard of several.
     n_threads : int, optional
-        Threads that look at slices; as many as there are cores when left out.
+        Threads; as many as there are cores when left out.
     """
 
     task: Task

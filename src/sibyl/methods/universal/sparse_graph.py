@@ -28,12 +28,13 @@ BLOCK = 128
 class SparseGraph:
     """Label spreading (Zhou et al. 2004) over nearest neighbours, and a rule that reads any row off it.
 
-    ``w_ij = exp(−3 ‖x_i − x_j‖² / (ρ_i ρ_j))`` for the nearest neighbours of either, with ρ the distance to the seventh (local scaling,
-    Zelnik-Manor & Perona 2004), and ``F ← α D^{−1/2} W D^{−1/2} F + (1 − α) Y``. A row, of the pile or new, is said to be of class c in
-    proportion to ``Σ_j w_ij F_jc / √d_j`` over its nearest nodes, itself included where it is one.
+    ``w_ij = exp(−3 ‖x_i − x_j‖² / (ρ_i ρ_j))`` for the nearest neighbours of either, with ρ the
+    distance to the seventh (local scaling, Zelnik-Manor & Perona 2004), and ``F ← α D^{−1/2} W
+    D^{−1/2} F + (1 − α) Y``. A row, of the pile or new, is said to be of class c in proportion to
+    ``Σ_j w_ij F_jc / √d_j`` over its nearest nodes, itself included where it is one.
 
-    The graph is of all rows up to some ten thousand: nodes times rows, and nodes times columns, are bounded. Of more rows as many are
-    chosen by their content, whatever their order.
+    The graph is of all rows up to some ten thousand: nodes times rows, and nodes times columns, are
+    bounded. Of more rows as many are chosen by their content, whatever their order.
 
     Parameters
     ----------

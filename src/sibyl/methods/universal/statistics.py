@@ -68,7 +68,7 @@ class Statistics:
 
     @classmethod
     def of(cls, count: Float[Tensor, "task 1"], n_way: int, totals: Totals) -> Statistics:
-        """Take the first of the totals of a pass, or zeros where no rows were gone over."""
+        """Take the first of the totals of a pass, or zeros where there were no rows."""
         if totals:
             return cls(count, n_way, *(one.to(count.dtype) for one in totals[:4]))
         empty = count.new_zeros(len(count), n_way, 1)

@@ -72,7 +72,8 @@ class State:
     centre : float [task, way, dim]
         Class means.
     evidence : float [task, way, 1]
-        Rows that speak for each class, the pull to the middle counted as some: ``κ n_c + Σ_i r_ic + τ``, without κ's factor of the class.
+        Rows that speak for each class, the pull to the middle counted as some: ``κ n_c + Σ_i r_ic +
+        τ``, without κ's factor of the class.
     statistics : Statistics
         Of the last pass.
     potential : float [task, way, 1]
@@ -89,8 +90,8 @@ class State:
 class EStep:
     """The expectation step on a slice: assignments r, inferred gradients, and how they pull on the class means.
 
-    It returns the fields of `Statistics`, then ``Σ_i ξ_ic u_i`` and ``Σ_i ξ_ic`` with ``ξ = λ ω p − r``, not yet divided by the
-    evidence for each class.
+    It returns the fields of `Statistics`, then ``Σ_i ξ_ic u_i`` and ``Σ_i ξ_ic`` with ``ξ = λ ω p −
+    r``, not yet divided by the evidence for each class.
 
     Parameters
     ----------
@@ -146,9 +147,10 @@ class EStep:
 def take_step(e_step: EStep, totals: Totals, centre: Float[Tensor, "task way dim"], class_network: nn.Module) -> State:
     """Move the class means: the maximization step, from the statistics of a pass.
 
-    The update in the docstring of `UniversalSIB`: class means move along ``Σ_i ξ_ic (u_i − w_c)`` over unlabelled rows, the same over
-    labelled ones with their labels, and the pull to the middle, each class in units of its evidence.
-    ``u − w`` is the Jacobian of a Gaussian local model, ``−½ ‖u − w‖²``: rows draw their class's mean towards themselves.
+    The update in the docstring of `UniversalSIB`: class means move along ``Σ_i ξ_ic (u_i − w_c)``
+    over unlabelled rows, the same over labelled ones with their labels, and the pull to the middle,
+    each class in units of its evidence. ``u − w`` is the Jacobian of a Gaussian local model, ``−½
+    ‖u − w‖²``: rows draw their class's mean towards themselves.
 
     Parameters
     ----------

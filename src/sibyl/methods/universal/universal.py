@@ -64,9 +64,10 @@ class Fitted:
 class UniversalSIB(LearnedMethod):
     """SIB for any number of classes, shots and unlabelled rows, any features, any class mix.
 
-    Rows u_i (unlabelled) and v_j (labelled, ``y_jc`` one-hot) have unit length after a power transform. Class means w_c begin as the
-    means of the labelled rows of class c. w̄ is the mean of the class means, ū that of the unlabelled rows, v̄ that of the first class
-    means. One step, of K::
+    Rows u_i (unlabelled) and v_j (labelled, ``y_jc`` one-hot) have unit length after a power
+    transform. Class means w_c begin as the means of the labelled rows of class c. w̄ is the mean of
+    the class means, ū that of the unlabelled rows, v̄ that of the first class means. One step, of
+    K::
 
         o   = w̄ + ρ (ū − w̄)                                          where rows are seen from
         ŷ_ic = s cos(u_i − o, w_c − w̄) + b_c,   p_i = softmax(ŷ_i)    what the class means say
@@ -77,22 +78,28 @@ class UniversalSIB(LearnedMethod):
                                 + τ (w_c − w̄) ]                              a pull to the middle
         P_c = κ_c n_c + Σ_i r_ic + τ                                   evidence for class c, in rows
 
-    ``u − w_c`` is the Jacobian of ``−½ ‖u − w_c‖²``, not of the cosine. For λ = λ' = 0 and η = 1 a step is the M-step of a mixture that is
-    anchored to the labelled rows; for λ = 1 its residual is that of logistic regression on inferred labels.
+    ``u − w_c`` is the Jacobian of ``−½ ‖u − w_c‖²``, not of the cosine. For λ = λ' = 0 and η = 1 a
+    step is the M-step of a mixture that is anchored to the labelled rows; for λ = 1 its residual is
+    that of logistic regression on inferred labels.
 
-    Nobody chooses these numbers. A control network sees what describes the task and its present state, and gives
-    s, ρ, λ, λ', η, κ, τ and what b needs; a small network makes κ_c and η_c of κ and η for each class. So one set of weights is timid where
-    unlabelled rows mislead and bold where they tell. The gradient network gives δ (an offset on the logit of each pair of row and class)
-    and ω (how much the row counts, 0 … 1). It sees the pair's own numbers, the sums of the class, labels that were spread once over a graph
-    of the rows, and, at every step, what the row's neighbours were assigned to in the step before.
+    Nobody chooses these numbers. A control network sees what describes the task and its present
+    state, and gives s, ρ, λ, λ', η, κ, τ and what b needs; a small network makes κ_c and η_c of κ
+    and η for each class. So one set of weights moves class means little where unlabelled rows
+    mislead and far where they inform. The gradient network gives δ (an offset on the logit of each
+    pair of row and class) and ω (how much the row counts, 0 … 1). It sees the pair's own numbers,
+    the sums of the class, labels that were spread once over a graph of the rows, and, at every
+    step, what the row's neighbours were assigned to in the step before.
 
-    The bias is ``b_c = β log((1 − ε) m_c + ε/C)`` with the class mix m estimated in the step before, or, where the caller gives the mix,
-    the potential that makes the rows meet it (a few rounds of Sinkhorn in a step, to convergence in the answer).
+    The bias is ``b_c = β log((1 − ε) m_c + ε/C)`` with the class mix m estimated in the step
+    before, or, where the caller gives the mix, the potential that makes the rows meet it (a few
+    rounds of Sinkhorn in a step, to convergence in the answer).
 
-    After K steps the answer is ``s cos(u − o, w_c − w̄) + b_c`` with one more set of numbers of the control network. In a pile, more than
-    `FEW` unlabelled rows, it is blended with the graph and the inductive answer, see `Blend`. The same steps without unlabelled rows are
-    the inductive answer, which is also given where there are fewer than `min_queries_per_class` unlabelled rows per class. Two heads say
-    how likely a row is of no class: `outlier` row by row, `second_outlier` once every row has a first score.
+    After K steps the answer is ``s cos(u − o, w_c − w̄) + b_c`` with one more set of numbers of the
+    control network. In a pile, more than `FEW` unlabelled rows, it is blended with the graph and
+    the inductive answer, see `Blend`. The same steps without unlabelled rows are the inductive
+    answer, which is also given where there are fewer than `min_queries_per_class` unlabelled rows
+    per class. Two heads say how likely a row is of no class: `outlier` row by row, `second_outlier`
+    once every row has a first score.
 
     ============== ========================================= ==================================
     symbol         here                                      in the published SIB
@@ -143,7 +150,7 @@ class UniversalSIB(LearnedMethod):
         self.n_steps, self.n_rounds, self.kl_weight = n_steps, n_rounds, kl_weight
         self.min_queries_per_class = min_queries_per_class
         self.prior_given = PRIOR_GIVEN
-        self.slice_rows: int | None = None  # rows gone over at once; None: as many as `ENTRIES` allows
+        self.slice_rows: int | None = None  # rows in a slice; None: as many as `ENTRIES` allows
         self.power = PowerNetwork(16)
         self.control = ControlNetwork(N_DESCRIPTORS, n_hidden, n_steps)
         self.gradient = GradientNetwork(n_channels)
@@ -162,10 +169,12 @@ class UniversalSIB(LearnedMethod):
     def solve(self, task: Task, class_prior: ClassPrior = None) -> Solution:
         """Answer with the adapted class means; a given `class_prior` is met by the queries' soft assignments, unless they are too few.
 
-        In a pile, more than `FEW` rows, the answer is a blend of the class means with a graph of all rows, see `Blend`.
+        In a pile, more than `FEW` rows, the answer is a blend of the class means with a graph of
+        all rows, see `Blend`.
 
-        Of very many rows the labels spread over the graph are held, and the inductive logits come, in half precision, which leaves room
-        for the rest. Where the queries lie in a file (`sibyl.memmap`), so does what is kept of them, and the memory does not grow.
+        Of very many rows the labels spread over the graph are held, and the inductive logits come,
+        in half precision, which leaves room for the rest. Where the queries lie in a file
+        (`sibyl.memmap`), so does what is kept of them, and the memory does not grow.
         """
         exponent, _ = self.power(task)
         graph, sparse = spread_labels(task, exponent)
@@ -242,8 +251,8 @@ class UniversalSIB(LearnedMethod):
     def objective(self, episode: Episode) -> Objective:
         """Return the training loss: the answer, every step's answer, the inductive answer, the outliers.
 
-        It trains all but `second_outlier` and `blend`, which are fitted afterwards with the rest frozen (``runs/universal_outliers.py``,
-        ``runs/piles_gate.py``).
+        It trains all but `second_outlier` and `blend`, which are fitted afterwards with the rest
+        frozen (``runs/universal_outliers.py``, ``runs/piles_gate.py``).
         """
         task = episode.task
         shares = given_shares(episode, self.prior_given)

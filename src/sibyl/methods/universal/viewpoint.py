@@ -16,13 +16,14 @@ from sibyl.methods.universal.rows import Slice
 class Viewpoint:
     """``cos(u − o, w_c − w̄)`` for rows u of unit length.
 
-    Class means are seen from their own middle w̄, rows from an origin o: the same point, or, where the unlabelled rows are known to lie
-    around another, shifted towards their mean.
+    Class means are seen from their own middle w̄, rows from an origin o: the same point, or, where
+    the unlabelled rows are known to lie around another, shifted towards their mean.
 
     Parameters
     ----------
     direction : float [task, way, dim]
-        Unit vectors to the class means: from their middle w̄ (`of`), or from o as the rows are (`around`).
+        Unit vectors to the class means: from their middle w̄ (`of`), or from o as the rows are
+        (`around`).
     origin : float [task, 1, dim]
         o.
     """
