@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -22,6 +22,7 @@ from sibyl.methods.universal.viewpoint import ScaledCosines, Viewpoint
 from sibyl.tasks import Task
 
 
+@runtime_checkable
 class Networks(Protocol):
     """What the steps need of `UniversalSIB`."""
 
