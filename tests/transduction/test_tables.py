@@ -105,7 +105,7 @@ def test_a_table_is_solved_alike_by_the_label_job_its_later_rows_and_the_estimat
 
     label(tmp_path / "t.csv", out=tmp_path / "out", label_column="kind", cache=tmp_path / "cache")
     frame.drop(columns="kind").iloc[3:].to_csv(tmp_path / "later.csv", index=False)
-    later = label_with(tmp_path / "out", tmp_path / "later.csv", cache=tmp_path / "cache")
+    later = label_with(LabelRequest(tmp_path / "later.csv", earlier=tmp_path / "out", cache=tmp_path / "cache"))
     assert (later.table["label"].to_numpy() == found.table["label"][3:].to_numpy()).all()
     assert np.allclose(later.table["confidence"], found.table["confidence"][3:], atol=1e-5)
     asked = next_labels(tmp_path / "out", 2).items
