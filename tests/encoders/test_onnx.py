@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import onnx
 import pytest
 from PIL import Image
 
@@ -86,6 +87,16 @@ def test_key_depends_on_weights_and_preprocessing_only(tmp_path: Path) -> None:
 def test_models_of_another_shape_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="one feature row per image"):
         OnnxEncoder(write_tiny_encoder(tmp_path / "map.onnx", pooled=False))
+
+
+def test_a_model_that_gives_one_number_is_refused(tmp_path: Path) -> None:
+    model = onnx.load(str(write_tiny_encoder(tmp_path / "m.onnx")))
+    model.graph.node.append(onnx.helper.make_node("ReduceMean", ["features"], ["mean"], keepdims=0))
+    model.graph.output.pop()
+    model.graph.output.append(onnx.helper.make_tensor_value_info("mean", onnx.TensorProto.FLOAT, []))
+    onnx.save(model, str(tmp_path / "m.onnx"))
+    with pytest.raises(DataError, match="expected numbers"):
+        OnnxEncoder(tmp_path / "m.onnx")
 
 
 @pytest.mark.parametrize("content", [b"", b"this is no model", None])

@@ -146,8 +146,13 @@ class OnnxEncoder(Encoder[Image.Image, npt.NDArray[np.uint8]]):
     def _run_once(self, pixels: npt.NDArray[np.float32], size: int) -> Rows:
         missing = size - len(pixels)  # a model of fixed batch size gets empty images after the last
         padded = np.concatenate([pixels, np.zeros((missing, *pixels.shape[1:]), np.float32)]) if missing else pixels
-        rows: Rows = np.asarray(_guarded(self.path, lambda: self._session.run(None, {self._input: padded})[0]), np.float32)
-        return rows[: len(pixels)]
+        output = _guarded(self.path, lambda: self._session.run(None, {self._input: padded})[0])
+        if not isinstance(output, np.ndarray) or output.dtype.kind not in "biuf" or not output.shape:
+            raise DataError(
+                f"{self.path}: expected numbers, [batch, dim], as its first output, got something else; export the model again"
+            )
+        rows: Rows = output[: len(pixels)].astype(np.float32, copy=False)
+        return rows
 
     @property
     def _input(self) -> str:
