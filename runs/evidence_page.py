@@ -84,4 +84,12 @@ SECTIONS = (
             "at most 1,500 items. *One per class*: a person browses until each class has its share. A class that no label shows is always wrong.",
         ],
     ),
+    (
+        "First items, then rounds",
+        "rounds/",
+        [
+            "As many first items as there are classes, then rounds of as many more, each chosen by `sibyl suggest` from the answer so far. Columns:",
+            "labels in all. Beside the table above: the same piles.",
+        ],
+    ),
 )

@@ -18,8 +18,9 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.semi_supervised import LabelSpreading
 from sklearn.svm import SVC
 
-from sibyl import SIBClassifier
+from sibyl import SIBClassifier, first_items
 from sibyl.features import Features
+from sibyl.labeling.suggest import suggest
 from sibyl.methods.named import DEFAULT_METHOD, method_by_name
 from sibyl.transduction.class_names import weigh_names
 from sibyl.transduction.class_prior import read_class_prior
@@ -84,6 +85,22 @@ def first(features: Features, times: int, seed: int) -> dict[str, float]:
     n_way = min(30, len(features.class_names))
     x, _, y, _ = draw(features, n_way, 0, None, seed)
     return {kind: labelled(x, y, choose(x, y, times * n_way, seed)) for kind, choose in CHOICES.items()}
+
+
+def rounds_part(sets: Sets) -> Iterator[Cell]:
+    for name, features in sets.features.items():
+        yield Cell(f"rounds/{name}", 0, partial(rounds, features))
+
+
+def rounds(features: Features, seed: int) -> dict[str, float]:
+    """As many first items as there are classes, then as many at a time as `sibyl suggest` names."""
+    n_way, found = min(30, len(features.class_names)), {}
+    x, _, y, _ = draw(features, n_way, 0, None, seed)
+    chosen = np.asarray(first_items(x, n_way), np.int64)
+    for times in range(1, 7):
+        answer, found[f"{times} × classes"] = taught(x, y, chosen)
+        chosen = np.concatenate([chosen, answer.asked[[one.row for one in suggest(answer.task, answer.solution, n_way)]]])
+    return found
 
 
 def biased_part(sets: Sets) -> Iterator[Cell]:
@@ -201,15 +218,21 @@ def labelled(x: Matrix, y: Codes, chosen: Codes) -> float:
     met = np.unique(y[chosen])
     if len(met) < 2:
         return float((np.delete(y, chosen) == met[0]).mean())
-    codes = np.full(len(y), -1)
+    return taught(x, y, chosen)[1]
+
+
+def taught(x: Matrix, y: Codes, chosen: Codes) -> tuple[Transduction, float]:
+    """The answer when these rows are labelled, and the share of the others that is right."""
+    met, codes = np.unique(y[chosen]), np.full(len(y), -1)
     codes[chosen] = np.searchsorted(met, y[chosen])
     found = solve(x, codes, len(met))
-    return float((met[found.solution.predictions[0].numpy()] == y[found.asked]).mean())
+    return found, float((met[found.solution.predictions[0].numpy()] == y[found.asked]).mean())
 
 
 MIXES: dict[str, float | None] = {"balanced": None, "Dirichlet 0.5": 0.5}
 PARTS: dict[str, Callable[[Sets], Iterator[Cell]]] = {
     "first": first_part,
+    "rounds": rounds_part,
     "names": names_part,
     "biased": biased_part,
     "mix": mix_part,
