@@ -15,7 +15,7 @@ MEGA = 1e6
 
 def page(record: dict[str, Any]) -> str:
     """Return the page as Markdown."""
-    rows = [(int(key.split()[0]), key.split()[1], value) for key, value in record.items() if key.split()[-1] in NAMES]
+    rows = [(int(key.split()[0]), key.split()[1], value) for key, value in record.items() if key[0].isdigit()]
     rows.sort(key=lambda one: (one[0], WAYS.index(one[1])))
     lines = [
         "# Shards, by one process and by several",

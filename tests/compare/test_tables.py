@@ -168,6 +168,7 @@ def test_pictures_are_drawn_where_cells_differ(tmp_path: Path) -> None:
         path = tmp_path / f"{axis}.png"
         assert draw_accuracy(rows, axis, path, baseline="m0", reference="m1") == drawn == path.exists()
         assert not drawn or path.read_bytes().startswith(b"\x89PNG")
+    assert draw_accuracy(rows, "shot", tmp_path / "absent.png", baseline="m0", reference="sib")  # the reference need not be there
 
 
 def test_a_report_is_whole(tmp_path: Path) -> None:

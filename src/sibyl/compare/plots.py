@@ -17,7 +17,6 @@ from sibyl.evaluation import interval
 from sibyl.inference_plot import ACCENT, INK, save_figure
 
 AXES = {"shot": "labelled items per class", "n_query": "unlabelled items", "mix": "class mix of the unlabelled items"}
-N_NAMED = 8
 MOST_PANELS = 6
 # Told apart by people who see red and green alike too (Okabe & Ito 2008), and from ACCENT and INK.
 _COLOURS = ("#e69f00", "#56b4e9", "#009e73", "#cc79a7", "#0072b2", "#8d6e63")
@@ -57,7 +56,7 @@ def named_methods(rows: Sequence[Row], baseline: str, reference: str) -> list[st
             scores.setdefault(row.name, []).append(float(row.result.accuracy.mean()))
     ranked = sorted(scores, key=lambda name: -sum(scores[name]) / len(scores[name]))
     first = [name for name in (reference, baseline) if name in scores]
-    return list(dict.fromkeys([*first, *ranked]))[:N_NAMED]
+    return [*first, *[name for name in ranked if name not in first][: len(_COLOURS)]]
 
 
 def draw_accuracy(rows: Sequence[Row], axis: str, path: str | Path, *, baseline: str, reference: str) -> bool:
