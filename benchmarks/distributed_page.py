@@ -37,13 +37,15 @@ def page(record: dict[str, Any]) -> str:
     if photographs:
         lines += [
             "",
-            "Photographs, by the default encoder, with nothing in the cache; *different* counts rows with any bit that differs:",
+            "Photographs, by the default encoder, with nothing in the cache; *different* counts rows with any bit that differs.",
+            "The actors' own processor seconds are not counted:",
             "",
             "| engine | photographs | seconds | processor seconds | driver, MB | different |",
             "|---|---|---|---|---|---|",
         ]
         lines += [
-            f"| {engine} | {one['rows']:,} | {one['seconds']:.0f} | {one['processor']:.0f} | {one['driver'] / MEGA:,.0f} | {one['different']:,} |"
+            f"| {engine} | {one['rows']:,} | {one['seconds']:.0f} | {'–' if engine == 'ray' else format(one['processor'], '.0f')} "
+            f"| {one['driver'] / MEGA:,.0f} | {one['different']:,} |"
             for engine, one in photographs.items()
         ]
     if rows and {"reduce", "bytes"} <= record.keys():
