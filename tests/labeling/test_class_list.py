@@ -71,7 +71,9 @@ def test_names_alone_label_a_pile_and_the_run_is_taken_up(requests: tuple[Path, 
     summary = json.loads((out / "summary.json").read_text())
     assert summary["names"] == dict.fromkeys(sorted(WORDS), "name used, nothing to compare it with")
     assert summary["examples_from"] == "the names of the classes alone"
-    assert "name used, nothing to compare it with" in (out / "report.html").read_text()
+    page = (out / "report.html").read_text()
+    assert "name used, nothing to compare it with" in page
+    assert "The names of the classes alone labelled" in page
     run = SavedRun.read(out)
     assert set(run.examples.vectors) == set(WORDS)
     assert next_labels(out, 3).items

@@ -14,6 +14,7 @@ from sibyl.labeling.request import LabelRequest
 from sibyl.labeling.run import label_items
 from sibyl.sources.naming import is_placeholder, label_text, only_labels
 from sibyl.sources.open import Source, open_source
+from sibyl.sources.rows import spelling_twins
 
 KINDS = {"weather": "will it rain {} in town", "banking": "pay {} euros from my account", "travel": "book a flight on day {}"}
 
@@ -280,3 +281,16 @@ def test_lists_of_labels(tmp_path: Path) -> None:
 def test_names_of_placeholders() -> None:
     assert all(map(is_placeholder, ("TODO", "unknown", "Unknown?", "<tbd>", "not sure")))
     assert not any(map(is_placeholder, ("other", "cat", "unknown soldier", "", "none of these")))
+
+
+def test_classes_that_differ_in_one_letter_are_named() -> None:
+    assert spelling_twins(["butterfly", "buterfly", "Lamp", "lamps", "class 1", "class 11", "cat", "cats", "ferry"]) == [
+        ("buterfly", "butterfly")
+    ]
+
+
+def test_a_run_with_such_classes_says_so(tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).normal(size=(30, 3))
+    pd.DataFrame(rows, columns=list("abc")).to_csv(tmp_path / "t.csv", index=False)
+    found = label_items(LabelRequest(tmp_path / "t.csv", {"1": "butterfly", "2": "buterfly", "3": "ferry"}, cache=tmp_path / "c"))
+    assert any("differ in one letter" in note for note in found.summary.notes)

@@ -42,9 +42,11 @@ class Measured:
     classes: int
 
     def covers(self, encoder: str, n_classes: int) -> bool:
-        """Whether it says something of such an encoder and number of classes: the same network, at most twice as many or few classes."""
+        """Whether it says something of such an encoder and number of classes: the same network, at
+        most twice as many or few classes. The columns of one table say nothing of another's.
+        """
         named = self.encoder.lower()
-        alike = encoder == "table" if named == "table" else bool(named) and named in encoder.lower()
+        alike = bool(named) and named != "table" and named in encoder.lower()
         return alike and n_classes <= _ALIKE * self.classes <= _ALIKE**2 * n_classes
 
 

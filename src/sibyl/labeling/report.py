@@ -15,6 +15,7 @@ from rich.table import Table
 from sibyl.messages import counted, printable
 from sibyl.storage import Json
 
+BY_NAMES = "the names of the classes alone"  # in place of examples
 _NAMED = 3  # skipped items that are named for each reason
 _NUMBER = re.compile(r"\d[\d.,]*\b")
 
@@ -195,6 +196,8 @@ def print_summary(console: Console, summary: Summary, max_classes: int = 30, max
         line(f"the unlabelled items changed {counted(counts.changed, 'label')} ({counts.changed / counts.labelled:.0%})")
     for note in summary.notes:
         line(f"note: {note}")
+    if summary.modality == "table" and counts.labelled:
+        line("the confidence of a table's labels can be far too high: check some at random")
     report = (
         f"{summary.output.rpartition('/')[0]}/report.html"
         if "://" in summary.output

@@ -25,7 +25,7 @@ from sibyl.labeling.calibration import expected_accuracy, mean_confidence, measu
 from sibyl.labeling.item_map import map_points, map_rows
 from sibyl.labeling.page_choice import ClassChoice, PageLimits, choose_changed, choose_classes, choose_outliers, count_changes
 from sibyl.labeling.previews import MAX_LETTERS, SOUND_SECONDS, Preview, previews
-from sibyl.labeling.report import Summary
+from sibyl.labeling.report import BY_NAMES, Summary
 from sibyl.labeling.report_parts import Bar, Cards, ClassSection, Page, Point, Share, hue
 from sibyl.memmap import take_rows
 from sibyl.messages import counted
@@ -117,6 +117,7 @@ def _page(shown: ToShow, limits: PageLimits, cache: Path | None) -> Page:
         title=shown.source.root.name or str(shown.source.root.resolve().name),
         version=summary.version,
         counts=summary.counts,
+        by_names=summary.examples_from == BY_NAMES,
         expected=expected_accuracy(table, summary.method_name, str(summary.encoder.get("name") or summary.modality)),
         confidence=mean_confidence(table),
         notes=summary.notes,

@@ -88,6 +88,7 @@ class Page:
     title: str
     version: str
     counts: Counts
+    by_names: bool  # nobody labelled an item: the names of the classes did
     expected: float | None
     confidence: float | None
     notes: tuple[str, ...]

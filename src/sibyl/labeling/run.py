@@ -25,7 +25,7 @@ from sibyl.labeling.class_list import read_classes, with_names
 from sibyl.labeling.corrections import Corrections, read_corrections, with_corrections, without_lost, without_unread
 from sibyl.labeling.examples import Examples, check_items_exist, checked, gather_examples
 from sibyl.labeling.file_names import CORRECTIONS, check_same_pile
-from sibyl.labeling.report import Counts, Summary
+from sibyl.labeling.report import BY_NAMES, Counts, Summary
 from sibyl.labeling.request import LabelRequest
 from sibyl.labeling.saved_run import SavedRun, answer_of, kept_classifier, kept_method, plain_prior
 from sibyl.labeling.solve import Solved, solve_items
@@ -36,7 +36,7 @@ from sibyl.methods import Method
 from sibyl.methods.named import DEFAULT_METHOD, method_by_name
 from sibyl.sources.naming import is_placeholder
 from sibyl.sources.open import open_source
-from sibyl.sources.rows import case_twins
+from sibyl.sources.rows import case_twins, spelling_twins
 from sibyl.sources.source import Source
 from sibyl.threads import torch_threads
 
@@ -258,6 +258,10 @@ def _notes(
 ) -> list[str]:
     notes = [*source.notes, *mended.notes]
     notes += [f"classes {one!r} and {other!r} differ only in capitals or blanks" for one, other in case_twins(examples.class_names)]
+    notes += [
+        f"classes {one!r} and {other!r} differ in one letter; if they are one class, write both alike"
+        for one, other in spelling_twins(examples.class_names)
+    ]
     doubtful = [name for name in examples.class_names if is_placeholder(name)]
     notes += [f"{name!r} is a class here; if it means that an item is not labelled, leave the label blank" for name in doubtful]
     if embedded.problem:
@@ -272,7 +276,7 @@ def _notes(
 
 def _examples_from(examples: Examples) -> str:
     if not examples.labels:
-        return "the names of the classes alone"
+        return BY_NAMES
     words = {"folder": "sub-folders", "column": "a column of labels", "correction": CORRECTIONS, "example": examples.source}
     counts = {origin: sum(examples.origin(item) == origin for item in examples.labels) for origin in words}
     return ", ".join(f"{words[origin]} ({number:,})" for origin, number in counts.items() if number)

@@ -224,3 +224,10 @@ def case_twins(labels: Iterable[str]) -> list[tuple[str, str]]:
         if seen.setdefault(key, name) != name:
             twins.append((seen[key], name))
     return twins
+
+
+def spelling_twins(labels: Iterable[str]) -> list[tuple[str, str]]:
+    """Return pairs of classes of five letters or more of which one has a single letter more."""
+    known = {name.casefold(): name for name in labels if len(name) >= 5}
+    shorter = ((name, key[:at] + key[at + 1 :]) for key, name in known.items() for at in range(len(key)) if key[at].isalpha())
+    return sorted({(known[key], name) for name, key in shorter if key in known})
