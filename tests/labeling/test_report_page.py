@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from sibyl.labeling.label import label, to_show
-from sibyl.labeling.page_choice import PageLimits, choose_classes, choose_outliers
+from sibyl.labeling.page_choice import PageLimits, choose_classes
 from sibyl.labeling.report_page import report_html
 from sibyl.labeling.request import LabelRequest
 from sibyl.labeling.run import label_items
@@ -135,14 +135,6 @@ def test_borderline_first_then_from_the_most_certain() -> None:
     assert choice.n_hidden == 38
     (whole,) = choose_classes(table[:9], ("a",), PageLimits(per_class=12))
     assert sorted((*whole.borderline, *whole.certain)) == list(range(9))
-
-
-def test_outliers_are_those_that_stand_out_of_their_class() -> None:
-    score = np.r_[np.random.default_rng(0).normal(0.2, 0.01, 40), np.random.default_rng(1).normal(0.6, 0.01, 40)]
-    table = pd.DataFrame({"label": ["a"] * 40 + ["b"] * 40, "status": "labelled", "outlier_score": score})
-    table.loc[3, "outlier_score"] = 0.5  # unremarkable in b, alone in a
-    assert choose_outliers(table, 5)[0] == 3
-    assert 45 not in choose_outliers(table, 5)
 
 
 def test_one_class_without_any_item_and_nothing_to_label() -> None:

@@ -14,7 +14,7 @@ from sibyl.cli.app import main
 from sibyl.errors import DataError
 from sibyl.labeling.label import label
 from sibyl.labeling.next_labels import next_labels
-from sibyl.labeling.novelty import SUSPECTED, excess
+from sibyl.labeling.novelty import STANDS_OUT, excess
 from sibyl.labeling.suggest import suggest
 from sibyl.methods import build_method
 from sibyl.tasks import Solution, Task
@@ -52,7 +52,15 @@ def test_what_is_unlike_every_class_is_suggested_though_the_method_is_sure() -> 
     score[7] = 0.9
     first = suggest(task_of(x), Solution(logits, outlier_score=score[None]), 1)[0]
     assert first.row == 7
-    assert first.may_be_new
+    assert not first.may_be_new  # one alone is no class
+
+
+def test_what_may_be_new_is_said_of_a_group_with_high_scores() -> None:
+    x = torch.randn(40, 2, generator=torch.Generator().manual_seed(0))
+    score = torch.full((40,), 0.2)
+    score[:12] = 0.95
+    solution = Solution(torch.tensor([[12.0, 0.0]]).expand(40, 2)[None], outlier_score=score[None])
+    assert {one.row for one in suggest(task_of(x), solution, 40) if one.may_be_new} == set(range(12))
 
 
 def test_nothing_left() -> None:
@@ -136,6 +144,6 @@ def test_the_command_names_the_first_items_of_a_pile(
 def test_scores_that_hardly_differ_flag_nothing() -> None:
     score = np.abs(np.random.default_rng(0).normal(0.01, 0.005, 400))
     score[:40] = 0.06  # twelve deviations, and next to nothing
-    assert (excess(score, np.arange(400) % 5) < SUSPECTED).all()
+    assert (excess(score, np.arange(400) % 5) < STANDS_OUT).all()
     score[0] = 0.7
-    assert np.flatnonzero(excess(score, np.arange(400) % 5) > SUSPECTED).tolist() == [0]
+    assert np.flatnonzero(excess(score, np.arange(400) % 5) > STANDS_OUT).tolist() == [0]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from sibyl.labeling.novelty import SUSPECTED, excess
+from sibyl.labeling.novelty import suspected
 
 
 @dataclass(frozen=True)
@@ -118,9 +118,7 @@ def count_changes(table: pd.DataFrame, limit: int) -> list[tuple[str, str, int]]
 
 
 def choose_outliers(table: pd.DataFrame, limit: int) -> list[int]:
-    """Rows that stand out as likely none of the classes, the likeliest first; see `sibyl.labeling.novelty`."""
+    """Rows that are perhaps of a class without an example, the highest outlier score first; see `novelty.suspected`."""
     labelled = table.loc[(table["status"] == "labelled") & table["outlier_score"].notna(), ["label", "outlier_score"]]
-    numbers, _ = pd.factorize(labelled["label"])
-    distance = pd.Series(excess(labelled["outlier_score"].to_numpy(float), numbers), index=labelled.index)
-    suspected = distance[distance > SUSPECTED]
-    return [int(row) for row in suspected.sort_values(ascending=False, kind="stable").index[:limit]]
+    found = labelled[suspected(labelled["outlier_score"].to_numpy(float), pd.factorize(labelled["label"])[0])]
+    return [int(row) for row in found.sort_values("outlier_score", ascending=False, kind="stable").index[:limit]]

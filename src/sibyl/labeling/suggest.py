@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch.nn.functional import normalize
 
 from sibyl.labeling.first_items import take_greedily
-from sibyl.labeling.novelty import SUSPECTED, excess
+from sibyl.labeling.novelty import STANDS_OUT, excess, suspected
 from sibyl.labeling.table import two_best
 from sibyl.memmap import allocate, gather_rows, slices
 from sibyl.tasks import Solution, Task
@@ -31,7 +32,7 @@ class Suggestion:
     first, second : int
         The classes between which it lies.
     may_be_new : bool
-        It is unlike every class: perhaps of one that has no example.
+        It is perhaps of a class that has no example; see `novelty.suspected`.
     """
 
     row: int
@@ -76,10 +77,12 @@ def suggest(task: Task, solution: Solution, number: int = 10) -> list[Suggestion
         return []
     best, order = (torch.from_numpy(of_rows) for of_rows in two_best(solution))
     doubt = 1 - (best[:, 0] - best[:, 1])
-    new = torch.zeros_like(doubt)
+    new, may_be_new = torch.zeros_like(doubt), np.zeros(n_query, bool)
     if solution.outlier_score is not None:
-        deviations = torch.from_numpy(excess(solution.outlier_score[0].numpy(), order[:, 0].numpy())).to(doubt)
-        new = ((deviations - SUSPECTED) / 4).clamp(0, 1)
+        score, likeliest = solution.outlier_score[0].numpy(), order[:, 0].numpy()
+        may_be_new = suspected(score, likeliest)
+        deviations = torch.from_numpy(excess(score, likeliest)).to(doubt)
+        new = ((deviations - STANDS_OUT) / 4).clamp(0, 1)
     value = torch.maximum(doubt, new)
     rows = value.topk(min(_CANDIDATES, n_query)).indices
     seen = torch.arange(0, n_query, -(-n_query // _EXPLAINED))
@@ -95,9 +98,7 @@ def suggest(task: Task, solution: Solution, number: int = 10) -> list[Suggestion
     explained = (known @ others.mT).clamp_min(0).square().amax(0)
     taken = take_greedily(alike, value[seen], explained, number)
     return [
-        Suggestion(
-            row, float(value[row]), int(order[row, 0]), int(order[row, 1]), bool(new[row] > doubt[row]) and bool(new[row] > 0.5)
-        )
+        Suggestion(row, float(value[row]), int(order[row, 0]), int(order[row, 1]), bool(may_be_new[row]))
         for row in rows[taken].tolist()
     ]
 

@@ -7,7 +7,7 @@ import numpy.typing as npt
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import squareform
 
-from sibyl.labeling.novelty import SUSPECTED
+from sibyl.labeling.novelty import STANDS_OUT
 
 MOST = 1500  # items looked at, the most unlike first
 _PAIRS = 4000  # pairs within classes, whose mean likeness is the bar
@@ -36,7 +36,7 @@ def heaps(
     list of list of int
         Rows, the largest heap first; within one, the item that is most like the others first.
     """
-    suspects = np.flatnonzero(left & (outlier > SUSPECTED))
+    suspects = np.flatnonzero(left & (outlier > STANDS_OUT))
     suspects = suspects[np.argsort(-outlier[suspects], kind="stable")][:MOST]
     if not len(suspects):
         return []

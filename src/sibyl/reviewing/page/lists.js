@@ -188,7 +188,7 @@ export function openNew(/** @type {HTMLElement} */ view) {
       return grid.rows.length ? [
         h('div', { class: 'row' }, h('h2', {}, isAlone ? `${number(grid.rows.length)} that are like nothing else` : `${number(grid.rows.length)} alike, and unlike the others of their guess`),
           h('button', { type: 'button', class: 'plain', onclick: () => { grid.select(grid.rows); grid.focus(); } }, 'choose all')),
-        h('p', { class: 'soft hint' }, isAlone ? 'Look through them one by one: type a class, or set aside what belongs nowhere.' : 'The most typical first. Choose what is one kind (⇧ and arrows or click, or all) and type its name: five of them become examples, the others are confirmed.'),
+        h('p', { class: 'soft hint' }, isAlone ? 'Look through them one by one: type a class, or set aside what belongs nowhere. Most are odd items of a known class.' : 'The most typical first. Choose what is one kind (⇧ and arrows or click, or all) and type its name: five of them become examples, the others are confirmed.'),
       ] : [];
     },
   });
