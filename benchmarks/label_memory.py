@@ -29,6 +29,7 @@ from sibyl.labeling import label as label_module
 from sibyl.labeling import run as run_module
 from sibyl.labeling.label import label
 from sibyl.storage import write_json, write_text
+from sibyl.threads import n_cores
 
 ROOT = Path(__file__).resolve().parents[1]
 N_CLASSES, SIDE = 20, 24
@@ -50,9 +51,9 @@ GROWS = [
     "class, the logits with the unlabelled images and those without. They are gone over in slices, and each slice leaves the memory when the",
     "next is asked for. These files need the room on disk that was memory before; where it is lacking, or the system is not Linux, they are memory.",
     "",
-    "What grows only up to a bound: the graph's nodes take 32 MB at most (10,922 rows of 768 columns) and fall to 1,024 for very many rows, 512",
-    "rows send messages, the choice of what to label next compares 2,000",
-    "rows with 4,000, the map shows 2,000 points. A thousand images do not reach these bounds, ten thousand do.",
+    "What grows only up to a bound: the graph's nodes take 32 MiB at most (10,922 rows of 768 columns) and fall to 1,024 for very many rows,",
+    "and each has 15 neighbours; 512 rows send messages; the choice of what to label next compares 2,000 rows with 4,000; the map shows 2,000",
+    "points. A thousand images do not reach these bounds, ten thousand do.",
 ]
 
 
@@ -127,9 +128,9 @@ def page(rows: list[dict[str, Any]], command: str, seed: int) -> str:
         f"`{command}`",
         "",
         f"Images of {SIDE} × {SIDE} pixels made on the spot (seed {seed}), {N_CLASSES} classes, one example each. Each line is one process that does",
-        "what `sibyl label` does, report included, with an encoder of 64 or 768 columns and one thread; the second run finds all features in the",
-        "cache. The machine was shared with long trainings, so seconds are upper bounds. Memory is the peak resident memory in MiB: of the whole",
-        "run, after the imports, and while each step ran, with all that the steps before it had left.",
+        "what `sibyl label` does, report included, with an encoder of 64 or 768 columns; the second run finds all features in the cache. A solve",
+        f"takes as many threads as there are cores, here {n_cores()}. Memory is the peak resident memory in MiB: of the whole run, after the imports,",
+        "and while each step ran, with all that the steps before it had left.",
         "",
         "| columns | images | run | s | peak | imports | open | encode | solve | write | report, MiB | right, % |",
         "|---|---|---|---|---|---|---|---|---|---|---|---|",

@@ -40,7 +40,8 @@ def nearest_neighbours(
     for first in range(0, n_row, block):
         part = rows[:, first : first + block]
         # Without the row's own length the order is the same; it is added to the few that are kept.
-        distance = outside - 2 * part @ rows.mT
+        distance = (-2 * part) @ rows.mT
+        distance += outside
         place = torch.arange(part.shape[1], device=rows.device)
         distance[:, place, first + place] = torch.inf
         nearest, index = distance.topk(k, dim=-1, largest=False)

@@ -12,6 +12,7 @@ from torch import Tensor
 from sibyl.methods.saved_classifier import put_together, take_apart
 from sibyl.methods.universal import UniversalSIB
 from sibyl.methods.universal.graph import FEW
+from sibyl.methods.universal.rows import power_rows
 from sibyl.methods.universal.sparse_graph import SparseGraph, n_nodes_of
 from sibyl.tasks import Episode, Task
 from tests.methods.contract import is_close, pad
@@ -105,8 +106,19 @@ def test_a_curved_class_is_followed_along_its_rows() -> None:
     first = torch.stack([angle[:n].argmin(), n + angle[n:].argmin()])
     task = Task(x[first][None], torch.tensor([[0, 1]]), x[None], 2)
     exponent = torch.ones(1, 1, 1, dtype=torch.float64)
-    said = SparseGraph.of(task, exponent).read(torch.nn.functional.normalize(x[None], dim=-1))
+    said = SparseGraph.of(task, exponent)[0].read(torch.nn.functional.normalize(x[None], dim=-1))
     assert (said[0].argmax(0) == y).double().mean() > 0.97
+
+
+def test_neighbours_known_from_building_the_graph_say_what_is_read_off_it(pile: Episode) -> None:
+    task, exponent = replace(pile.task, query_mask=torch.ones_like(pile.task.query_mask)), torch.full((1, 1, 1), 0.4)
+    graph, own = SparseGraph.of(task, exponent)
+    assert own is not None
+    part = slice(100, 400)
+    known = graph.read_off(*own.of(part))
+    torch.testing.assert_close(known, graph.read(power_rows(task.query_x[:, part], exponent)), rtol=0, atol=1e-6)
+    padded = replace(task, query_mask=torch.arange(N_QUERY)[None] < N_QUERY - 1)
+    assert SparseGraph.of(padded, exponent)[1] is None
 
 
 def test_copies_of_rows_do_no_harm(network: UniversalSIB, pile: Episode) -> None:

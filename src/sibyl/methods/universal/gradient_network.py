@@ -95,7 +95,8 @@ class GradientNetwork(nn.Module):
         """Return offsets, which sum to zero over the classes, and the weight of each row, 0 … 1."""
         hidden = gelu(self.enter(features))
         of_pair, of_row = self.mix.weight.chunk(2, 1)  # of a pair and the mean of its row, side by side
-        mixed = linear(hidden, of_pair, self.mix.bias) + linear(hidden.mean(1, keepdim=True), of_row)
-        hidden = hidden + gelu(mixed)
+        # Added in place: of what these layers give, no gradient needs the numbers that it held before.
+        mixed = linear(hidden, of_pair, self.mix.bias).add_(linear(hidden.mean(1, keepdim=True), of_row))
+        hidden = gelu(mixed).add_(hidden)
         offset, count = self.leave(hidden).unbind(-1)
         return offset - offset.mean(1, keepdim=True), torch.sigmoid(count.mean(1, keepdim=True))

@@ -36,13 +36,16 @@ def spread_labels(
     """
     if task.query_x.shape[1] <= few:
         return LabelSpreading().solve(task).probabilities.mT, None
-    graph = SparseGraph.of(task, exponent)
+    graph, own = SparseGraph.of(task, exponent)
     answer = allocate_beside(task.query_x, (task.n_tasks, task.query_x.shape[1], task.n_way))
     n_rows = max(16, 16 * ENTRIES // (graph.nodes.shape[1] + 16 * task.n_way) // task.n_tasks)
     starts = range(0, task.query_x.shape[1], n_rows)
 
     def read(start: int) -> Tensor:
-        return graph.read(power_rows(task.query_x[:, start : start + n_rows], exponent)).mT
+        part = slice(start, start + n_rows)
+        if own is not None:
+            return graph.read_off(*own.of(part)).mT
+        return graph.read(power_rows(task.query_x[:, part], exponent)).mT
 
     for start, of_part in zip(starts, in_order(read, starts), strict=True):
         answer[:, start : start + n_rows] = of_part

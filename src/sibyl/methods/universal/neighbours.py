@@ -115,8 +115,11 @@ class Nodes:
         own, theirs = part.unit @ origin.mT, self.unit @ origin.mT
         length, far = ((1 - 2 * along + square).clamp_min(1e-4).rsqrt() for along in (own, theirs))
         if part.products is not None and part.excluded is not None:
-            cosine = (part.products - (own - square) - theirs.mT) * length * far.mT
-            return (sharpness * cosine).masked_fill(part.excluded, -torch.inf)
+            cosine = part.products - (own - square)
+            cosine -= theirs.mT
+            if torch.is_grad_enabled():
+                return (sharpness * (cosine * length * far.mT)).masked_fill(part.excluded, -torch.inf)
+            return cosine.mul_(length).mul_(far.mT).mul_(sharpness).masked_fill_(part.excluded, -torch.inf)
         affinity = ((part.unit - origin) * (sharpness * length)) @ ((self.unit - origin) * far).mT
         task, row, node = self._inside(part.first, part.unit.shape[1], self.place.shape[1])
         affinity[task, row, node] = -torch.inf

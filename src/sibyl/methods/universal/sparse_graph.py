@@ -54,10 +54,13 @@ class SparseGraph:
     radius: Float[Tensor, "task node"]
 
     @classmethod
-    def of(cls, task: Task, exponent: Float[Tensor, "task 1 1"]) -> SparseGraph:
-        """Build the graph of a batch of tasks and spread their labels."""
+    def of(cls, task: Task, exponent: Float[Tensor, "task 1 1"]) -> tuple[SparseGraph, OwnNeighbours | None]:
+        """Build the graph of a batch of tasks and spread their labels; return with it the queries' neighbours, where all are nodes."""
         chosen = landmarks(task, n_nodes_of(*task.query_x.shape[1:]))
-        return cls.over(task, exponent, prepared(task.query_x, chosen, exponent), task.query_mask.gather(1, chosen))
+        graph, neighbours = cls._built(task, exponent, prepared(task.query_x, chosen, exponent), task.query_mask.gather(1, chosen))
+        if chosen.shape[1] < task.query_x.shape[1] or not bool(task.query_mask.all()):  # rows of padding are no nodes
+            return graph, None
+        return graph, OwnNeighbours(*neighbours, chosen.argsort(1) + task.support_x.shape[1])
 
     @classmethod
     def over(
@@ -68,6 +71,10 @@ class SparseGraph:
         real: Bool[Tensor, "task node"],
     ) -> SparseGraph:
         """Build the graph over the labelled rows of tasks and prepared queries; `real` is False for padding."""
+        return cls._built(task, exponent, chosen, real)[0]
+
+    @classmethod
+    def _built(cls, task: Task, exponent: Tensor, chosen: Tensor, real: Tensor) -> tuple[SparseGraph, tuple[Tensor, Tensor]]:
         mask = torch.cat([task.support_mask, real], 1)
         nodes = torch.cat([power_rows(task.support_x, exponent), chosen], 1)
         nodes *= mask[..., None]
@@ -80,14 +87,19 @@ class SparseGraph:
         scores = torch.stack([
             spread(*one, task.support_one_hot[number]) for number, one in enumerate(zip(index, weight, strict=True))
         ])  # fmt: skip
-        return cls(middle, nodes, scores, radius * mask)
+        return cls(middle, nodes, scores, radius * mask), (index, squared)
 
     def read(self, unit: Float[Tensor, "task row dim"]) -> Float[Tensor, "task way row"]:
         """Return class probabilities of prepared rows; even where the graph does not reach."""
-        seen = normalize(unit - self.middle, dim=-1)
-        cosine = (seen @ self.nodes.mT).masked_fill((self.radius == 0)[:, None], -torch.inf)
+        cosine = normalize(unit - self.middle, dim=-1) @ self.nodes.mT
+        is_padding = self.radius == 0
+        if bool(is_padding.any()):
+            cosine = cosine.masked_fill(is_padding[:, None], -torch.inf)
         nearest, index = cosine.topk(min(NEIGHBOURS, cosine.shape[2]), dim=2)
-        squared = (2 - 2 * nearest).clamp_min(0)
+        return self.read_off(index, (2 - 2 * nearest).clamp_min(0))
+
+    def read_off(self, index: Int[Tensor, "task row k"], squared: Float[Tensor, "task row k"]) -> Float[Tensor, "task way row"]:
+        """Return class probabilities of rows from their nearest nodes and the squared distances to them."""
         theirs = self.radius.gather(1, index.flatten(1)).view_as(squared)
         score = sum_over_neighbours(self.scores, index, kernel(squared, radius_of(squared), theirs)).mT
         total = score.sum(1, keepdim=True)
@@ -96,6 +108,32 @@ class SparseGraph:
     def thinned(self, n_nodes: int) -> SparseGraph:
         """Return a graph of the first so many nodes, for reading alone."""
         return replace(self, nodes=self.nodes[:, :n_nodes], scores=self.scores[:, :n_nodes], radius=self.radius[:, :n_nodes])
+
+
+@dataclass(frozen=True, eq=False)
+class OwnNeighbours:
+    """The neighbours of queries that are all nodes: known from building the graph, so that they need not be looked for again.
+
+    Parameters
+    ----------
+    index : int [task, node, k]
+        Nearest nodes of each node, itself left out.
+    squared : float [task, node, k]
+        Squared distances.
+    node : int [task, query]
+        Which node each query is.
+    """
+
+    index: Int[Tensor, "task node k"]
+    squared: Float[Tensor, "task node k"]
+    node: Int[Tensor, "task query"]
+
+    def of(self, part: slice) -> tuple[Int[Tensor, "task row k"], Float[Tensor, "task row k"]]:
+        """Return the nearest nodes of some queries, themselves first, as `SparseGraph.read` finds them."""
+        node = self.node[:, part, None]
+        where = node.expand(-1, -1, self.index.shape[2] - 1)
+        index, squared = self.index.gather(1, where), self.squared.gather(1, where)
+        return torch.cat([node, index], 2), torch.cat([squared.new_zeros(node.shape), squared], 2)
 
 
 def n_nodes_of(n_rows: int, n_columns: int) -> int:
