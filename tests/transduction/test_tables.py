@@ -18,6 +18,7 @@ from sibyl.labeling.run import label_items
 from sibyl.memmap import allocate
 from sibyl.methods.named import method_by_name
 from sibyl.tasks import Task
+from sibyl.transduction import tables
 from sibyl.transduction.tables import LANDMARKS, MOST_COLUMNS, for_table, lifts_of
 from sibyl.transduction.transduce import transduce
 
@@ -44,8 +45,21 @@ def test_classes_that_lie_one_behind_the_other_are_told_apart(tmp_path: Path) ->
     fitted.save(tmp_path / "c.safetensors")
     loaded = SIBClassifier.load(tmp_path / "c.safetensors")
     assert loaded.is_table == "auto"
-    assert np.array_equal(loaded.predict_proba(X), fitted.predict_proba(X))
-    assert np.array_equal(loaded.outlier_score(X), fitted.outlier_score(X))
+    assert np.allclose(loaded.predict_proba(X), fitted.predict_proba(X), rtol=0, atol=1e-6)
+    assert np.allclose(loaded.outlier_score(X), fitted.outlier_score(X), rtol=0, atol=1e-6)
+
+
+def test_the_fewer_the_columns_the_less_sure_and_no_label_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    X, y, _ = behind_each_other()
+    heated = SIBClassifier().fit(X, y)
+    monkeypatch.setattr(tables, "HEAT", 0.0)
+    as_solved = SIBClassifier().fit(X, y)
+    assert (heated.transduction_ == as_solved.transduction_).all()
+    logits = np.log(as_solved.label_distributions_[3:]) / 2.53  # 1 + 1.7 · (1 − 4 / 40)
+    expected = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    assert np.allclose(heated.label_distributions_[3:], expected, atol=1e-5)
+    monkeypatch.undo()
+    assert [tables.temperature(n) for n in (40, 41, 768)] == [1, 1, 1]
 
 
 def test_the_order_of_rows_and_where_they_lie_do_not_matter() -> None:

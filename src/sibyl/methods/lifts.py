@@ -123,20 +123,23 @@ class MeanClassifier:
     Parameters
     ----------
     classifiers : tuple of callable
+    temperature : float
+        What the logarithms of the mean probabilities are divided by.
     """
 
     classifiers: tuple[Classifier, ...]
+    temperature: float = 1.0
 
     def __call__(self, x: Float[Tensor, "task row dim"]) -> Float[Tensor, "task row way"]:
-        """Return the logarithms of the mean probabilities."""
-        return mean_logits([one(x) for one in self.classifiers])
+        """Return the logits of rows of features."""
+        return mean_logits([one(x) for one in self.classifiers], self.temperature)
 
     def outlier_score(self, x: Float[Tensor, "task row dim"]) -> Float[Tensor, "task row"]:
         """Return how likely each row is none of the classes."""
         return torch.stack([outlier_score(one, x) for one in self.classifiers]).mean(0)
 
 
-def mean_logits(several: Sequence[Float[Tensor, "task row way"]]) -> Float[Tensor, "task row way"]:
-    """Return the logarithms of the mean of the probabilities that several logits stand for."""
+def mean_logits(several: Sequence[Float[Tensor, "task row way"]], temperature: float) -> Float[Tensor, "task row way"]:
+    """Return the logarithms of the mean of the probabilities that several logits stand for, over a temperature."""
     mean: Tensor = torch.stack([one.log_softmax(-1) for one in several]).logsumexp(0) - math.log(len(several))
-    return mean
+    return mean / temperature

@@ -20,6 +20,12 @@ from sibyl.tasks import ClassPrior, Solution, Task
 MOST_COLUMNS = 40
 """Of more columns, angles tell as much as distances do."""
 LANDMARKS = 100
+HEAT = 1.7  # chosen on made tables (docs/log.md): the fewer the columns, the less do the classes' rows resemble an encoder's
+
+
+def temperature(n_columns: int) -> float:
+    """Return what the logits of a table of so many columns are divided by, 1 from `MOST_COLUMNS` on."""
+    return 1 + HEAT * max(0.0, 1 - n_columns / MOST_COLUMNS)
 
 
 def for_table(method: Method, n_columns: int) -> Method:
@@ -30,6 +36,9 @@ def for_table(method: Method, n_columns: int) -> Method:
 @dataclass(frozen=True, eq=False)
 class OverLifts(Method):
     """The mean of the probabilities of three solves: of the rows, of the rows on a sphere, of the rows under a kernel.
+
+    The universal network was trained on features of encoders and is too sure of rows of few columns, so the logarithms of the
+    mean are divided by a `temperature`. It changes no label.
 
     It solves a batch of one. The lifts follow from all rows, labelled or not, in whatever order they come.
 
@@ -51,7 +60,7 @@ class OverLifts(Method):
             found = self.method.solve(_lifted(task, lift), class_prior)
             assert found.classifier is not None
             solved.append(replace(found, classifier=Lifted(lift, found.classifier)))
-        return _mean(solved)
+        return _mean(solved, temperature(task.query_x.shape[-1]))
 
 
 def lifts_of(task: Task) -> tuple[SphereLift, KernelLift]:
@@ -95,13 +104,13 @@ def _lifted(task: Task, lift: Lift) -> Task:
     return replace(task, support_x=lift(task.support_x), query_x=query_x)
 
 
-def _mean(solved: list[Solution]) -> Solution:
+def _mean(solved: list[Solution], heat: float) -> Solution:
     first, n = solved[0], len(solved)
     for name in ("logits", "inductive_logits"):
         several = [getattr(one, name) for one in solved]
         for part in slices(several[0][0]):  # in place: of a million rows every copy counts
-            several[0][:, part] = mean_logits([one[:, part].float() for one in several])
+            several[0][:, part] = mean_logits([one[:, part].float() for one in several], heat)
             release(*several)
     mix, score = (sum(getattr(one, name) for one in solved) / n for name in ("class_mix", "outlier_score"))
-    classifier = MeanClassifier(tuple(one.classifier for one in solved if one.classifier is not None))
+    classifier = MeanClassifier(tuple(one.classifier for one in solved if one.classifier is not None), heat)
     return replace(first, classifier=classifier, class_mix=mix, outlier_score=score)
