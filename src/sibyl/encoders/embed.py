@@ -9,14 +9,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from sibyl.encoders.encoder import Encoder
 from sibyl.encoders.feature_cache import FeatureCache
@@ -24,6 +22,7 @@ from sibyl.errors import DataError
 from sibyl.memmap import allocate, release
 from sibyl.sources.fitted import Fitted
 from sibyl.sources.item import Item, Skipped, Unreadable
+from sibyl.stages import steps
 from sibyl.threads import n_cores, side_by_side, torch_threads
 
 _FLUSH_SECONDS = 5.0  # what a killed run may lose
@@ -107,7 +106,7 @@ def embed(
     n_threads : int, optional
         Threads that read and prepare; one per core when left out.
     console : rich Console, optional
-        Where progress is shown, if it is a terminal; nowhere when left out.
+        Where progress is shown, by a bar or by lines; nowhere when left out.
     report : callable, optional
         Told how many items are done, and of how many, now and then.
 
@@ -155,7 +154,7 @@ def embed(
                 cache.add(one.key, row)
         waiting.clear()
 
-    with ThreadPoolExecutor(n_threads) as pool, _progress(console, len(items), encoder.name) as advance:
+    with ThreadPoolExecutor(n_threads) as pool, steps(console, f"encoding with {encoder.name}", len(items)) as advance:
         try:
             for index, one in _in_order(pool, read, items, ahead=batch_size + 2 * n_threads):
                 if one.reason:
@@ -205,14 +204,3 @@ def _in_order(
     finally:
         for _, future in running:
             future.cancel()
-
-
-@contextmanager
-def _progress(console: Console | None, total: int, name: str) -> Iterator[Callable[[int], None]]:
-    if console is None or not console.is_terminal:
-        yield lambda _done: None
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("time left"), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(f"encoding with {name}", total=total)
-        yield lambda done: bar.update(task, completed=done)

@@ -27,7 +27,7 @@ from sibyl.labeling.request import LabelRequest
 from sibyl.labeling.run import Labelling, encoder_for, is_fitted, method_line
 from sibyl.labeling.saved_run import SavedRun, prior_of
 from sibyl.labeling.solve import Solved, solve_items
-from sibyl.labeling.table import in_source_order, labels_table, with_columns
+from sibyl.labeling.table import in_source_order, labels_table, with_columns, with_texts
 from sibyl.memmap import allocate_beside, release, slices
 from sibyl.messages import counted
 from sibyl.methods import METHODS
@@ -85,7 +85,7 @@ def label_with(request: LabelRequest) -> Labelling:
     skipped = (*source.skipped, *embedded.skipped)
     own = Examples(mended.labels, class_names, str(earlier), dict.fromkeys(mended.labels, "correction"))
     table = in_source_order(labels_table(embedded.names, own, solution, skipped, method), source.order)
-    table = with_columns(table, source.frame if request.keep_columns else None)
+    table = with_columns(table, source.frame) if request.keep_columns else with_texts(table, source)
     summary = Summary(
         Counts.of(table),
         False,

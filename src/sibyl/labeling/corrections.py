@@ -31,10 +31,13 @@ class Corrections:
         Item → class, in the order in which they were made; a class may be new.
     notes : tuple of str
         What could not be used, and what replaced an example.
+    files : tuple of str
+        Names of the files that the labels came from.
     """
 
     labels: Mapping[str, str]
     notes: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,8 @@ def read_corrections(out: str | Path, root: str | Path, names: Collection[str]) 
     lost = [item for item in labels if item not in names]
     if lost:
         notes.append(f"{len(lost)} of the corrections cannot be used: no item {lost[0]!r}")
-    return Corrections({item: label for item, label in labels.items() if item in names}, tuple(notes))
+    labels = {item: label for item, label in labels.items() if item in names}
+    return Corrections(labels, tuple(notes), tuple(sorted({latest[item].file for item in labels})))
 
 
 def _modified(path: Path) -> datetime:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +27,7 @@ from sibyl.labeling.suggest import suggest, suggestion_words
 from sibyl.memmap import trim
 from sibyl.methods import Method
 from sibyl.sources.objects import place_of
+from sibyl.stages import stage
 from sibyl.storage import cache_folder, write_errors
 from sibyl.threads import torch_threads
 from sibyl.together import together
@@ -143,7 +143,7 @@ def label_and_write(request: LabelRequest) -> tuple[Labelling, Summary]:
     labelling = replace(labelling, summary=replace(labelling.summary, seconds=labelling.summary.seconds + request.waited))
     if request.out is None:
         return labelling, labelling.summary
-    with nullcontext() if request.console is None else request.console.status("writing labels and report"):
+    with stage(request.console, "writing labels and report"):
         return labelling, write_all(request.out, labelling, request.export, request.cache)
 
 

@@ -214,4 +214,4 @@ def _encoder_line(summary: Summary) -> str:
     size = f", {side} × {side} pixels" if side else ""
     source = f" ({encoder['preprocessing_from']})" if "preprocessing_from" in encoder else ""
     cached = f"; {counted(summary.cached, 'item')} came from the cache" if summary.cached else ""
-    return f"{encoder.get('name', 'features')}{size}{source}{cached}"
+    return f"{encoder.get('chosen') or encoder.get('name', 'features')}{size}{source}{cached}"

@@ -216,7 +216,7 @@ def _facts(summary: Summary) -> list[tuple[str, str]]:
         ("Source", summary.source),
         ("Command", summary.command),
         ("Method", summary.method),
-        ("Encoder", str(encoder.get("name", "none: the rows are features"))),
+        ("Encoder", str(encoder.get("chosen") or encoder.get("name", "none: the rows are features"))),
         ("Known of the class mix", summary.class_prior),
         ("Examples from", summary.examples_from),
         ("Made", summary.made),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib.metadata import version
@@ -29,7 +28,7 @@ from sibyl.labeling.report import BY_NAMES, Counts, Summary
 from sibyl.labeling.request import LabelRequest
 from sibyl.labeling.saved_run import SavedRun, answer_of, kept_classifier, kept_method, plain_prior
 from sibyl.labeling.solve import Solved, solve_items
-from sibyl.labeling.table import in_source_order, with_columns
+from sibyl.labeling.table import in_source_order, with_columns, with_texts
 from sibyl.memmap import trim
 from sibyl.messages import counted, quoted
 from sibyl.methods import Method
@@ -38,6 +37,7 @@ from sibyl.sources.naming import is_placeholder
 from sibyl.sources.open import open_source
 from sibyl.sources.rows import case_twins, spelling_twins
 from sibyl.sources.source import Source
+from sibyl.stages import stage
 from sibyl.threads import torch_threads
 
 
@@ -103,30 +103,32 @@ def label_items(request: LabelRequest) -> Labelling:
     if listed and not len(embedded.names):
         raise DataError(f"{source.root}: none of its items can be read, so there is nothing to label")
     solver = method_by_name(method, embedded.matrix.shape[1], len(given.class_names)) if isinstance(method, str) else method
-    with nullcontext() if request.console is None else request.console.status("labelling"):
+    with stage(request.console, "labelling"):
         solved = solve_items(
             embedded.names, embedded.matrix, given, solver, class_prior, skipped, is_table=source.modality == "table"
         )
-    table = with_columns(in_source_order(solved.table, source.order), source.frame if request.keep_columns else None)
+    table = in_source_order(solved.table, source.order)
+    table = with_columns(table, source.frame) if request.keep_columns else with_texts(table, source)
 
     trim()
     rebuilt = kept_method(method, solver)
-    notes = [*choice, *_notes(source, given, mended, embedded, reasons, solved.fell_back), *lost, *solved.notes]
+    weak = [note for note in choice if "; better: " in note]
+    notes = [*weak, *_notes(source, given, mended, embedded, reasons, solved.fell_back), *lost, *solved.notes]
     if rebuilt is None:
         notes.append(f"method {solver.name} is not one of sibyl's: this run cannot be taken up later")
     summary = Summary(
         Counts.of(table),
         solved.fell_back,
         method_line(solver),
-        dict(embedded.encoder),
+        dict(embedded.encoder) | ({"chosen": choice[0].removeprefix("encoder ")} if choice and not weak else {}),
         embedded.n_cached,
         time.perf_counter() - started,
         notes=tuple(notes),
         method_name=solver.name,
         source=str(source.root),
         modality=source.modality,
-        examples_from=_examples_from(given),
-        understood=f"{source.understood or source.modality}; {_taught_by(given)}",
+        examples_from=_examples_from(given, mended),
+        understood=f"{source.understood or source.modality}; {_taught_by(given, mended)}",
         names=dict(solved.names),
         class_prior="balanced" if isinstance(class_prior, str) else "nothing" if class_prior is None else "given",
         command=request.command,
@@ -196,6 +198,7 @@ def _opened(request: LabelRequest) -> tuple[Source, str | Path | Encoder[Any, An
     )  # fmt: skip
     if encoder is None or request.kind is not None or source.matrix is not None or not source.root.is_dir():
         return source, encoder
+    _check_named(request, source)  # before an encoder is loaded
     network = encoder_by_name(str(encoder)) if isinstance(encoder, str | Path) else encoder
     if network.modality == source.modality:
         return source, network
@@ -203,6 +206,16 @@ def _opened(request: LabelRequest) -> tuple[Source, str | Path | Encoder[Any, An
         return open_source(source.root, exclude=exclude, kind=network.modality), network
     except DataError:
         return source, network  # which says that they do not fit
+
+
+def _check_named(request: LabelRequest, source: Source) -> None:
+    """Refuse examples that lie nowhere in a folder, be it read as images, texts or clips."""
+    if request.examples is None and not request.named:
+        return
+    names, reasons = set(source.names), {one.name: one.reason for one in source.skipped} | dict(source.unread)
+    given = gather_examples(request.examples, request.named, source.root, names | reasons.keys(), {}, "", _contents_of(source))
+    there = {item for item in given.labels if (source.root / item).is_file()}
+    check_items_exist(given, names | there | reasons.keys(), reasons)
 
 
 def is_fitted(encoder: Encoder[Any, Any]) -> bool:
@@ -274,20 +287,25 @@ def _notes(
     return notes
 
 
-def _examples_from(examples: Examples) -> str:
+def _examples_from(examples: Examples, mended: Corrections) -> str:
     if not examples.labels:
         return BY_NAMES
-    words = {"folder": "sub-folders", "column": "a column of labels", "correction": CORRECTIONS, "example": examples.source}
+    words = {
+        "folder": "sub-folders",
+        "column": "a column of labels",
+        "correction": " and ".join(mended.files) or CORRECTIONS,
+        "example": examples.source,
+    }
     counts = {origin: sum(examples.origin(item) == origin for item in examples.labels) for origin in words}
     return ", ".join(f"{words[origin]} ({number:,})" for origin, number in counts.items() if number)
 
 
-def _taught_by(examples: Examples) -> str:
+def _taught_by(examples: Examples, mended: Corrections) -> str:
     """Say how many examples of which classes there are, and where they come from."""
     n, classes = len(examples.labels), examples.class_names
     if not n:
         return f"{len(classes):,} classes ({quoted(classes, 6)}), by their names alone"
-    where = _examples_from(examples)
+    where = _examples_from(examples, mended)
     if ", " not in where:
         where = where.rpartition(" (")[0]
     given = "given" if where == "examples" else f"from {where}"

@@ -14,6 +14,7 @@ from sibyl.labeling.examples import Examples
 from sibyl.memmap import slices
 from sibyl.messages import counted
 from sibyl.sources.item import Skipped
+from sibyl.sources.source import Source
 from sibyl.sources.table_files import cell_text
 from sibyl.tasks import Solution
 
@@ -22,6 +23,7 @@ COLUMNS = (
 )  # fmt: skip
 _WRITTEN_ROWS = 4096
 _DIGITS = 20
+_LINE = 200  # letters of a text
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -116,6 +118,24 @@ def with_columns(table: pd.DataFrame, frame: pd.DataFrame | None) -> pd.DataFram
     taken = set(table.columns)
     kept.columns = [f"{name} (table)" if name in taken else str(name) for name in kept.columns]
     return pd.concat([table, kept], axis=1)
+
+
+def with_texts(table: pd.DataFrame, source: Source) -> pd.DataFrame:
+    """Return a table of labels with the column ``text``, where the items are rows of a table of texts: a number alone tells nothing.
+
+    A text is one line of at most 200 letters. One that spreadsheets would run as a formula has an
+    apostrophe in front.
+    """
+    texts = {item.name: item.content for item in source.items if isinstance(item.content, bytes)}
+    if source.modality != "text" or not texts:
+        return table
+    return table.assign(text=[_one_line(texts[item]) if item in texts else None for item in table["item"]])
+
+
+def _one_line(content: bytes) -> str:
+    line = " ".join(content[: 8 * _LINE].decode("utf-8", "ignore").split())
+    line = line if len(line) <= _LINE else f"{line[: _LINE - 1]}…"
+    return f"'{line}" if line.startswith(_FORMULA) else line
 
 
 def two_best(solution: Solution) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:

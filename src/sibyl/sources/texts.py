@@ -21,6 +21,7 @@ ENDINGS = (".txt", ".text", ".md")
 MAX_BYTES = 1 << 24
 READER = "utf-8 stripped 1"  # part of every feature cache key: raise the number when texts change
 _SEEN, _LOOKED_AT, _MOSTLY = 2000, 2000, 0.5  # cells, letters of each, and the share that makes a column one of numbers
+_NEARLY = 0.9  # share of codes among the cells of a column of codes
 _NOT_UTF8 = "not valid UTF-8: save the table as UTF-8 (in a spreadsheet: CSV UTF-8)"
 _FEW_WORDS = 2.0  # words in the mean, from which a column that may hold texts does
 
@@ -87,6 +88,12 @@ def reads_like_texts(cells: pd.Series[Any], words: float = 3.0) -> bool:
     return sum(map(_n_words, texts)) >= words * len(texts) and not _holds_numbers(pd.Series(texts, dtype=object))
 
 
+def _reads_like_codes(texts: list[str]) -> bool:
+    """Tell codes and numbers (``TCK-1042``) from texts: nearly all differ, have a digit and no blank."""
+    codes = [text for text in map(str.strip, texts) if not any(map(str.isspace, text)) and any(map(str.isdigit, text))]
+    return len(codes) >= _NEARLY * len(texts) and len(set(codes)) >= _NEARLY * len(texts)
+
+
 def _n_words(text: str) -> float:
     """Count words that hold a letter: numbers and marks are none."""
     n_words = float(sum(any(map(str.isalpha, word)) for word in text.split()))
@@ -125,7 +132,15 @@ def texts_of_table(table: RawTable, column: str, label_column: str | None, id_co
     unused = [str(name) for name in rows.frame.columns if name != column]
     if unused:
         understood += f", {counted(len(unused), 'column')} not used ({quoted(unused, 6)})"
-    more = {"decode": decode_text, "decoder": READER, "text_column": column}
+    notes = (
+        []
+        if not _reads_like_codes([item.read().decode() for item in items[:_SEEN]])
+        else [
+            f"column {column!r} reads like codes ({items[0].read().decode()[:40]!r}), which an encoder of sentences tells apart badly; "
+            "if another column holds the texts, name it with --column"
+        ]
+    )
+    more = {"notes": (*table.notes, *rows.notes, *notes), "decode": decode_text, "decoder": READER, "text_column": column}
     return rows.source("text", table, tuple(items), skipped, understood, **more)
 
 

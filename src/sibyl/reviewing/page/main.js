@@ -154,7 +154,7 @@ async function toldBy(/** @type {any} */ message) {
   } else if (message.event === 'acted') {
     if (message.seq > store.revision + 1 || message.seq > store.revision) soonSession();
   } else if (message.event === 'outside') {
-    say(`${counted(message.items, 'label')} came from corrections.csv`);
+    say(`${counted(message.items, 'label')} came from a file of corrections`);
     await Promise.all([fetchSession(), fetchColumns()]);
   }
 }
