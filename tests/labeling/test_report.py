@@ -69,3 +69,29 @@ def test_the_summary_shows_names_as_they_are_and_steers_no_terminal(tmp_path: Pa
     assert "[red]cat[/red]" in shown
     assert "\x1b" not in shown
     assert "4 files found = 1 labelled + 2 examples + 1 skipped" in shown
+
+
+def test_the_report_says_whose_figures_of_trust_it_shows() -> None:
+    from sibyl.labeling.report_page import _measured
+
+    own, words = _measured("universal_sib", "minilm-int8", "text")
+    assert {one.encoder for one in own} == {"MiniLM"}
+    assert words == "with minilm-int8"
+    others, words = _measured("universal_sib", "dinov2", "image")
+    assert len(others) > len(own)
+    assert "other encoders than yours" in words
+    assert {one.encoder for one in _measured("universal_sib", "the rows of squeezenet.csv", "table")[0]} == {"table"}
+
+
+def test_cells_show_four_digits_of_a_decimal_number() -> None:
+    from sibyl.labeling.previews import _figure
+
+    shown = {
+        "0.123456789012345": "0.1235",
+        "-12345.678": "-12346",
+        "1.5e-07": "1.5e-07",
+        "13.0": "13",
+        "2024": "2024",
+        "1.2.3": "1.2.3",
+    }
+    assert {text: _figure(text) for text in shown} == shown

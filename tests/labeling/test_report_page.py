@@ -167,6 +167,9 @@ def test_a_person_corrects_with_keys_alone(photos_page: Path, width: int, height
         item = page.locator("#look-file").inner_text()
         assert item != first
         page.locator("#look-class").focus()
+        page.keyboard.press("Enter")
+        assert page.locator("#look-said").inner_text() == "Type a class first."  # it does not go on silently
+        assert page.locator("#look-file").inner_text() == item
         page.keyboard.type('new, "class"')
         page.keyboard.press("Enter")
         assert page.locator("#look-file").inner_text() != item  # it goes on by itself
@@ -177,11 +180,13 @@ def test_a_person_corrects_with_keys_alone(photos_page: Path, width: int, height
             page.locator("#save").click()
         saved = Path(download.value.path()).read_text(encoding="utf-8")
         assert re.fullmatch(r"corrections-\d{8}-\d{6}-\w+\.csv", download.value.suggested_filename)
+        assert download.value.suggested_filename in page.locator("#traytext").inner_text()  # and says so
         heading, (*made, when) = csv.reader(io.StringIO(saved))
         assert (heading, made) == (["item", "label", "when"], [item, 'new, "class"'])
         assert datetime.fromisoformat(when).tzinfo
         card = page.locator(".card.fixed").first
         assert card.locator(".name").text_content() == 'new, "class"'
+        assert card.locator(".name").get_attribute("title") == 'new, "class"'
         assert card.locator(".sure").text_content() == "yours"  # not the confidence of the label that was wrong
         assert not card.locator(".meter").is_visible()
         assert page.locator(".class .card.fixed .name").first.is_visible()  # the new label, though the section is of the old class

@@ -82,6 +82,11 @@ def test_a_person_labels_with_keys_alone(server: Served, pile: tuple[Path, dict[
         keys = Keys(page)
         page.wait_for_selector(".sheet .cell.at", timeout=WAIT)
         assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "First items"
+        first = page.locator(".sheet .cell.at").first
+        spoken = name_of[int(first.get_attribute("data-row") or -1)]
+        page.wait_for_function(
+            "name => document.querySelector('.sheet .cell.at').ariaLabel.startsWith(name + ', ')", arg=spoken, timeout=WAIT
+        )
         for _ in range(24):
             row = int(page.locator(".sheet .cell.at").first.get_attribute("data-row") or -1)
             keys.type(truth[name_of[row]])

@@ -41,13 +41,15 @@ class Measured:
     encoder: str
     classes: int
 
+    def is_of(self, encoder: str) -> bool:
+        """Whether it was measured with such an encoder; never for the columns of a table, which are each table's own."""
+        return self.encoder not in ("", "table") and self.encoder.lower() in encoder.lower()
+
     def covers(self, encoder: str, n_classes: int) -> bool:
         """Whether it says something of such an encoder and number of classes: the same network, at
         most twice as many or few classes. The columns of one table say nothing of another's.
         """
-        named = self.encoder.lower()
-        alike = bool(named) and named != "table" and named in encoder.lower()
-        return alike and n_classes <= _ALIKE * self.classes <= _ALIKE**2 * n_classes
+        return self.is_of(encoder) and n_classes <= _ALIKE * self.classes <= _ALIKE**2 * n_classes
 
 
 @cache

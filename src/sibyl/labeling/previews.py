@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import os
+import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ SIDE = 176  # pixels of a thumbnail's longer side
 MAX_LETTERS = 400
 MAX_CELLS = 40
 CELL_LETTERS = 80
+_DECIMAL = re.compile(r"[-+]?\d*\.\d+(e[-+]?\d+)?", re.IGNORECASE)
 SOUND_SECONDS = 6.0
 SOUND_RATE = 16_000
 WAVE_BARS = 48
@@ -111,8 +113,16 @@ def _sound(clip: Clip) -> Preview:
 
 def _cells(frame: pd.DataFrame, name: str) -> tuple[tuple[str, str], ...]:
     row = frame.loc[name]
-    texts = ((str(column), _shortened(printable(cell_text(value)), CELL_LETTERS)) for column, value in row.items())
+    texts = ((str(column), _shortened(printable(_figure(cell_text(value))), CELL_LETTERS)) for column, value in row.items())
     return tuple((column, text) for column, text in texts if text)[:MAX_CELLS]
+
+
+def _figure(text: str) -> str:
+    """Round a decimal number to four digits, so that a card shows what tells rows apart; whole numbers and words stay as they are."""
+    if not _DECIMAL.fullmatch(text):
+        return text
+    number = float(text)
+    return f"{number:.0f}" if 1e4 <= abs(number) < 1e15 else f"{number:.4g}"
 
 
 def _shortened(text: str, most: int = MAX_LETTERS) -> str:

@@ -21,7 +21,7 @@ import pandas as pd
 from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
-from sibyl.labeling.calibration import expected_accuracy, mean_confidence, measured_calibration
+from sibyl.labeling.calibration import Measured, expected_accuracy, mean_confidence, measured_calibration
 from sibyl.labeling.item_map import map_points, map_rows
 from sibyl.labeling.page_choice import ClassChoice, PageLimits, choose_changed, choose_classes, choose_outliers, count_changes
 from sibyl.labeling.previews import MAX_LETTERS, SOUND_SECONDS, Preview, previews
@@ -113,12 +113,14 @@ def _page(shown: ToShow, limits: PageLimits, cache: Path | None) -> Page:
         sections.insert(1, ("changed", "Changed"))
     if first:
         sections.insert(0, ("first", "Next"))
+    encoder_name = str(summary.encoder.get("name") or summary.modality)
+    calibration, measured_with = _measured(summary.method_name, encoder_name, summary.modality)
     return Page(
         title=shown.source.root.name or str(shown.source.root.resolve().name),
         version=summary.version,
         counts=summary.counts,
         by_names=summary.examples_from == BY_NAMES,
-        expected=expected_accuracy(table, summary.method_name, str(summary.encoder.get("name") or summary.modality)),
+        expected=expected_accuracy(table, summary.method_name, encoder_name),
         confidence=mean_confidence(table),
         notes=summary.notes,
         sections=sections,
@@ -133,7 +135,8 @@ def _page(shown: ToShow, limits: PageLimits, cache: Path | None) -> Page:
         map_shown=len(points),
         map_of=n_points,
         mix=_mix(shown, choices),
-        calibration=measured_calibration(summary.method_name),
+        calibration=calibration,
+        measured_with=measured_with,
         method_name=summary.method_name,
         histogram=_histogram(table),
         facts=_facts(summary),
@@ -227,6 +230,15 @@ def _facts(summary: Summary) -> list[tuple[str, str]]:
     if isinstance(preprocessing, dict):
         facts.insert(4, ("Preprocessing", ", ".join(f"{word.replace('_', ' ')} {value}" for word, value in preprocessing.items())))
     return [(word, value) for word, value in facts if value]
+
+
+def _measured(method: str, encoder: str, modality: str) -> tuple[tuple[Measured, ...], str]:
+    """Return figures of the encoder used where there are some, all otherwise, and words that say which."""
+    known = measured_calibration(method)
+    if modality == "table":
+        return tuple(one for one in known if one.encoder == "table") or known, "on other tables than yours"
+    own = tuple(one for one in known if one.is_of(encoder))
+    return (own, f"with {encoder}") if own else (known, "with other encoders than yours, for which nothing was measured")
 
 
 def _privacy(shown: ToShow, small: dict[str, Preview]) -> str:

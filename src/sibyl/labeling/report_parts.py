@@ -105,6 +105,7 @@ class Page:
     map_of: int
     mix: list[Share]
     calibration: tuple[Measured, ...]
+    measured_with: str  # which encoder these figures are of
     method_name: str
     histogram: list[Bar]
     facts: list[tuple[str, str]]

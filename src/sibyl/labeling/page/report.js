@@ -38,7 +38,8 @@
       const fixed = corrections.get(card.dataset.item);
       const { label, sure, kind } = card.dataset;
       card.classList.toggle("fixed", fixed !== undefined);
-      card.querySelector(".name").textContent = fixed?.label || label;
+      const name = card.querySelector(".name");
+      name.textContent = name.title = fixed?.label || label;
       card.querySelector(".sure").textContent = fixed ? (fixed.label ? "yours" : "taken back") : kind === "labelled" ? percent(sure) : "yours";
     }
     one("#tray").hidden = !corrections.size;
@@ -56,6 +57,7 @@
     link.href = URL.createObjectURL(new Blob([table()], { type: "text/csv" }));
     link.download = filename();
     link.click();
+    one("#traytext").textContent = `${corrections.size === 1 ? "1 correction" : `${corrections.size} corrections`} saved as ${link.download} where this browser keeps downloads. Move it beside labels.csv: the next run counts it.`;
     setTimeout(() => URL.revokeObjectURL(link.href), 1000);
   });
   one("#forget").addEventListener("click", () => change((all) => all.clear()));
@@ -84,6 +86,7 @@
     sound.hidden = !card.dataset.sound;
     if (sound.hidden) sound.removeAttribute("src"); else { sound.src = card.dataset.sound; sound.play().catch(() => {}); }
     one("#look-words").textContent = words;
+    one("#look-said").textContent = "";
     one("#look-file").textContent = item;
     one("#look-class").value = fixed?.label ?? "";
     one("#look-class").placeholder = kind === "labelled" ? runner : "class";
@@ -98,6 +101,11 @@
     const label = one("#look-class").value.trim();
     if (!card) return;
     const { item, kind } = card.dataset;
+    if (!label && kind !== "correction" && !corrections.has(item)) { // nothing to set and nothing to take back
+      one("#look-said").textContent = "Type a class first.";
+      one("#look-class").focus();
+      return;
+    }
     change((all) => {
       all.delete(item); // the latest stands last
       if (label || kind === "correction") all.set(item, { label, when: now() });

@@ -3,7 +3,7 @@
 import { fill, h } from './dom.js';
 import { itemsOf } from './net.js';
 import { ASIDE, CONFIRMED, labelOf, LEFT, NOTHING, short, store, sureOf, TAUGHT } from './store.js';
-import { cells, percent } from './words.js';
+import { cells, figure, percent } from './words.js';
 
 export const isPicture = () => store.session.modality === 'image';
 export const isSound = () => store.session.modality === 'audio';
@@ -25,23 +25,23 @@ export function small(/** @type {number} */ row) {
 }
 
 /** Rows that wait for their words are asked for together. */
-const waiting = new Map();
-function soon(/** @type {number} */ row, /** @type {() => void} */ put) {
+const waiting = /** @type {Map<number, (() => void)[]>} */ (new Map());
+export function soon(/** @type {number} */ row, /** @type {() => void} */ put) {
   if (!waiting.size) {
     setTimeout(async () => {
       const calls = new Map(waiting);
       waiting.clear();
       const rows = [...calls.keys()];
       for (let at = 0; at < rows.length; at += 200) await itemsOf(rows.slice(at, at + 200)).catch(() => {});
-      for (const call of calls.values()) call();
+      for (const call of [...calls.values()].flat()) call();
     }, 15);
   }
-  waiting.set(row, put);
+  waiting.set(row, [...waiting.get(row) ?? [], put]);
 }
 
 export function rowOfTable(/** @type {string | null} */ text, most = 100) {
   const pairs = cells(text ?? '');
-  return h('span', { class: 'pairs' }, pairs.slice(0, most).map(([name, value]) => h('span', {}, h('b', {}, name), ' ', String(value))),
+  return h('span', { class: 'pairs' }, pairs.slice(0, most).map(([name, value]) => h('span', {}, h('b', {}, name), ' ', most < 100 ? figure(String(value)) : String(value))),
     pairs.length > most ? h('span', {}, `and ${pairs.length - most} more`) : null);
 }
 
@@ -57,7 +57,9 @@ export function caption(/** @type {number} */ row, hide = false) {
 }
 
 /** The same for a screen reader. */
-export function spoken(/** @type {number} */ row, /** @type {string} */ name, hide = false) {
+export function spoken(/** @type {number} */ row, hide = false) {
+  const item = store.items.get(row);
+  const name = item ? (store.session.modality === 'text' ? (item.text ?? item.name).slice(0, 80) : item.name) : `item ${row + 1}`;
   const status = store.status[row];
   const words = { [TAUGHT]: `taught ${labelOf(row)}`, [CONFIRMED]: `confirmed ${labelOf(row)}`, [ASIDE]: 'set aside' };
   if (status !== LEFT) return `${name}, ${words[status]}`;

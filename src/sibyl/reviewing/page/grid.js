@@ -1,6 +1,6 @@
 // @ts-check
 // A grid of any number of items, of which only those in sight exist. The list holds the focus; the item that it is on is told by name.
-import { caption, isPicture, small, spoken } from './cell.js';
+import { caption, isPicture, small, soon, spoken } from './cell.js';
 import { fill, h } from './dom.js';
 import { changed, on, store } from './store.js';
 
@@ -93,11 +93,11 @@ export class Grid {
   put(/** @type {number} */ place) {
     const row = this.rows[place];
     const note = this.options.note?.(row);
-    const name = store.items.get(row)?.name ?? `item ${row + 1}`;
     const cell = h('div', { class: 'cell', role: 'option', id: `${this.id}-${place}`, 'aria-setsize': this.rows.length, 'aria-posinset': place + 1,
-      'aria-label': spoken(row, name, this.options.hide), 'data-row': row, 'data-status': store.status[row] },
+      'aria-label': spoken(row, this.options.hide), 'data-row': row, 'data-status': store.status[row] },
     small(row), note ? h('span', { class: 'cap note' }, note) : caption(row, this.options.hide));
     cell.style.cssText = `left:${(place % this.columns) * this.wide}px;top:${Math.floor(place / this.columns) * this.high}px;width:${this.wide}px;height:${this.high}px`;
+    if (!store.items.has(row)) soon(row, () => cell.setAttribute('aria-label', spoken(row, this.options.hide)));
     this.cells.set(place, cell);
     this.sheet.append(cell);
   }

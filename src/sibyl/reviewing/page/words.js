@@ -5,6 +5,13 @@ export const number = (/** @type {number} */ value) => value.toLocaleString('en'
 export const percent = (/** @type {number} */ share, digits = 0) => `${(100 * share).toFixed(digits)} %`;
 export const counted = (/** @type {number} */ value, /** @type {string} */ one, many = one + 's') => `${number(value)} ${value === 1 ? one : many}`;
 
+/** A cell of a table where there is little room: a decimal number of four digits, all else as it is. */
+export function figure(/** @type {string} */ text) {
+  if (!/^[-+]?\d*\.\d+(e[-+]?\d+)?$/i.test(text)) return text;
+  const value = Number(text);
+  return Math.abs(value) >= 1e4 && Math.abs(value) < 1e15 ? value.toFixed(0) : String(Number(value.toPrecision(4)));
+}
+
 /** What the checks say of all guesses. */
 export function headline(/** @type {any} */ session) {
   const { taught, confirmed, aside, left } = session.counts;
