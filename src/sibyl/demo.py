@@ -25,6 +25,7 @@ from sibyl.inference import InferenceReport, LossPlane, loss_plane, report_infer
 from sibyl.methods.method import LearnedMethod
 from sibyl.methods.named import method_by_name
 from sibyl.methods.sib import SIB
+from sibyl.methods.sib.sib import machine_code
 from sibyl.storage import Json
 from sibyl.tasks import Episode, Task
 from sibyl.training.meta_train import MetaRecipe, meta_train
@@ -106,6 +107,8 @@ def train_reader(out: Path, report: Report, seed: int = 0) -> SIB:
         note = f"new characters: {100 * line['validation']:.1f} % right" if "validation" in line else ""
         report("meta-train SIB", done, total, note)
 
+    if machine_code() is not None:  # the first step waits for it, for seconds, and would look stuck
+        report("meta-train SIB", 0, RECIPE.iterations, "compiling, once")
     source = EpisodeSampler(train, n_way=N_WAY, seed=seed + 1)
     card: Json = {"data": "glyphs, train", "features": train.provenance}
     meta_train(sib, source, out, recipe=RECIPE, validate=validate, seed=seed, card=card, on_step=on_step)

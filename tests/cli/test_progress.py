@@ -5,12 +5,15 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
+import numpy as np
 import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
+from sibyl import demo
 from sibyl.cli.app import app
 from sibyl.cli.progress import stage_lines
+from sibyl.features import Features
 
 
 def test_where_no_terminal_is_each_stage_says_when_it_begins_and_ends() -> None:
@@ -33,3 +36,18 @@ def test_the_demo_in_a_pipe_is_not_silent(monkeypatch: pytest.MonkeyPatch, tmp_p
     monkeypatch.setattr("sibyl.demo.run_demo", stopped)
     assert "draw characters …" in CliRunner().invoke(app, ["demo", "--out", str(tmp_path)]).stderr
     assert CliRunner().invoke(app, ["demo", "--out", str(tmp_path), "--json"]).stderr == ""
+
+
+def test_the_demo_says_that_it_compiles(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def glyphs(split: str, seed: int) -> Features:
+        names = tuple(f"{split}/{number}" for number in range(12))
+        return Features(np.zeros((240, 8), np.float32), np.arange(240) % 12, names, tuple(map(str, range(240))), {})
+
+    steps: list[tuple[str, int, str]] = []
+    monkeypatch.setattr(demo, "glyph_features", glyphs)
+    monkeypatch.setattr(demo, "meta_train", lambda *_, **__: steps.append(("trained", 0, "")))
+    for code in (object(), None):
+        monkeypatch.setattr(demo, "machine_code", lambda code=code: code)
+        demo.train_reader(tmp_path, lambda stage, done, total, note: steps.append((stage, done, note)))
+    said = [step for step in steps if step[0] in ("meta-train SIB", "trained")]
+    assert said == [("meta-train SIB", 0, "compiling, once"), ("trained", 0, ""), ("trained", 0, "")]
