@@ -129,7 +129,8 @@ def with_texts(table: pd.DataFrame, source: Source) -> pd.DataFrame:
     texts = {item.name: item.content for item in source.items if isinstance(item.content, bytes)}
     if source.modality != "text" or not texts:
         return table
-    return table.assign(text=[_one_line(texts[item]) if item in texts else None for item in table["item"]])
+    lines = [_one_line(texts[item]) if item in texts else None for item in table["item"]]
+    return table.assign(text=np.array(lines, object))
 
 
 def _one_line(content: bytes) -> str:
