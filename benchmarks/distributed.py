@@ -1,11 +1,15 @@
 """Piles in parquet shards by one process, by threads, and by Ray actors of which one is killed: seconds, memory, labels that differ.
 
-    python -m benchmarks.distributed [--rows 1000000,4000000] [--ways file,one,threads,ray,killed] [--photos FOLDER] [--work build/distributed] [--out results]
+    python -m benchmarks.distributed [--rows 1000000,10000000] [--ways file,one,threads,ray,killed] [--photos FOLDER] [--work build/distributed] [--out results]
 
-Rows are made on the spot (seeded): 64 columns, 20 classes of unequal size, 5 examples each, shards of 50,000 rows. Each way runs in a
-process of its own. Memory is the largest anonymous memory (file pages, which the system may drop at any time, do not count) of the
+Rows are made on the spot (seeded): 64 columns, 20 classes of unequal size, 5 examples each, shards of 50,000 rows; they take 0.33 GB of
+the disk a million, another 0.7 GB while they are solved, twice the 0.33 with `file`, and are taken away once all ways of that size are
+measured. Ten million by one worker take a quarter of an hour on a quiet core. Each way runs in a process of its own. Memory is the largest anonymous memory (file pages, which the system may drop at any time, do not count) of the
 driver and of the worker that takes most; processor time is that of all of them. `file` is `sibyl.label` on one file of all rows, and what
 the labels of all others are compared with. `killed`: one of two actors gets SIGKILL after the first shard of the third pass.
+
+`ceiling`, always measured: 250,000 rows by one worker, alone and then by two processes at once that share nothing: how many times the
+work of one core both get through, which no two threads or actors can better.
 
 With --photos, the images of a folder are embedded by the default encoder, by `local` and `ray`, each with an empty cache.
 
@@ -20,6 +24,7 @@ import os
 import pickle
 import platform
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -34,60 +39,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import pyarrow as pa
-import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import torch
 
-from benchmarks.distributed_page import page
+from benchmarks.distributed_page import SHARED, page
+from benchmarks.distributed_rows import DIM, N_WAY, SHARD, examples_of, made, truth_of
 from sibyl.storage import read_json, write_json, write_text
 
 ROOT = Path(__file__).resolve().parents[1]
-DIM, N_WAY, N_SHOT, SHARD = 64, 20, 5, 50_000
 WAYS = {"one": ("local", 1), "threads": ("local", 2), "ray": ("ray", 2), "killed": ("ray", 2)}
 THIRD = 3
+FEW = 250_000  # rows of `ceiling`
 TRIES = 5  # on a busy machine Ray does not always start within its half minute
 _EVERY = 0.1  # seconds between looks at memory
-
-
-def rows_of(number: int, n_rows: int, seed: int = 0) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
-    """Make the rows of a shard, and their classes."""
-    of_all, draw = np.random.default_rng(seed), np.random.default_rng([seed, number])
-    centre, share = of_all.standard_normal((N_WAY, DIM)), of_all.dirichlet(np.full(N_WAY, 2.0))
-    truth = draw.choice(N_WAY, n_rows, p=share)
-    return (centre[truth] + 1.6 * draw.standard_normal((n_rows, DIM))).astype(np.float32), truth
-
-
-def make(folder: Path, n_rows: int) -> dict[str, str]:
-    """Write shards, and one file of all rows beside them, unless they are there; return examples."""
-    examples: dict[str, str] = {}
-    whole = folder.with_suffix(".parquet")
-    is_there = (folder.with_suffix(".done")).exists()
-    folder.mkdir(parents=True, exist_ok=True)
-    writer: Any = None
-    for number, first in enumerate(range(0, n_rows, SHARD)):
-        if is_there and number:
-            break
-        matrix, truth = rows_of(number, min(SHARD, n_rows - first))
-        if not number:
-            examples = {
-                f"row {row:09}": f"class {one:02}" for one in range(N_WAY) for row in np.flatnonzero(truth == one)[:N_SHOT].tolist()
-            }
-        if not is_there:
-            cells = pa.FixedSizeListArray.from_arrays(pa.array(matrix.ravel()), DIM)
-            table = pa.table({"id": [f"row {first + row:09}" for row in range(len(matrix))], "embedding": cells})
-            pq.write_table(table, folder / f"part-{number:05}.parquet", row_group_size=10_000)
-            writer = writer or pq.ParquetWriter(whole, table.schema)
-            writer.write_table(table, row_group_size=10_000)
-    if not is_there:
-        writer.close()
-        folder.with_suffix(".done").touch()
-    return examples
-
-
-def truth_of(n_rows: int) -> npt.NDArray[np.int64]:
-    """Return the classes of all rows."""
-    return np.concatenate([rows_of(n, min(SHARD, n_rows - first))[1] for n, first in enumerate(range(0, n_rows, SHARD))])
 
 
 class Watch:
@@ -161,8 +125,8 @@ def measure(way: str, n_rows: int, work: Path) -> None:
 
     sharded: Any = import_module("sibyl.sharding.label")
 
-    folder, out = work / f"rows-{n_rows}", work / f"labels-{n_rows}-{way}"
-    examples, watch = make(folder, n_rows), Watch()
+    folder, out = work / f"rows-{n_rows}", work / f"labels-{n_rows}-{way}-{os.getpid()}"
+    examples, watch = examples_of(n_rows), Watch()
     engines: list[Watched] = []
     of_name = sharded.engine_by_name
 
@@ -172,15 +136,17 @@ def measure(way: str, n_rows: int, work: Path) -> None:
 
     began = time.perf_counter()
     if way == "file":
-        found = label(folder.with_suffix(".parquet"), examples)["label"]
+        codes = codes_of(label(folder.with_suffix(".parquet"), examples)["label"])
     else:
         sharded.engine_by_name = watched
         engine, workers = WAYS[way]
         sharded.label_shards(folder, examples, out, engine=engine, workers=workers)
     seconds, figures = time.perf_counter() - began, watch.figures()
     if way != "file":
-        found = ds.dataset(sorted(map(str, out.glob("*.parquet")))).to_table(columns=["label"])["label"].to_pandas()
-    codes = pd.Categorical(found, categories=[f"class {one:02}" for one in range(N_WAY)]).codes
+        codes = np.concatenate(
+            [codes_of(pq.read_table(path, columns=["label"])["label"].to_pandas()) for path in sorted(out.glob("*.parquet"))]
+        )
+        shutil.rmtree(out)
     reference = work / f"labels-{n_rows}.npy"
     if not reference.exists():
         np.save(reference, codes)
@@ -189,6 +155,12 @@ def measure(way: str, n_rows: int, work: Path) -> None:
         "killed": sum(one.killed for one in engines),
     }  # fmt: skip
     print(json.dumps(figures))
+
+
+def codes_of(labels: Any) -> npt.NDArray[np.int8]:
+    """Return labels as numbers."""
+    found: npt.NDArray[np.int8] = pd.Categorical(labels, categories=[f"class {one:02}" for one in range(N_WAY)]).codes
+    return found
 
 
 def reduced() -> dict[str, float]:
@@ -247,16 +219,33 @@ def embed(engine: str, photos: Path, work: Path) -> None:
     print(json.dumps(figures))
 
 
-def run(what: Sequence[str]) -> dict[str, Any]:
+def started(what: Sequence[str]) -> subprocess.Popen[str]:
     """Measure in a process of its own."""
     environment = os.environ | {"SIBYL_CACHE": os.environ.get("SIBYL_CACHE", str(ROOT / "build" / "distributed" / "cache"))}
     command = [sys.executable, "-m", "benchmarks.distributed", *what]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environment)
+
+
+def run(what: Sequence[str]) -> dict[str, Any]:
+    """Measure, and return what was found."""
     for _ in range(TRIES):
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environment, check=False)
-        if not done.returncode:
-            found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        with started(what) as process:
+            told = process.communicate()[0]
+        if not process.returncode:
+            found: dict[str, Any] = json.loads(told.splitlines()[-1])
             return found
-    raise SystemExit(f"{' '.join(what)}: ended with code {done.returncode}, {TRIES} times")
+    raise SystemExit(f"{' '.join(what)}: ended with code {process.returncode}, {TRIES} times")
+
+
+def ceiling(what: Sequence[str]) -> dict[str, float]:
+    """Measure the same thing alone, and twice at once, in processes that share nothing but the machine."""
+    alone = run(what)["seconds"]
+    both = [started(what) for _ in range(2)]
+    told = [process.communicate()[0] for process in both]
+    if any(process.returncode for process in both):
+        raise SystemExit(f"{' '.join(what)}: ended with an error beside itself")
+    together = max(json.loads(one.splitlines()[-1])["seconds"] for one in told)
+    return {"alone": alone, "together": together, "times": 2 * alone / together}
 
 
 def main() -> None:
@@ -266,6 +255,7 @@ def main() -> None:
     parser.add_argument("--photos", type=Path)
     parser.add_argument("--work", type=Path, default=ROOT / "build" / "distributed")
     parser.add_argument("--out", type=Path, default=ROOT / "results")
+    parser.add_argument("--shared", action="store_true", help="say that the machine had other work, too")
     parser.add_argument("--measure", nargs=2, help=argparse.SUPPRESS)
     parser.add_argument("--embed", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -278,22 +268,29 @@ def main() -> None:
     arguments.work.mkdir(parents=True, exist_ok=True)
     path = arguments.out / "distributed.json"
     record: dict[str, Any] = read_json(path) if path.exists() else {}
-    record |= {"machine": f"{os.cpu_count()} cores ({platform.machine()}), shared with other work"}
+    record |= {"machine": f"{os.cpu_count()} cores ({platform.machine()}){SHARED if arguments.shared else ''}"}
 
-    def keep(key: str, what: Sequence[str]) -> None:
+    def keep(key: str, what: Sequence[str], measured: Callable[[Sequence[str]], dict[str, Any]] | None = None) -> None:
         if key not in record:
-            record[key] = run([*what, "--work", str(arguments.work)])
+            record[key] = (measured or run)([*what, "--work", str(arguments.work)])
             print(key, record[key], flush=True)
         write_json(path, record)
         write_text(arguments.out / "distributed.md", page(record))
 
     for n_rows in map(int, arguments.rows.split(",")):
-        for way in arguments.ways.split(","):
-            keep(f"{n_rows} {way}", ["--measure", way, str(n_rows)])
+        wanted = [way for way in arguments.ways.split(",") if f"{n_rows} {way}" not in record]
+        with made(arguments.work, n_rows, wanted):
+            is_first = not any(key.startswith(f"{n_rows} ") for key in record)
+            if wanted and not is_first and not (arguments.work / f"labels-{n_rows}.npy").exists():
+                raise SystemExit(f"the labels to compare those of {n_rows:,} rows with are gone; take that size out of {path.name}")
+            for way in wanted:
+                keep(f"{n_rows} {way}", ["--measure", way, str(n_rows)])
+    with made(arguments.work, FEW, [one for one in ("ceiling", "bytes") if one not in record]):
+        keep("ceiling", ["--measure", "one", str(FEW)], ceiling)
+        keep("bytes", ["--measure", "bytes", str(FEW)])
     for engine in ("local", "ray") if arguments.photos else ():
         keep(f"photographs {engine}", ["--embed", engine, "--photos", str(arguments.photos.absolute())])
     keep("reduce", ["--measure", "reduce", "0"])
-    keep("bytes", ["--measure", "bytes", str(min(map(int, arguments.rows.split(","))))])
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ NAMES = {
 WAYS = tuple(NAMES)
 BILLION, WORKERS = 10**9, 256
 MEGA = 1e6
+SHARED = ", shared with other work"
 
 
 def page(record: dict[str, Any]) -> str:
@@ -23,7 +24,11 @@ def page(record: dict[str, Any]) -> str:
         "Rows of 64 columns in parquet shards of 50,000, 20 classes of unequal size, 5 examples each, made on the spot. *Different*: labels that",
         "differ from those of the first line of as many rows. Memory is anonymous, the largest of the driver and of the worker that takes most",
         "(with threads both are one process); what is mapped from files, which the system may drop, does not count. Processor seconds are those",
-        "of driver and workers together, imports included. The machine was shared with other work: seconds are upper bounds, and do not compare.",
+        "of driver and workers together, imports included."
+        + (
+            " The machine was shared with other work: seconds are upper bounds, and do not compare."
+            * record["machine"].endswith(SHARED)
+        ),
         "",
         "| rows | way | seconds | processor seconds | driver, MB | worker, MB | different | right, % |",
         "|---|---|---|---|---|---|---|---|",
@@ -33,6 +38,7 @@ def page(record: dict[str, Any]) -> str:
         f"| {one['worker'] / MEGA:,.0f} | {one['different']:,} | {100 * one['right']:.2f} |"
         for n_rows, way, one in rows
     ]
+    lines += _compared(record, rows)
     photographs = {key.split()[1]: value for key, value in record.items() if key.startswith("photographs")}
     if photographs:
         lines += [
@@ -52,6 +58,34 @@ def page(record: dict[str, Any]) -> str:
         lines += ["", "## A billion rows", "", *_estimate(record, rows, photographs)]
     lines += ["", f"Made by: `python -m benchmarks.distributed`, {record['machine']}."]
     return "\n".join(lines) + "\n"
+
+
+def _compared(record: dict[str, Any], rows: list[Any]) -> list[str]:
+    """Say how memory grows from the fewest rows to the most, and how many times as fast as one worker the others are."""
+    sizes = sorted({n_rows for n_rows, _, _ in rows})
+    found = {(n_rows, way): value for n_rows, way, value in rows}
+    lines = []
+    for way in dict.fromkeys(way for _, way, _ in rows):
+        few, many = found.get((sizes[0], way)), found.get((sizes[-1], way))
+        if few and many and len(sizes) > 1:
+            grown = [f"{who} {(many[who] - few[who]) / MEGA:+,.0f} MB" for who in ("driver", "worker") if many[who]]
+            lines.append(f"- {NAMES[way]}: {', '.join(grown)}")
+    if lines:
+        lines = ["", f"Memory, from {sizes[0]:,} rows to {sizes[-1]:,}:", "", *lines]
+    faster = [
+        f"{NAMES[way]} {found[sizes[-1], 'one']['seconds'] / found[sizes[-1], way]['seconds']:.2f}"
+        for way in ("threads", "ray")
+        if {(sizes[-1], "one"), (sizes[-1], way)} <= found.keys()
+    ]
+    if faster:
+        lines += ["", f"Times as fast as one worker, {sizes[-1]:,} rows: {', '.join(faster)}."]
+    if "ceiling" in record:
+        lines += [
+            "",
+            f"Two processes at once that share nothing but the machine get through {record['ceiling']['times']:.2f} times the work of one: its",
+            "two cores give no more, whatever is done with them.",
+        ]
+    return lines
 
 
 def _estimate(record: dict[str, Any], rows: list[Any], photographs: dict[str, Any]) -> list[str]:

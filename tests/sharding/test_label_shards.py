@@ -16,6 +16,9 @@ import pytest
 from sibyl.errors import DataError
 from sibyl.labeling.label import label
 from sibyl.labeling.table import COLUMNS
+from sibyl.memmap import is_mapped
+from sibyl.sharding.engine import engine_by_name
+from sibyl.sharding.held import Held
 from sibyl.sharding.label import label_shards
 from sibyl.sharding.write import SUMMARY, Write, write_json
 from sibyl.sources.stores import place_of
@@ -136,6 +139,97 @@ def test_bad_input_is_named_and_nothing_is_written(folder: Path, tmp_path: Path)
     with pytest.raises(DataError, match="precious"):
         label_shards(folder, examples, out)
     assert [one.name for one in out.iterdir()] == ["precious"]
+
+
+def test_examples_of_each_class_may_lie_in_shards_of_their_own(tmp_path: Path) -> None:
+    matrix, names, _ = rows_of()
+    draw = np.random.default_rng(5)
+    y = draw.choice(WAY, ROWS, p=[0.5, 0.25, 0.15, 0.1])
+    ends = np.cumsum([0, *SIZES])
+    shard_of_class = [0, 2, 1, 0]
+    examples = {
+        names[row]: f"class {one}"
+        for one, shard in enumerate(shard_of_class)
+        for row in (ends[shard] + np.flatnonzero(y[ends[shard] : ends[shard + 1]] == one))[:2].tolist()
+    }
+    label_shards(write_shards(tmp_path / "in", matrix, SIZES, names), examples, tmp_path / "out")
+    found = labels_in(tmp_path / "out").set_index("item")
+    assert list(found.loc[list(examples), "label"]) == list(examples.values())
+    assert (found["label"] == [f"class {one}" for one in y]).mean() > 0.9
+
+
+def test_an_example_that_two_shards_name_is_refused(tmp_path: Path) -> None:
+    matrix, names, examples = rows_of()
+    first = next(iter(examples))
+    names[2000 if names[2000] not in examples else 2001] = first
+    with pytest.raises(DataError, match=r"part-000\.parquet and part-002\.parquet hold a row of that name"):
+        label_shards(write_shards(tmp_path / "in", matrix, SIZES, names), examples, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_example_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
+    matrix, names, examples = rows_of()
+    matrix[names.index(next(iter(examples)))] = np.inf
+    with pytest.raises(DataError, match=f"the example '{next(iter(examples))}' holds NaN or infinity"):
+        label_shards(write_shards(tmp_path / "in", matrix, SIZES, names), examples, tmp_path / "out")
+
+
+def spoil_a_page(shard: Path) -> None:
+    content = bytearray(shard.read_bytes())
+    content[4:2000] = bytes(1996)  # behind the first mark; the footer stays whole, so that the shard can be opened
+    shard.write_bytes(content)
+
+
+@pytest.mark.parametrize(("spoil", "said"), [(spoil_a_page, "damaged"), (Path.unlink, "has vanished")])
+def test_a_shard_that_breaks_after_it_was_opened_is_named_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spoil: Any, said: str
+) -> None:
+    matrix, names, examples = rows_of()
+    pile = write_shards(tmp_path / "in", matrix, SIZES, names)
+
+    def breaks(*arguments: Any) -> Any:
+        spoil(pile / "part-001.parquet")
+        return engine_by_name(*arguments)
+
+    monkeypatch.setattr("sibyl.sharding.label.engine_by_name", breaks)
+    with pytest.raises(DataError, match=rf"part-001\.parquet: {said}"):
+        label_shards(pile, examples, tmp_path / "there" / "out")
+    assert list((tmp_path / "there").iterdir()) == []
+
+
+def test_the_report_shows_rows_of_all_shards_however_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    matrix, names, examples = rows_of()
+    shown: list[Any] = []
+
+    def keeps(what: Any) -> str:
+        shown.append(what)
+        return ""
+
+    monkeypatch.setattr("sibyl.sharding.label.report_html", keeps)
+    label_shards(write_shards(tmp_path / "in", matrix, [60] * 50, names), examples, tmp_path / "out")
+    assert shown[0].names == tuple(names[row] for row in np.linspace(0, ROWS - 1, 30).astype(int))
+    np.testing.assert_array_equal(shown[0].matrix, matrix[np.linspace(0, ROWS - 1, 30).astype(int)])
+
+
+def test_what_is_kept_of_rows_lies_in_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    matrix, names, examples = rows_of()
+    monkeypatch.setattr("sibyl.memmap.SMALLEST", 1)
+    seen: list[Held] = []
+    whole = Write.__call__
+
+    def looks(self: Write, held: Held, number: int) -> Any:
+        found = whole(self, held, number)
+        seen.append(held)
+        return found
+
+    monkeypatch.setattr(Write, "__call__", looks)
+    label_shards(write_shards(tmp_path / "in", matrix, SIZES, names), examples, tmp_path / "out", workers=1)
+    rows = [one for _, one in seen[0]._rows.values()]
+    assert len(rows) == len(SIZES)
+    for one in rows:
+        assert all(map(is_mapped, (one.task.query_x, one.task.query_mask, one.graph)))
+        assert not isinstance(one._kept, tuple)  # type: ignore[attr-defined]  # no piece of memory for each slice
+    assert_same(labels_in(tmp_path / "out"), in_one_process(tmp_path))
 
 
 @pytest.mark.parametrize("failure", [KeyboardInterrupt, DataError("a shard vanished")])

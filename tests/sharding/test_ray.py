@@ -18,7 +18,7 @@ from PIL import Image
 
 from sibyl.encoders.embed_source import embed_source
 from sibyl.encoders.named import encoder_by_name
-from sibyl.errors import DataError
+from sibyl.errors import DataError, UserError
 from sibyl.sharding.engine import engine_by_name
 from sibyl.sharding.label import label_shards
 from sibyl.sources.open import open_source
@@ -74,6 +74,48 @@ def test_labels_are_those_of_threads_though_an_actor_is_killed(tmp_path: Path, m
     assert len(killed) == 1
     for file in (tmp_path / "threads").glob("*.parquet"):
         assert pq.read_table(file).equals(pq.read_table(tmp_path / "ray" / file.name))
+
+
+def test_small_arguments_travel_with_the_request_and_large_ones_are_kept() -> None:
+    import ray
+
+    from sibyl.sharding.ray_actors import RayActors
+
+    class Joins:
+        def __init__(self, few: bytes, many: bytes) -> None:
+            self._both = few, many
+
+        def call(self) -> tuple[int, int]:
+            return len(self._both[0]), len(self._both[1])
+
+    actors = RayActors(Joins, (bytes(100), bytes(1 << 20)), 1)
+    try:
+        assert [isinstance(one, ray.ObjectRef) for one in actors.arguments] == [False, True]
+        assert list(actors.ask([(0, ())])) == [(100, 1 << 20)]
+    finally:
+        actors.close()
+
+
+def test_a_full_object_store_is_said_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray
+
+    from sibyl.sharding.ray_actors import RayActors
+
+    class Full:
+        def call(self) -> None:
+            pass
+
+    def full(*_: Any) -> Any:
+        raise ray.exceptions.ObjectStoreFullError
+
+    actors = RayActors(Full, (), 1)
+    try:
+        monkeypatch.setattr(actors.ray, "get", full)
+        with pytest.raises(UserError, match="object store has no room left"):
+            list(actors.ask([(0, ())]))
+    finally:
+        monkeypatch.undo()
+        actors.close()
 
 
 def test_what_a_shard_is_refused_for_is_said_here(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import tracemalloc
 from pathlib import Path
 
@@ -165,6 +166,16 @@ def test_stores_that_refuse_are_named(monkeypatch: pytest.MonkeyPatch, status: i
     with refusing_store(status, code) as address:
         monkeypatch.setenv("AWS_ENDPOINT_URL", address)
         with pytest.raises(DataError, match=rf"^s3://bucket/x: {said}"):
+            open_shards("s3://bucket/x")
+
+
+def test_a_store_that_nobody_answers_for_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name, value)
+    with socket.socket() as bound:  # and not listening: nobody else can
+        bound.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{bound.getsockname()[1]}")
+        with pytest.raises(DataError, match=r"^s3://bucket/x: the store cannot be reached"):
             open_shards("s3://bucket/x")
 
 

@@ -77,9 +77,10 @@ class Raw:
 
     def task(self, labelled: list[int], offset: npt.NDArray[np.float64] | None) -> Task:
         """Return all rows as queries; those that are labelled or cannot be used are masked."""
-        mask = torch.ones(1, len(self.matrix), dtype=torch.bool)
-        mask[0, [*labelled, *self.bad]] = False
         rows = torch.from_numpy(self.matrix)[None]
+        mask = allocate_beside(rows, (1, len(self.matrix)), torch.bool)
+        mask[:] = True
+        mask[0, [*labelled, *self.bad]] = False
         if offset is not None:
             shifted = allocate_beside(rows, tuple(rows.shape))
             torch.sub(rows, torch.from_numpy(offset.astype(np.float32)), out=shifted)

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
 import torch
 from rich.console import Console
 
@@ -28,7 +30,7 @@ from sibyl.messages import counted
 from sibyl.methods import METHODS, Method
 from sibyl.methods.named import DEFAULT_METHOD, method_by_name
 from sibyl.methods.universal import UniversalSIB
-from sibyl.sharding.engine import Engine, engine_by_name
+from sibyl.sharding.engine import engine_by_name
 from sibyl.sharding.held import Held
 from sibyl.sharding.passes import Answers
 from sibyl.sharding.solve import solve_shards
@@ -127,27 +129,27 @@ def label_shards(
             if run is not None:
                 assert run.classifier is not None
                 name = run.method if isinstance(run.method, str) else run.method.name
-                writing = Write(
-                    _AskClassifier(run.classifier), given.class_names, {}, _bad(worker, shards, passed), name, place, _shown(shards)
-                )
+                writing = Write(_AskClassifier(run.classifier), given.class_names, {}, name, place, _shown(shards))
                 fell_back, notes, mix = False, shards.notes, None
             else:
                 assert network is not None
                 solved = solve_shards(worker, shards, given, network, class_prior, passed)
                 name, fell_back, notes, mix = network.name, solved.fell_back, (*shards.notes, *solved.notes), solved.class_mix
-                writing = Write(solved.answer, given.class_names, solved.examples, solved.bad, name, place, _shown(shards))
+                writing = Write(solved.answer, given.class_names, solved.examples, name, place, _shown(shards))
                 kept = Examples({item: given.labels[item] for item in solved.items}, given.class_names, given.source)
                 saved = SavedRun(
                     tuple(solved.items), solved.support_x, kept, name if method is None or isinstance(method, str) else network,
                     plain_prior(class_prior), _kept_source(shards, column, id_column), None, kept_classifier(solved.classifier), None,
                     mix, fell_back,
                 )  # fmt: skip
-            written = []
+            counts, samples = added([]), list[Written]()
             for one in worker.map(writing, range(len(shards.shards))):
-                written.append(one)
+                counts = added([counts, one.counts])
+                if len(one.vectors):
+                    samples.append(one)
                 passed()
             summary = Summary(
-                added([one.counts for one in written]), fell_back,
+                counts, fell_back,
                 method_line(METHODS[name]) + (f", as solved in {earlier}" if earlier is not None else ""),
                 {"name": "none"}, 0, time.perf_counter() - started, output=f"{str(out).rstrip(chr(47))}/*.parquet", notes=notes, method_name=name,
                 source=shards.place.uri, modality="features",
@@ -157,7 +159,7 @@ def label_shards(
                 f"{shards.n_rows:,} rows; {engine} engine, {counted(worker.n_workers, 'worker')}",
                 command=command, version=version("sibyl-learn"), made=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %z"),
             )  # fmt: skip
-            write_bytes(place, "report.html", _report(summary, written, shards, given.class_names, mix).encode())
+            write_bytes(place, "report.html", _report(summary, samples, shards, given.class_names, mix).encode())
             if saved is not None:
                 with tempfile.TemporaryDirectory() as folder:
                     saved.write(Path(folder) / RUN)
@@ -169,8 +171,12 @@ def label_shards(
     return summary
 
 
-def _shown(shards: Shards) -> int:
-    return max(1, _SHOWN // len(shards.shards))
+def _shown(shards: Shards) -> dict[int, npt.NDArray[np.int64]]:
+    """Choose rows evenly among all, however many shards there are."""
+    firsts = np.cumsum([0, *(shard.n_rows for shard in shards.shards)])[:-1]
+    chosen = np.linspace(0, shards.n_rows - 1, min(shards.n_rows, _SHOWN), dtype=np.int64)
+    shard_of = np.searchsorted(firsts, chosen, side="right") - 1
+    return {int(number): chosen[shard_of == number] - firsts[number] for number in np.unique(shard_of)}
 
 
 def _examples(examples: str | Path | Mapping[Any, Any] | None, named: Sequence[tuple[str, str]], shards: Shards) -> Examples:
@@ -213,23 +219,6 @@ def _earlier(earlier: str | Path, shards: Shards, examples: Any, named: Any, met
     return run
 
 
-@dataclass(frozen=True)
-class _Bad:
-    """Rows of a shard that cannot be used."""
-
-    def __call__(self, held: Held, number: int) -> Mapping[int, str]:
-        return held.raw(number).bad
-
-
-def _bad(engine: Engine, shards: Shards, passed: Callable[[], None]) -> dict[int, Mapping[int, str]]:
-    found = {}
-    for number, one in enumerate(engine.map(_Bad(), range(len(shards.shards)))):
-        if one:
-            found[number] = one
-        passed()
-    return found
-
-
 def _kept_source(shards: Shards, column: str | None, id_column: str | None) -> dict[str, Any]:
     return {
         "root": shards.place.uri, "modality": "features", "encoder": None, "encoder_key": "", "column": column, "text_column": None,
@@ -237,11 +226,9 @@ def _kept_source(shards: Shards, column: str | None, id_column: str | None) -> d
     }  # fmt: skip
 
 
-def _report(summary: Summary, written: Sequence[Written], shards: Shards, class_names: tuple[str, ...], mix: Any) -> str:
-    import pandas as pd
-
-    table = pd.concat([one.sample for one in written], ignore_index=True)
-    matrix = np.concatenate([one.vectors for one in written])
+def _report(summary: Summary, samples: Sequence[Written], shards: Shards, class_names: tuple[str, ...], mix: Any) -> str:
+    table = pa.concat_tables([one.sample for one in samples]).to_pandas()
+    matrix = np.concatenate([one.vectors for one in samples])
     there = np.asarray(table["label"].notna())
     table, matrix = table[there].reset_index(drop=True), matrix[there]
     table[["runner_up", "inductive_label"]] = (

@@ -25,14 +25,17 @@ class Found:
     ----------
     examples : mapping of str to (int, float32 array [dim])
         Labelled items: place in the shard, features.
-    bad : mapping of int to str
-        Place of a row that cannot be used → the reason.
+    spoilt : mapping of str to str
+        Those of them that cannot be used → the reason.
+    n_bad : int
+        Rows that cannot be used.
     total, square : float64 array [dim], float
         Sum of the rows, and of their squared lengths.
     """
 
     examples: Mapping[str, tuple[int, npt.NDArray[np.float32]]]
-    bad: Mapping[int, str]
+    spoilt: Mapping[str, str]
+    n_bad: int
     total: npt.NDArray[np.float64]
     square: float
 
@@ -51,7 +54,17 @@ class Look:
             rows = raw.matrix[part]
             total += rows.sum(0, dtype=np.float64)
             square += float(np.einsum("ij,ij->", rows, rows, dtype=np.float64))
-        return Found(examples, raw.bad, total, square)
+        spoilt = {name: raw.bad[place] for name, (place, _) in examples.items() if place in raw.bad}
+        return Found(examples, spoilt, len(raw.bad), total, square)
+
+
+@dataclass(frozen=True)
+class Bad:
+    """Tell the places of the rows of a shard that cannot be used."""
+
+    def __call__(self, held: Held, number: int) -> list[int]:
+        """Look at one shard."""
+        return list(held.raw(number).bad)
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,7 +24,7 @@ from sibyl.methods.universal.sparse_graph import SparseGraph, n_nodes_of
 from sibyl.methods.universal.universal import Fitted
 from sibyl.sharding.engine import Engine
 from sibyl.sharding.held import Held, Setting
-from sibyl.sharding.passes import Answers, Found, Gather, Keys, Look, Mix, ShardedRows
+from sibyl.sharding.passes import Answers, Bad, Found, Gather, Keys, Look, Mix, ShardedRows
 from sibyl.sources.shards import Shards
 from sibyl.tasks import Classifier, ClassPrior, Task, class_shares
 from sibyl.threads import torch_threads
@@ -58,8 +58,6 @@ class Solved:
         The labels are the inductive ones.
     notes : tuple of str
         What a person should know.
-    bad : mapping of int to mapping of int to str
-        Shard → place → why a row cannot be used.
     """
 
     answer: Callable[[Held, int], Answers]
@@ -70,7 +68,6 @@ class Solved:
     class_mix: npt.NDArray[np.float64]
     fell_back: bool
     notes: tuple[str, ...]
-    bad: Mapping[int, Mapping[int, str]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,15 +123,15 @@ def look(engine: Engine, shards: Shards, examples: Examples, passed: Passed) -> 
     numbers, found = range(len(shards.shards)), list[Found]()
     where: dict[str, str] = {}
     for number, one in zip(numbers, engine.map(Look(frozenset(examples.labels)), numbers), strict=True):
-        for name, (place, _) in one.examples.items():
+        for name in one.examples:
             if name in where:
                 raise DataError(
                     f"{shards.place.uri}: {name!r} is an example, and both {where[name]} and {shards.shards[number].name} hold a row of "
                     "that name; names must differ"
                 )
             where[name] = shards.shards[number].name
-            if place in one.bad:
-                raise DataError(f"{shards.place.uri}/{where[name]}: the example {name!r} {one.bad[place]}; choose another one")
+            if name in one.spoilt:
+                raise DataError(f"{shards.place.uri}/{where[name]}: the example {name!r} {one.spoilt[name]}; choose another one")
         found.append(one)
         passed()
     lost = [name for name in examples.labels if name not in where]
@@ -184,21 +181,21 @@ def solve_shards(
     )
     items, support = [name for _, name, _ in at], np.stack([row for _, _, row in at])
     codes = np.array([number_of[examples.labels[name]] for name in items], np.int64)
-    bad = {number: one.bad for number, one in enumerate(found) if one.bad}
     given = {
         number: {place: examples.labels[name] for name, (place, _) in one.examples.items()}
         for number, one in enumerate(found)
         if one.examples
     }
-    n_unlabelled = shards.n_rows - len(items) - sum(map(len, bad.values()))
+    n_usable = shards.n_rows - sum(one.n_bad for one in found)
+    n_unlabelled = n_usable - len(items)
     conflicts = find_conflicts(support, codes, len(number_of))
     notes = (conflicts.note(lambda row: repr(items[row])),) if conflicts.groups else ()
-    common = {"examples": given, "support_x": support, "items": items, "bad": bad}
+    common = {"examples": given, "support_x": support, "items": items}
     if n_unlabelled <= FEW:
-        return _in_memory(engine, shards, firsts, labelled, at, codes, method, prior, bad, common)
+        return _in_memory(engine, shards, firsts, labelled, at, codes, method, prior, common)
 
     total, square = np.sum([one.total for one in found], 0), sum(one.square for one in found)
-    offset = offset_of(total, square, shards.n_rows - sum(map(len, bad.values())))
+    offset = offset_of(total, square, n_usable)
     if offset is not None:
         notes = (*notes, CENTRED)
     kept = np.setdiff1d(np.arange(len(items)), conflicts.dropped)
@@ -284,7 +281,6 @@ def _in_memory(
     codes: npt.NDArray[np.int64],
     method: UniversalSIB,
     prior: Any,
-    bad: Mapping[int, Mapping[int, str]],
     common: Mapping[str, Any],
 ) -> Solved:
     """Solve few rows in one place."""
@@ -292,7 +288,7 @@ def _in_memory(
     everything = {number: np.arange(shards.shards[number].n_rows) for number in numbers}
     X = np.concatenate(list(engine.map(Gather(everything, None), numbers)))
     usable = np.ones(len(X), bool)
-    usable[[firsts[number] + place for number, of_shard in bad.items() for place in of_shard]] = False
+    usable[[firsts[number] + place for number, bad in enumerate(engine.map(Bad(), numbers)) for place in bad]] = False
     all_codes = np.full(len(X), -1)
     all_codes[[place for place, _, _ in at]] = codes
     found = transduce(X[usable], all_codes[usable], int(codes.max()) + 1, method, prior)

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import fs
@@ -45,7 +44,7 @@ class Written:
     """What the worker tells of a shard that it wrote: counts, and some rows with their features."""
 
     counts: Counts
-    sample: pd.DataFrame
+    sample: pa.Table
     vectors: npt.NDArray[np.float32]
 
 
@@ -61,29 +60,26 @@ class Write:
         Classes.
     examples : mapping of int to mapping of int to str
         Shard → place → label.
-    bad : mapping of int to mapping of int to str
-        Shard → place → reason.
     method : str
         Who gave the labels.
     out : Place
         The output folder.
-    n_shown : int
-        Rows of each shard that the report is made of.
+    shown : mapping of int to int64 array
+        Shard → places of the rows that the report is made of.
     """
 
     answer: Callable[[Held, int], Answers]
     class_names: tuple[str, ...]
     examples: Mapping[int, Mapping[int, str]]
-    bad: Mapping[int, Mapping[int, str]]
     method: str
     out: Place
-    n_shown: int
+    shown: Mapping[int, npt.NDArray[np.int64]]
 
     def __call__(self, held: Held, number: int) -> Written:
         """Write one shard."""
         answers, start = self.answer(held, number), 0
         shard, counts, sample, vectors = held.shards.shards[number], [], [], []
-        shown = np.linspace(0, shard.n_rows - 1, min(shard.n_rows, self.n_shown), dtype=np.int64)
+        shown, bad = self.shown.get(number, np.zeros(0, np.int64)), held.raw(number).bad
         path = self.out.below(shard.name)
         try:
             if not self.out.is_remote:
@@ -91,27 +87,29 @@ class Write:
             with self.out.filesystem.open_output_stream(path) as sink, pq.ParquetWriter(sink, SCHEMA) as writer:
                 for names in held.shards.names(number, _ROWS):
                     here = slice(start, start + len(names))
-                    table = self._table(names, answers.taken(here), number, start)
+                    table = self._table(names, answers.taken(here), self.examples.get(number, {}), bad, start)
                     counts.append(_counts(table, answers.taken(here)))
                     writer.write_table(table)
-                    rows = np.unique(shown[(shown >= start) & (shown < here.stop)])
-                    sample.append(table.take(pa.array(rows - start)).to_pandas())
+                    rows = shown[(shown >= start) & (shown < here.stop)]
+                    sample.append(table.take(pa.array(rows - start)))
                     vectors.append(take_rows(held.raw(number).matrix, rows))
                     start = here.stop
         except (OSError, pa.ArrowException) as error:
             raise DataError(
                 sentence_of(f"{self.out.uri}/{shard.name}", error).replace("cannot be read", "cannot be written")
             ) from None
-        return Written(added(counts), pd.concat(sample, ignore_index=True), np.concatenate(vectors))
+        return Written(added(counts), pa.concat_tables(sample), np.concatenate(vectors))
 
-    def _table(self, names: Sequence[str], answers: Answers, number: int, start: int) -> pa.Table:
+    def _table(
+        self, names: Sequence[str], answers: Answers, examples: Mapping[int, str], bad: Mapping[int, str], start: int
+    ) -> pa.Table:
         n_rows, words = len(names), np.array([*self.class_names, None], object)
         label, runner_up, alone = (words[one] for one in (answers.classes[:, 0], answers.classes[:, 1], answers.alone))
         confidence, outlier = answers.best[:, 0].astype(float), answers.outlier.astype(float)
         margin = confidence - answers.best[:, 1]
         changed = (answers.alone != answers.classes[:, 0]).astype(object)
         status, source = np.full(n_rows, "labelled", object), np.full(n_rows, self.method, object)
-        for rows, word in ((self.examples.get(number, {}), "example"), (self.bad.get(number, {}), "skipped: ")):
+        for rows, word in ((examples, "example"), (bad, "skipped: ")):
             for place, text in rows.items():
                 row = place - start
                 if not 0 <= row < n_rows:

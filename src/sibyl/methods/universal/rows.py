@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 
 import torch
@@ -116,6 +116,20 @@ class NoRows:
 
 
 @dataclass(frozen=True, eq=False)
+class _Kept:
+    """What `Slice` holds of all rows, in files."""
+
+    unit: Float[Tensor, "task row dim"]
+    products: Float[Tensor, "task row node"] | None
+    excluded: Bool[Tensor, "task row node"] | None
+
+    def at(self, here: slice) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """Return some rows of each."""
+        products, excluded = (None if one is None else one[:, here] for one in (self.products, self.excluded))
+        return self.unit[:, here], products, excluded
+
+
+@dataclass(frozen=True, eq=False)
 class QueryRows:
     """The query rows of a batch of tasks, prepared slice by slice in each pass, or once if they are few.
 
@@ -153,7 +167,7 @@ class QueryRows:
     n_threads: int | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_kept", tuple(self._stored()) if self.keep else None)
+        object.__setattr__(self, "_kept", self._stored() if self.keep else None)
 
     def __iter__(self) -> Iterator[Slice]:
         """Yield the slices in order."""
@@ -169,8 +183,8 @@ class QueryRows:
 
     def part(self, number: int) -> Slice:
         """Return one slice."""
-        kept: tuple[Slice, ...] | None = self._kept  # type: ignore[attr-defined]
-        return self._prepare(number) if kept is None else kept[number]
+        kept: tuple[Slice, ...] | _Kept | None = self._kept  # type: ignore[attr-defined]
+        return kept[number] if isinstance(kept, tuple) else self._prepare(number, kept)
 
     def map(self, call: Callable[[Slice], T]) -> Iterator[T]:
         """Yield what `call` says of each slice, in order."""
@@ -193,24 +207,24 @@ class QueryRows:
     def _release(self, part: Slice) -> None:
         release(self.task.query_x, self.graph, *(one for one in (part.unit, part.products, part.excluded) if one is not None))
 
-    def _stored(self) -> Iterator[Slice]:
+    def _stored(self) -> tuple[Slice, ...] | _Kept:
+        """Return all slices; of rows in a file, what they are cut from: a piece of memory kept for each slice would split the heap."""
         x = self.task.query_x
         if not is_mapped(x):
-            yield from self._all_prepared()
-            return
+            return tuple(self._all_prepared())
         each = (*x.shape[:2], self.nodes.unit.shape[1])
-        unit = allocate_beside(x, tuple(x.shape))
-        products = allocate_beside(x, each) if self.keep_products else None
-        excluded = allocate_beside(x, each, torch.bool) if self.keep_products else None
-        for part in self._all_prepared():
-            here = slice(part.first - self.first, part.first - self.first + part.unit.shape[1])
-            unit[:, here] = part.unit
-            if products is not None and excluded is not None and part.products is not None and part.excluded is not None:
-                products[:, here], excluded[:, here] = part.products, part.excluded
-            of_nodes = [None if one is None else one[:, here] for one in (products, excluded)]
-            stored = replace(part, unit=unit[:, here], products=of_nodes[0], excluded=of_nodes[1])
+        kept = _Kept(
+            allocate_beside(x, tuple(x.shape)),
+            allocate_beside(x, each) if self.keep_products else None,
+            allocate_beside(x, each, torch.bool) if self.keep_products else None,
+        )
+        for number, part in enumerate(self._all_prepared()):
+            stored = self._prepare(number, kept)
+            for to, of in ((stored.unit, part.unit), (stored.products, part.products), (stored.excluded, part.excluded)):
+                if to is not None and of is not None:
+                    to.copy_(of)
             self._release(stored)
-            yield stored
+        return kept
 
     def _all_prepared(self) -> Iterator[Slice]:
         numbers = range(self.n_slices)
@@ -218,12 +232,15 @@ class QueryRows:
             return map(self._prepare, numbers)
         return in_order(self._prepare, numbers, self.n_threads)
 
-    def _prepare(self, number: int) -> Slice:
+    def _prepare(self, number: int, kept: _Kept | None = None) -> Slice:
         start = number * self.n_rows
         part = slice(start, start + self.n_rows)
-        unit = power_rows(self.task.query_x[:, part], self.exponent)
-        products = self.nodes.products(unit) if self.keep_products else None
-        excluded = self.nodes.excluded(self.first + start, unit.shape[1]) if self.keep_products else None
+        if kept is None:
+            unit = power_rows(self.task.query_x[:, part], self.exponent)
+            products = self.nodes.products(unit) if self.keep_products else None
+            excluded = self.nodes.excluded(self.first + start, unit.shape[1]) if self.keep_products else None
+        else:
+            unit, products, excluded = kept.at(part)
         weight = self.task.query_mask[:, None, part].to(unit.dtype)
         return Slice(unit, weight, self.graph[..., part].to(unit.dtype), self.first + start, products, excluded)
 
