@@ -15,8 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from sibyl.evaluation import interval
+from sibyl.features import Features
+from sibyl.methods import build_method
+from sibyl.methods.method import Method
 from sibyl.storage import Json, write_json
 
+TRAINING_MEAN = "simple_shot with the mean of the training classes"  # noted in records where that is so
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "results"
 
@@ -25,6 +29,12 @@ def commit(folder: Path = ROOT) -> str:
     """Return the short name of the commit that a folder, by default this repository, is at, or "unknown"."""
     found = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=folder, capture_output=True, text=True, check=False)
     return found.stdout.strip() or "unknown"
+
+
+def with_training_mean(name: str, train: Features) -> Method:
+    """Return a method without training of its own; SimpleShot gets the mean of the training classes, as its paper has it."""
+    settings = {"origin": tuple(np.asarray(train.matrix, np.float64).mean(0).tolist())} if name == "simple_shot" else {}
+    return build_method(name, settings)
 
 
 def versions(*names: str) -> dict[str, str]:

@@ -8,12 +8,13 @@ writes the text between the two comments ``universal figures`` of that page; the
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from universal_cells import CORE, OURS, REST, Cells, by_cell, lower_bound, mean_over, mixes
 from universal_standing import Standing, by_set, standing
-from universal_verdicts import MARGIN, cell_errors, distinct, many_class_errors, pooled_ece, safe_pairs
+from universal_verdicts import MARGIN, cell_errors, distinct, many_class_errors, pooled_ece, safe_pairs, weak_pairs
 
 from sibyl.storage import read_json, write_text
 
@@ -46,6 +47,18 @@ def line(title: str, cells: Cells, found: Standing) -> str:
 def passed(record: dict[str, Any], *parts: str) -> str:
     pairs = safe_pairs(record, *parts)
     return f"{sum(lower_bound(row) > -MARGIN for _, row in pairs)} of {len(pairs)}"
+
+
+def weak_words(record: dict[str, Any]) -> str:
+    """Say with whom the comparisons prove little."""
+    weak: Counter[str] = Counter()
+    for parts in (CORE, REST):  # apart, because cells that repeat the balanced one are left out of the first
+        weak.update(weak_pairs(record, *parts))
+    if not weak:
+        return ""
+    return (
+        " Of these,\n" + " and\n".join(f"{number} are with {what}" for what, number in weak.items()) + ":\nboth are stronger today."
+    )
 
 
 def text(record: dict[str, Any]) -> str:
@@ -89,7 +102,7 @@ def text(record: dict[str, Any]) -> str:
         + (". With more classes, by up to " + ", ".join(f"{high:.0f} % at {way}" for way, high in many.items()) if many else "")
         + ". Within half a point,",
         f"it is not inferior to any inductive method in {passed(record, *CORE)} comparisons at five classes, and in {passed(record, *REST)} with other",
-        "numbers of classes, examples and items.",
+        "numbers of classes, examples and items." + weak_words(record),
     ]  # fmt: skip
     return "\n".join(lines)
 

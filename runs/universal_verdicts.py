@@ -46,6 +46,20 @@ def safe_pairs(record: dict[str, Any], *parts: str) -> list[tuple[str, Row]]:
     return [(cell, row) for cell, row in inductive_pairs(record, *parts) if cell not in repeated]
 
 
+def weak_pairs(record: dict[str, Any], *parts: str) -> dict[str, int]:
+    """Count the comparisons with inductive methods that are stronger today than in the record, in words."""
+    pairs = safe_pairs(record, *parts)
+    if "tim_skew" in record["traits"]:
+        return {}
+    counted = {
+        "SimpleShot without the training classes' mean": sum(row["method"] == "simple_shot" for _, row in pairs),
+        "logistic regression whose bias followed unequal shots": sum(
+            row["method"] == "logistic_regression" and row["part"] == "unequal" for _, row in pairs
+        ),
+    }
+    return {words: number for words, number in counted.items() if number}
+
+
 def firmness(record: dict[str, Any], cells: Cells) -> str:
     """Say how firmly ours leads all other methods in these cells; the page's table has the rest."""
     found = standing(cells, record["traits"])
@@ -75,6 +89,8 @@ def verdict_safe(record: dict[str, Any], words: str, *parts: str) -> str:
     pairs = safe_pairs(record, *parts)
     behind = [f"{cell}: {row['method']} {points(row)}" for cell, row in pairs if lower_bound(row) <= -MARGIN]
     counted = f"{len(pairs) - len(behind)} of {len(pairs)} comparisons"
+    weak = "; ".join(f"{number} of them with {what}" for what, number in weak_pairs(record, *parts).items())
+    counted += f" ({weak}: no strong rivals)" if weak else ""
     return f"- **Safe**, {words}: not inferior to an inductive method, by name, in {counted}" + failing(behind)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import normalize
 
@@ -19,8 +19,10 @@ from sibyl.tasks import ClassPrior, Solution, Task
 class LogisticRegression(Method):
     """Penalised maximum likelihood on L2-normalised support features.
 
-    Minimise ``½ Σ_c ‖w_c‖² + C Σ_i −log softmax(x_i W + b)_{y_i}``; the bias is not penalised. On frozen features this is the
-    baseline of Tian et al. (2020), and scikit-learn's ``LogisticRegression(C=C)``.
+    Minimise ``½ Σ_c ‖w_c‖² + C Σ_i s_i −log softmax(x_i W + b)_{y_i}``; the bias is not penalised, and the weights s are inverse to
+    the number of labelled rows of a class and 1 on the mean. On frozen features this is the baseline of Tian et al. (2020), and
+    scikit-learn's ``LogisticRegression(C=C, class_weight="balanced")``. Without the weights the bias follows the shares of the
+    labelled rows where shots are unequal: on rows of unit length and at C = 1 it outweighs the rest.
 
     The minimum has ``w_c = Σ_i a_ic x_i``, so it is sought in the coefficients a [support, way] and needs only the Gram matrix of
     the support. Each step is Newton's with the curvature replaced by its upper bound ½ (Böhning 1992), a matrix that is factorised
@@ -55,29 +57,33 @@ class LogisticRegression(Method):
     def solve(self, task: Task, class_prior: ClassPrior = None) -> Solution:
         """Answer with the regression fitted to the support; `class_prior` is not used."""
         x = normalize(task.support_x, dim=-1) * task.support_mask[..., None]
-        coefficient, bias = self._fit((x @ x.mT).double(), task.support_one_hot.double(), task.support_mask)
+        y = task.support_one_hot.double()
+        counts = y.sum(1, keepdim=True)
+        present = (counts > 0).sum(2, keepdim=True)
+        weight = (y / (counts * present).clamp_min(1)).sum(2, keepdim=True) * counts.sum(2, keepdim=True)
+        coefficient, bias = self._fit((x @ x.mT).double(), y, weight)
         classifier = LinearClassifier(coefficient.to(x).mT @ x, bias.to(x), normalised=True)
         logits = classifier(task.query_x)
         return Solution(logits, inductive_logits=logits, classifier=classifier)
 
     def _fit(
-        self, gram: Float[Tensor, "task row row"], y: Float[Tensor, "task row way"], mask: Bool[Tensor, "task row"]
+        self, gram: Float[Tensor, "task row row"], y: Float[Tensor, "task row way"], weight: Float[Tensor, "task row 1"]
     ) -> tuple[Float[Tensor, "task row way"], Float[Tensor, "task way"]]:
-        """Return coefficients and bias; double precision, because the support is small and the stop is tight."""
-        n_row, strength, real = gram.shape[1], self.inverse_penalty, mask[..., None].to(y)
-        # Rows of the bordered matrix: (I + C/2 G) Δa + C/2 1 Δb and C/2 1ᵀ(G Δa + 1 Δb). Padded rows keep the identity.
+        """Return coefficients and bias; double precision, because the support is small and the stop is tight. Padding has weight 0."""
+        n_row, strength = gram.shape[1], self.inverse_penalty
+        # Rows of the bordered matrix: (I + C/2 S G) Δa + C/2 s Δb and C/2 sᵀ(G Δa + 1 Δb). Padded rows keep the identity.
         bound = gram.new_zeros(len(gram), n_row + 1, n_row + 1)
-        bound[:, :n_row, :n_row] = torch.eye(n_row).to(gram) + strength / 2 * gram
-        bound[:, :n_row, n_row:] = strength / 2 * real
-        bound[:, n_row:, :n_row] = strength / 2 * real.mT @ gram
-        bound[:, n_row, n_row] = strength / 2 * real.sum((1, 2))
+        bound[:, :n_row, :n_row] = torch.eye(n_row).to(gram) + strength / 2 * weight * gram
+        bound[:, :n_row, n_row:] = strength / 2 * weight
+        bound[:, n_row:, :n_row] = strength / 2 * weight.mT @ gram
+        bound[:, n_row, n_row] = strength / 2 * weight.sum((1, 2))
         inverse = torch.linalg.inv(bound)
 
         point = y.new_zeros(len(gram), n_row + 1, y.shape[2])  # coefficients, and the bias as the last row
         ahead, momentum = point, y.new_ones(len(gram), 1, 1)
         for _ in range(self.max_steps):
             a, b = ahead[:, :n_row], ahead[:, n_row:]
-            residual = strength * (y - (gram @ a + b).softmax(-1) * real)
+            residual = strength * weight * (y - (gram @ a + b).softmax(-1))
             gradient = torch.cat([a - residual, -residual.sum(1, keepdim=True)], 1)
             if float(gradient.abs().amax()) <= self.tolerance * strength:
                 break
