@@ -1,6 +1,6 @@
 """What a comparison with peers needs: episodes that need no download, one peer task at a time, and where a result came from.
 
-Needs the extra `peers`: pip install 'sibyl-learn[peers]'.
+Needs the extra `peers`: pip install '.[peers]' in a checkout.
 """
 
 from __future__ import annotations

@@ -159,7 +159,7 @@ def percent(pair: tuple[float, float]) -> str:
     return f"{100 * pair[0]:.1f} ± {100 * pair[1]:.1f}"
 
 
-def page(results: dict[str, dict[str, Any]], draws: int) -> str:
+def page(results: dict[str, dict[str, Any]], draws: int, measured_at: str) -> str:
     lines = [
         "# Encoders that work offline",
         "",
@@ -187,15 +187,16 @@ def page(results: dict[str, dict[str, Any]], draws: int) -> str:
         "CLINC150; the words are spoken by 44 synthetic voices of espeak-ng. Universal SIB was not trained on",
         "these classes, but photographs and requests were read more than once, with changes to the method",
         "between (docs/log.md), and the settings of `log-mel` were chosen on words of espeak-ng among which is",
-        "one of these ten. EfficientNet-Lite was trained on ImageNet, which holds photographs of many of these",
-        "24 classes, and MiniLM on sentences of many kinds: the data are not new to the encoder.",
+        "one of these ten, those of `speech-embedding` on ten other words in 24 other voices of it.",
+        "EfficientNet-Lite was trained on ImageNet, which holds photographs of many of these 24 classes, and",
+        "MiniLM on sentences of many kinds: the data are not new to the encoder.",
         "The training of universal SIB had met features of MiniLM, and other intents of CLINC150; it",
         "had met none of the other encoders here, though other Conv-4 networks of CIFAR.",
         "",
         "Milliseconds: processor time to read, prepare and encode one item on one core, the median of four",
         "parts of 40 items, on a machine shared with other work, which makes it longer.",
         "",
-        f"Made by: `python runs/encoders.py --draws {draws}`.",
+        f"Made by: `python runs/encoders.py --draws {draws}`, commit {measured_at}.",
     ]
     return "\n".join(lines) + "\n"
 
@@ -274,7 +275,7 @@ def main() -> None:
                 entry = {"draws": arguments.draws, "commit": commit(), "method": DEFAULT_METHOD, "versions": versions()}
                 write_json(path, entry | {"encoders": results})
                 print(name, percent(mean_and_half([draw["together"] for draw in results[name]["draws"]])), flush=True)
-    text = page(results, arguments.draws)
+    text = page(results, arguments.draws, read_json(path)["commit"])
     write_text(arguments.out / "encoders.md", text)
     write_figures(results)
     draw(results, ROOT / "docs" / "encoders.png")

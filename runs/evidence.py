@@ -3,7 +3,7 @@
     python runs/evidence.py --clinc150 DIR --photos DIR --photos-lite2 DIR [--part names] [--draws 5] [--out results]
 
 DIR are folders of features of classes that no training met: CLINC150's test domains by ``minilm-int8``, photographs by SqueezeNet and by
-``efficientnet-lite2`` (`sibyl embed`); digits and tables come with scikit-learn. One draw of every cell is measured, then a second one, and
+``efficientnet-lite2`` (`sibyl embed`); digits come with scikit-learn; tables: runs/estimator.py. One draw of every cell is measured, then a second one, and
 each is kept in the record as soon as it is there, so a killed run goes on.
 """
 
@@ -47,9 +47,9 @@ def main() -> None:
                     found.setdefault(kind, []).append(value)
                 record |= {"commit": commit(), "versions": versions("sibyl-learn", "torch", "numpy", "scikit-learn")}
                 write_json(file, record)
-                write_text(arguments.out / "evidence.md", page(record["cells"]))
+                write_text(arguments.out / "evidence.md", page(record))
                 print(cell.key, seed, {kind: round(values[-1], 4) for kind, values in found.items()}, flush=True)
-    write_text(arguments.out / "evidence.md", page(record["cells"]))
+    write_text(arguments.out / "evidence.md", page(record))
 
 
 def read_sets(folders: dict[str, Path | None]) -> Sets:

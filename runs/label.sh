@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # The label job with the truth at hand: results/label.md and label.json. Goes on where it was stopped.
-# Texts: runs/label.sh --texts features/test   (sibyl embed clinc150 --split test --encoder sentence-transformers:all-MiniLM-L6-v2 --out features/test)
+# Texts:  sibyl embed clinc150 --root DIR --split test --encoder minilm-int8 --out features/clinc150/test   (DIR: CLINC150's files)
+#         runs/label.sh --texts features/clinc150/test
+# The page alone, from label.json:  runs/label.sh --page-only
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"

@@ -1,6 +1,6 @@
 """A scripted person labels a pile of photographs in ``sibyl review`` by keys alone: how right the whole pile is after how many labels.
 
-    python runs/review.py [--items 100] [--only NAME …] [--out results]
+    python runs/review.py [--items 100] [--only NAME …] [--out results] [--anew]
 
 A real server, a real Chromium, a real solver. The person knows the true class of each photograph (the name of its folder, which the page never
 sees: the files are copied under numbers) and types as few letters as it takes: Enter where the first guess is right, a digit where another
@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from experiment import ROOT, write_record
+from experiment import ROOT, commit, write_record
 
 from sibyl.storage import write_text
 
@@ -232,7 +232,7 @@ def random_order(folder: Path, truth: list[str], encoder: Path | None, at: list[
     return found
 
 
-def page_of(runs: dict[str, dict[str, Any]], orders: dict[str, list[dict[str, float]]]) -> str:
+def page_of(runs: dict[str, dict[str, Any]], orders: dict[str, list[dict[str, float]]], measured_at: str) -> str:
     """Return the page for people."""
     lines = [
         "# A scripted person labels 1,424 photographs by keys",
@@ -290,6 +290,13 @@ def page_of(runs: dict[str, dict[str, Any]], orders: dict[str, list[dict[str, fl
                 "nobody has said yet, and no list of names is assumed. Decisions going on like this, an item takes",
                 f"{FEW_KEYS:g} keys from about {run['letters'] / (FEW_KEYS - decisions):.0f} items on.",
             ]
+    known = subprocess.run(["git", "cat-file", "-e", measured_at], cwd=ROOT, capture_output=True, check=False).returncode == 0
+    lines += [
+        "",
+        f"Made by: `python runs/review.py --anew`, commit {measured_at}{'' if known else ' (no longer in the history)'}. It needs Chromium",
+        "(playwright) and the photographs. Without `--anew` it writes this page from `results/review.json`, and measures only",
+        "what is missing there.",
+    ]
     return "\n".join([*lines, ""])
 
 
@@ -298,18 +305,19 @@ def main() -> None:
     parser.add_argument("--items", type=int, default=GOAL_AT)
     parser.add_argument("--only", nargs="*", default=list(RUNS), choices=list(RUNS))
     parser.add_argument("--out", type=Path, default=ROOT / "results")
+    parser.add_argument("--anew", action="store_true", help="measure again what results/review.json has")
     options = parser.parse_args()
     record = options.out / "review.json"
     before = json.loads(record.read_text()) if record.is_file() else {}
-    before = before if before.get("items") == options.items else {"runs": {}, "random": {}}
+    before = before if before.get("items") == options.items and not options.anew else {"runs": {}, "random": {}}
+    measured_at = before.get("commit", commit())
     runs: dict[str, dict[str, Any]] = before["runs"]
     orders: dict[str, list[dict[str, float]]] = before["random"]
+    missing = [name for name in options.only if name not in runs]
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "photos"
-        truth = copied(folder)
-        for name in options.only:
-            if name in runs:
-                continue
+        truth = copied(folder) if missing else []
+        for name in missing:
             encoder = RUNS[name]["encoder"]
             run = session(folder, truth, options.items, encoder, names_given=RUNS[name]["names_given"])
             alike = name.split(",")[0]
@@ -317,7 +325,8 @@ def main() -> None:
                 orders[alike] = random_order(folder, truth, encoder, [24, 48, 72, options.items])
             runs = {one: {**runs, name: run}[one] for one in RUNS if one in {*runs, name}}
             write_record(record, ("sibyl-learn", "torch", "numpy"), items=options.items, runs=runs, random=orders)
-            write_text(options.out / "review.md", page_of(runs, orders))
+            measured_at = commit()
+    write_text(options.out / "review.md", page_of(runs, orders, measured_at))
 
 
 if __name__ == "__main__":

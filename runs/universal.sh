@@ -2,7 +2,8 @@
 # Rebuilds the shipped weights of universal SIB: features (cross-fitted backbones, pixels, sentences), then meta-training. A few hours on
 # two cores; killed and started again, it goes on. Nothing of any test class is read.
 #
-#   CIFAR_FS=data/cifar_fs OMNIGLOT=data/omniglot CLINC150=features/clinc150 SQUEEZENET=features/cifar-squeezenet runs/universal.sh
+#   CIFAR_FS=data/cifar_fs OMNIGLOT=data/omniglot CLINC150=features/clinc150 SQUEEZENET=features/cifar-squeezenet \
+#     OMNIGLOT_KNOWN=features/omniglot-known runs/universal.sh
 #
 # CIFAR_FS, OMNIGLOT   the data sets (class folders or the official archives)
 # CLINC150             folder with train/ and validation/: sentence features of the intents (sibyl embed clinc150 --split train ...)

@@ -137,12 +137,50 @@ def test_the_readme_is_short() -> None:
 
 def test_what_the_network_had_met_is_said_beside_the_label_job_s_figures() -> None:
     sets = json.loads((ROOT / "results" / "label.json").read_text())["sets"]
-    assert {entry["met"] for entry in sets.values()} > {"nothing"}
+    assert all("read before" in sets[key]["met"] for key in ("wine", "breast_cancer"))
+    assert "chosen on other words" in sets["spoken"]["met"]
+    assert "chosen on ten other words" in " ".join(FIGURES.split())
+    assert "120 other intents" in " ".join(README.split())
     assert "150 intents" not in README + FIGURES  # 120 of them trained or chose the network
     card = (ROOT / "src" / "sibyl" / "weights" / "methods" / "universal_sib.md").read_text(encoding="utf-8")
     for data in ("clinc150", "squeezenet", "cifar", "omniglot"):
         assert data in card
-    assert "nothing" in {sets["spoken"]["met"]} & {sets["wine"]["met"]}
+
+
+def test_the_piles_figures_are_those_of_the_run() -> None:
+    record = json.loads((ROOT / "results" / "piles.json").read_text())
+    names = {
+        "CIFAR-FS test, SqueezeNet": "cifar-fs-squeezenet", "CIFAR-FS test, Conv-4": "cifar-fs-conv4", "digits, pixels": "digits-pixels",
+        "CLINC150 test intents, MiniLM": "clinc150-minilm", "photographs, SqueezeNet": "photos-squeezenet", "Omniglot evaluation, pixels": "omniglot-pixels",
+    }  # fmt: skip
+    shown = ("class_mean", "label_spreading", "anchored_means", "pt_map", "tim", "universal_sib")
+    first = []
+    for words, name in names.items():
+        told = re.search(rf"\| {words} \| \d+ \| (.*) \|", FIGURES)
+        assert told is not None
+        draws = record[name]["draws"]
+        mean = {
+            key: 100 * sum(draw[key]["accuracy"] for draw in draws) / len(draws)
+            for key in draws[0]
+            if "sib alone" not in key and isinstance(draws[0][key], dict)
+        }
+        assert [text.strip("*") for text in told[1].split(" | ")[:-1]] == [f"{mean[key]:.1f}" for key in shown]
+        first.append(max(mean, key=lambda key: mean[key]))
+        assert f"**{max(mean.values()):.1f}**" in told[1]
+    assert first.count("universal_sib") == 5  # the page says: on five of six, of eight methods
+    assert "first of the eight methods" in " ".join(FIGURES.split())
+    assert len(mean) == 8
+
+
+def test_what_is_said_of_unequal_items_is_that_of_the_runs() -> None:
+    cells = json.loads((ROOT / "results" / "evidence.json").read_text())["cells"]
+    words = " ".join(FIGURES.split())
+    told = re.search(r"fifteen counted items ([−+.\d]+), ([−+.\d]+) and ([−+.\d]+) points", words)
+    assert told is not None
+    for text, name in zip(told.groups(), ("CLINC150", "photographs", "digits"), strict=True):
+        cell = cells[f"mix/{name}/Dirichlet 1.0"]
+        gain = 100 * (np.mean(cell["15 counted"]) - np.mean(cell["nothing"]))
+        assert f"{gain:+.1f}".replace("-", "−") == text
 
 
 def test_claims_on_confidence_are_those_of_the_run() -> None:

@@ -18,6 +18,7 @@ import re
 import shlex
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 _OBJECT = re.compile(r"<[^<>]* at 0x[0-9a-fA-F]+>")
@@ -86,10 +87,12 @@ class UnknownName(UserError):
 
 
 def install_line(extra: str) -> str:
-    """Return the command that installs an extra into this environment: from the index, or from the checkout that sibyl runs from."""
+    """Return the command that installs an extra into this environment: from where sibyl came, an index, a file or a checkout."""
     try:
         origin = json.loads(distribution("sibyl-learn").read_text("direct_url.json") or "{}")
-    except (PackageNotFoundError, ValueError):
+    except PackageNotFoundError:  # not installed: it runs from a checkout
+        return f"pip install {shlex.quote(f'{Path(__file__).resolve().parents[2]}[{extra}]')}"
+    except ValueError:
         origin = {}
     url = urlsplit(str(origin.get("url", "")))
     if url.scheme != "file":

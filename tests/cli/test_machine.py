@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
-from importlib.metadata import Distribution
+from importlib.metadata import Distribution, PackageNotFoundError
 from pathlib import Path
 
 import pytest
@@ -151,6 +152,15 @@ def test_the_advice_works_where_sibyl_came_from(
     monkeypatch.setattr("sibyl.errors.distribution", lambda name: Installed())
     assert install_line("audio") == line
     assert str(MissingExtra("soundfile", "audio", "reading clips")).endswith(line)
+
+
+def test_the_advice_names_the_checkout_where_sibyl_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(name: str) -> Distribution:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr("sibyl.errors.distribution", absent)
+    place = shlex.split(install_line("audio"))[-1].removesuffix("[audio]")
+    assert (Path(place) / "pyproject.toml").is_file()
 
 
 def test_reasons_hold_no_addresses() -> None:

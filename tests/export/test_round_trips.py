@@ -1,4 +1,4 @@
-"""Exports opened by the tools that they are for: pip install 'sibyl-learn[tools]'. Without a tool its test is skipped, and says so."""
+"""Exports opened by the tools that they are for: pip install '.[tools]'. Without a tool its test is skipped, and says so."""
 
 from __future__ import annotations
 

@@ -28,9 +28,7 @@ from tests.sources.shards import write_shards
 
 pytestmark = [
     pytest.mark.ray,
-    pytest.mark.skipif(
-        find_spec("ray") is None, reason="Ray is not installed (pip install 'sibyl-learn[ray]'): nothing of it is tested"
-    ),
+    pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed (pip install '.[ray]'): nothing of it is tested"),
     pytest.mark.filterwarnings("ignore"),  # those of Ray itself
 ]
 NETWORK = "conv4-cifar-fs"

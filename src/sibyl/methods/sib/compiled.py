@@ -1,4 +1,4 @@
-"""The K steps at test time, and what training needs of the rows, as machine code, faster on a CPU; needs numba (``pip install 'sibyl-learn[fast]'``).
+"""The K steps at test time, and what training needs of the rows, as machine code, faster on a CPU; needs numba (the extra ``fast``).
 
 What torch does in some hundred calls, each over the rows of all tasks, goes here from one task to the next, so that the rows of a task stay in
 the processor's own cache through all steps. Classes and channels come before queries, so that every inner loop runs along memory. The
