@@ -10,22 +10,37 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sibyl.episodes import EpisodeSampler
-    from sibyl.errors import CheckpointError, DataError, MissingExtra, SibylError, UnknownName, UserError
-    from sibyl.estimators.transductive import SIBClassifier, TransductiveClassifier
-    from sibyl.evaluation import Evaluation, evaluate
-    from sibyl.features import Features, check_disjoint
-    from sibyl.labeling.first_items import first_items
-    from sibyl.labeling.label import label
-    from sibyl.methods import METHODS, LearnedMethod, Method, build_method
-    from sibyl.methods.checkpoint import load_method, save_method
-    from sibyl.methods.sib import SIB, adapt
-    from sibyl.pretrained import load
-    from sibyl.reviewing.notebook import review
-    from sibyl.sharding.label import label_shards
-    from sibyl.tasks import Episode, Solution, Task
-    from sibyl.training.meta_train import meta_train
-    from sibyl.training.pretrain import pretrain
+    from sibyl.episodes import EpisodeSampler as EpisodeSampler
+    from sibyl.errors import CheckpointError as CheckpointError
+    from sibyl.errors import DataError as DataError
+    from sibyl.errors import MissingExtra as MissingExtra
+    from sibyl.errors import SibylError as SibylError
+    from sibyl.errors import UnknownName as UnknownName
+    from sibyl.errors import UserError as UserError
+    from sibyl.estimators.transductive import SIBClassifier as SIBClassifier
+    from sibyl.estimators.transductive import TransductiveClassifier as TransductiveClassifier
+    from sibyl.evaluation import Evaluation as Evaluation
+    from sibyl.evaluation import evaluate as evaluate
+    from sibyl.features import Features as Features
+    from sibyl.features import check_disjoint as check_disjoint
+    from sibyl.labeling.first_items import first_items as first_items
+    from sibyl.labeling.label import label as label
+    from sibyl.methods import METHODS as METHODS
+    from sibyl.methods import LearnedMethod as LearnedMethod
+    from sibyl.methods import Method as Method
+    from sibyl.methods import build_method as build_method
+    from sibyl.methods.checkpoint import load_method as load_method
+    from sibyl.methods.checkpoint import save_method as save_method
+    from sibyl.methods.sib import SIB as SIB
+    from sibyl.methods.sib import adapt as adapt
+    from sibyl.pretrained import load as load
+    from sibyl.reviewing.notebook import review as review
+    from sibyl.sharding.label import label_shards as label_shards
+    from sibyl.tasks import Episode as Episode
+    from sibyl.tasks import Solution as Solution
+    from sibyl.tasks import Task as Task
+    from sibyl.training.meta_train import meta_train as meta_train
+    from sibyl.training.pretrain import pretrain as pretrain
 
 __version__ = "0.1.0"
 
@@ -34,73 +49,28 @@ __version__ = "0.1.0"
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
-_HOME = {
-    "METHODS": "sibyl.methods",
-    "SIB": "sibyl.methods.sib",
-    "CheckpointError": "sibyl.errors",
-    "DataError": "sibyl.errors",
-    "Episode": "sibyl.tasks",
-    "EpisodeSampler": "sibyl.episodes",
-    "Evaluation": "sibyl.evaluation",
-    "Features": "sibyl.features",
-    "LearnedMethod": "sibyl.methods",
-    "Method": "sibyl.methods",
-    "MissingExtra": "sibyl.errors",
-    "SIBClassifier": "sibyl.estimators.transductive",
-    "SibylError": "sibyl.errors",
-    "Solution": "sibyl.tasks",
-    "Task": "sibyl.tasks",
-    "TransductiveClassifier": "sibyl.estimators.transductive",
-    "UnknownName": "sibyl.errors",
-    "UserError": "sibyl.errors",
-    "adapt": "sibyl.methods.sib",
-    "build_method": "sibyl.methods",
-    "check_disjoint": "sibyl.features",
-    "evaluate": "sibyl.evaluation",
-    "first_items": "sibyl.labeling.first_items",
-    "label": "sibyl.labeling.label",
-    "label_shards": "sibyl.sharding.label",
-    "load": "sibyl.pretrained",
-    "load_method": "sibyl.methods.checkpoint",
-    "meta_train": "sibyl.training.meta_train",
-    "pretrain": "sibyl.training.pretrain",
-    "review": "sibyl.reviewing.notebook",
-    "save_method": "sibyl.methods.checkpoint",
+_NAMES = {
+    "sibyl.episodes": "EpisodeSampler",
+    "sibyl.errors": "CheckpointError DataError MissingExtra SibylError UnknownName UserError",
+    "sibyl.estimators.transductive": "SIBClassifier TransductiveClassifier",
+    "sibyl.evaluation": "Evaluation evaluate",
+    "sibyl.features": "Features check_disjoint",
+    "sibyl.labeling.first_items": "first_items",
+    "sibyl.labeling.label": "label",
+    "sibyl.methods": "LearnedMethod METHODS Method build_method",
+    "sibyl.methods.checkpoint": "load_method save_method",
+    "sibyl.methods.sib": "SIB adapt",
+    "sibyl.pretrained": "load",
+    "sibyl.reviewing.notebook": "review",
+    "sibyl.sharding.label": "label_shards",
+    "sibyl.tasks": "Episode Solution Task",
+    "sibyl.training.meta_train": "meta_train",
+    "sibyl.training.pretrain": "pretrain",
 }
+_HOME = {name: module for module, names in _NAMES.items() for name in names.split()}
 
-__all__ = [
-    "METHODS",
-    "SIB",
-    "CheckpointError",
-    "DataError",
-    "Episode",
-    "EpisodeSampler",
-    "Evaluation",
-    "Features",
-    "LearnedMethod",
-    "Method",
-    "MissingExtra",
-    "SIBClassifier",
-    "SibylError",
-    "Solution",
-    "Task",
-    "TransductiveClassifier",
-    "UnknownName",
-    "UserError",
-    "adapt",
-    "build_method",
-    "check_disjoint",
-    "evaluate",
-    "first_items",
-    "label",
-    "label_shards",
-    "load",
-    "load_method",
-    "meta_train",
-    "pretrain",
-    "review",
-    "save_method",
-]
+# Constants, classes, functions.
+__all__ = sorted(_HOME, key=lambda name: (not name.isupper(), name[0].islower(), name))
 
 
 def __getattr__(name: str) -> object:

@@ -31,17 +31,7 @@ class Lengths(Encoder[bytes, bytes]):
         self.batches: list[int] = []
         self.spoiled = spoiled
 
-    @property
-    def name(self) -> str:
-        return "lengths"
-
-    @property
-    def key(self) -> str:
-        return "lengths-1"
-
-    @property
-    def dim(self) -> int:
-        return 2
+    name, key, dim = "lengths", "lengths-1", 2
 
     @property
     def description(self) -> dict[str, str]:

@@ -2,15 +2,16 @@ from __future__ import annotations
 
 import torch
 
-from sibyl.methods.pt_map import PTMAP, power_transform
+from sibyl.methods.preprocessing import powered
+from sibyl.methods.pt_map import PTMAP
 from tests.methods.contract import make_episode, make_task, solve
 
 
-def test_power_transform() -> None:
+def test_powered() -> None:
     x = torch.tensor([[[4.0, 9.0, 0.0]]], dtype=torch.float64)
-    assert torch.allclose(power_transform(x, 0.5, unit_length=False), torch.tensor([[[2.0, 3.0, 1e-3]]], dtype=torch.float64))
-    assert torch.allclose(power_transform(x, 0.5), -power_transform(-x - 1e-300, 0.5))
-    assert torch.allclose(power_transform(x, 0.5).norm(dim=-1), torch.ones(1, 1, dtype=torch.float64))
+    assert torch.allclose(powered(x, 0.5, unit_length=False), torch.tensor([[[2.0, 3.0, 1e-3]]], dtype=torch.float64))
+    assert torch.allclose(powered(x, 0.5), -powered(-x - 1e-300, 0.5))
+    assert torch.allclose(powered(x, 0.5).norm(dim=-1), torch.ones(1, 1, dtype=torch.float64))
 
 
 def test_answer_is_balanced_or_as_told() -> None:
@@ -24,7 +25,7 @@ def test_answer_is_balanced_or_as_told() -> None:
 def test_written_out_for_one_task() -> None:
     """Algorithm 1 of the paper on the features themselves, one task, plain Sinkhorn scaling."""
     task = make_task(7, n_tasks=1)
-    support, query = (power_transform(x, 0.5)[0] for x in (task.support_x[:, task.support_mask[0]], task.query_x))
+    support, query = (powered(x, 0.5)[0] for x in (task.support_x[:, task.support_mask[0]], task.query_x))
     support, query = (torch.nn.functional.normalize(x - x.mean(0), dim=-1) for x in (support, query))
     y = task.support_one_hot[0, task.support_mask[0]]
     means = y.T @ support / y.sum(0)[:, None]

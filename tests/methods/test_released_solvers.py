@@ -17,11 +17,10 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from sibyl.methods.alpha_am import AlphaAM
-from sibyl.methods.bpa import BPA, _centred, balanced_affinities
+from sibyl.methods.bpa import BPA, balanced_affinities
 from sibyl.methods.nohub import NoHub, near_probabilities
-from sibyl.methods.preprocessing import all_rows
+from sibyl.methods.preprocessing import all_rows, mean_row, powered
 from sibyl.methods.pslp import PSLP
-from sibyl.methods.pt_map import power_transform
 from sibyl.methods.unem import UNEM
 from sibyl.tasks import Task
 
@@ -56,8 +55,9 @@ def test_alpha_am_takes_its_settings_from_the_shots() -> None:
 def test_bpa_features(shot: int) -> None:
     task = task_of(shot)
     x, mask, one_hot = all_rows(task)
-    rows, n = power_transform(x, 0.5), task.support_x.shape[1]
-    rows = torch.cat([_centred(rows[:, :n], mask[:, :n]), _centred(rows[:, n:], mask[:, n:])], 1)
+    rows, n = powered(x, 0.5), task.support_x.shape[1]
+    halves = ((rows[:, :n], mask[:, :n]), (rows[:, n:], mask[:, n:]))
+    rows = torch.cat([normalize(half - mean_row(half, own), dim=-1) for half, own in halves], 1)
     assert close(balanced_affinities(rows, mask, one_hot, 0.1, 20), f"bpa_{shot}", 1e-4)
 
 

@@ -39,31 +39,21 @@ class BackboneEncoder(Encoder[Image.Image, npt.NDArray[np.uint8]]):
         If the file is missing, damaged or no backbone.
     """
 
+    splits = True
+
     def __init__(self, path: str | Path, *, mirror: bool = False) -> None:
         self.path = Path(path)
         self._backbone = load_backbone(self.path)
+        self.name, self.dim = self.path.stem, self._backbone.dim
         self._is_grey = len(self._backbone.mean) == 1
         self._mirror = mirror
         side = self._backbone.image_size
         # Channel statistics are applied by the backbone itself.
         self._preprocessing = ImagePreprocessing(side, side, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+        self.enough_pixels = 2 * side  # from there on, resizing is as smooth as from the whole image
         self._checksum = sha256(self.path)[:16]
-
-    @property
-    def name(self) -> str:
-        """File name without the ending."""
-        return self.path.stem
-
-    @property
-    def key(self) -> str:
-        """Checksum of weights and preprocessing."""
-        mirrored = ["mirror"] if self._mirror else []  # rows made before there was a choice keep their key
-        return content_key(["backbone 1", self._checksum, self._preprocessing.settings, *mirrored])
-
-    @property
-    def dim(self) -> int:
-        """Columns of the features."""
-        return self._backbone.dim
+        mirrored = ["mirror"] if mirror else []  # rows made before there was a choice keep their key
+        self.key = content_key(["backbone 1", self._checksum, self._preprocessing.settings, *mirrored])
 
     @property
     def description(self) -> dict[str, Any]:
@@ -82,16 +72,6 @@ class BackboneEncoder(Encoder[Image.Image, npt.NDArray[np.uint8]]):
             },
             "preprocessing_from": "the checkpoint",
         }
-
-    @property
-    def splits(self) -> bool:
-        """Always."""
-        return True
-
-    @property
-    def enough_pixels(self) -> int:
-        """Twice the side: from there on, resizing is as smooth as from the whole image."""
-        return 2 * self._backbone.image_size
 
     def prepare(self, item: Image.Image) -> npt.NDArray[np.uint8]:
         """Resize and cut an RGB image: uint8 [side, side, channel]."""

@@ -23,24 +23,36 @@ class Encoder(ABC, Generic[Raw, Prepared]):
     Work is split in two, so that reading and preprocessing run in threads ahead of the network:
     `prepare` takes one item and may run in several threads at once; `encode` takes a batch and runs
     in one.
+
+    Attributes
+    ----------
+    name : str
+        A name for people: of the library's model, or of the file.
+    key : str
+        Identifies weights and preprocessing: equal keys mean equal features. It names the feature
+        cache.
+    dim : int
+        Number of feature columns.
+    modality : str
+        What it reads: ``image``, ``text`` or ``audio``.
+    enough_pixels : int, optional
+        Short side, in pixels, below which `prepare` would lose detail; large images may be decoded
+        at that size. None: always whole.
+    splits : bool
+        Whether parts of a batch may be encoded side by side: on the processor, where nothing is
+        shared but weights.
+    fitted : Fitted, optional
+        What it learned from the items that it is fitted to; None if it is frozen, or not fitted
+        yet.
     """
 
-    @property
-    @abstractmethod
-    def name(self) -> str:
-        """A name for people: of the library's model, or of the file."""
-
-    @property
-    @abstractmethod
-    def key(self) -> str:
-        """Identifies weights and preprocessing: equal keys mean equal features. It names the
-        feature cache.
-        """
-
-    @property
-    @abstractmethod
-    def dim(self) -> int:
-        """Number of feature columns."""
+    name: str
+    key: str
+    dim: int
+    modality: str = "image"
+    enough_pixels: int | None = None
+    splits: bool = False
+    fitted: Fitted | None = None
 
     @property
     @abstractmethod
@@ -49,23 +61,6 @@ class Encoder(ABC, Generic[Raw, Prepared]):
         come from. JSON can hold it.
         """
 
-    @property
-    def modality(self) -> str:
-        """What it reads: ``image``, ``text`` or ``audio``."""
-        return "image"
-
-    @property
-    def enough_pixels(self) -> int | None:
-        """Short side, in pixels, below which `prepare` would lose detail; large images may be
-        decoded at that size. None: always whole.
-        """
-        return None
-
-    @property
-    def splits(self) -> bool:
-        """Whether parts of a batch may be encoded side by side: on the processor, where nothing is shared but weights."""
-        return False
-
     def fitted_to(self, items: Iterable[Raw]) -> Encoder[Raw, Prepared]:
         """Return the encoder that is to read `items`: most are frozen and return themselves; a few
         are fitted to the items first.
@@ -73,13 +68,6 @@ class Encoder(ABC, Generic[Raw, Prepared]):
         One that is fitted already stays as it is.
         """
         return self
-
-    @property
-    def fitted(self) -> Fitted | None:
-        """What it learned from the items that it is fitted to; None if it is frozen, or not fitted
-        yet.
-        """
-        return None
 
     def fitted_as(self, fitted: Fitted) -> Encoder[Raw, Prepared]:
         """Return the encoder that learned `fitted`: its rows are comparable with those of the

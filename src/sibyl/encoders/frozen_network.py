@@ -100,7 +100,7 @@ def weights_checksum(module: nn.Module) -> str:
     return digest.hexdigest()[:16]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class FrozenNetworkEncoder(Encoder[Any, npt.NDArray[np.float32]]):
     """A network with the preprocessing of its own library.
 
@@ -110,8 +110,8 @@ class FrozenNetworkEncoder(Encoder[Any, npt.NDArray[np.float32]]):
         Whose model it is.
     model : str
         Name of the model in that library, or the path it was read from.
-    reads : str
-        Its modality.
+    modality : str
+        What it reads.
     network : TorchNetwork
         Computes the rows.
     preparation : callable
@@ -119,37 +119,22 @@ class FrozenNetworkEncoder(Encoder[Any, npt.NDArray[np.float32]]):
         the lengths of its neighbours.
     settings : mapping
         The preprocessing as the library describes it; part of the cache's key.
-    pixels : int, optional
-        See `Encoder.enough_pixels`.
+    enough_pixels : int, optional
+        See `Encoder`.
     """
 
     library: str
     model: str
-    reads: str
+    modality: str
     network: TorchNetwork
     preparation: Callable[[Any], npt.NDArray[np.float32]]
     settings: Json = field(default_factory=dict)
-    pixels: int | None = None
+    enough_pixels: int | None = None
 
-    @property
-    def name(self) -> str:
-        """Library and model."""
-        return f"{self.library}:{self.model}"
-
-    @property
-    def key(self) -> str:
-        """Checksum of weights, preprocessing and precision."""
-        return content_key([self.library, 1, self.network.checksum, self.settings, self.network.half])
-
-    @property
-    def dim(self) -> int:
-        """Columns of the features."""
-        return self.network.dim
-
-    @property
-    def modality(self) -> str:
-        """What it reads."""
-        return self.reads
+    def __post_init__(self) -> None:
+        self.name = f"{self.library}:{self.model}"
+        self.key = content_key([self.library, 1, self.network.checksum, self.settings, self.network.half])
+        self.dim, self.splits = self.network.dim, self.network.device == "cpu"
 
     @property
     def description(self) -> dict[str, Any]:
@@ -165,16 +150,6 @@ class FrozenNetworkEncoder(Encoder[Any, npt.NDArray[np.float32]]):
             "precision": "half" if self.network.half else "full",
         }
 
-    @property
-    def splits(self) -> bool:
-        """On the processor."""
-        return self.network.device == "cpu"
-
-    @property
-    def enough_pixels(self) -> int | None:
-        """Short side below which preprocessing would lose detail."""
-        return self.pixels
-
     def prepare(self, item: Any) -> npt.NDArray[np.float32]:
         """Apply the library's preprocessing."""
         return self.preparation(item)
@@ -186,3 +161,39 @@ class FrozenNetworkEncoder(Encoder[Any, npt.NDArray[np.float32]]):
             alike = [place for place, one in enumerate(batch) if one.shape == shape]
             rows[alike] = self.network(torch.from_numpy(np.stack([batch[place] for place in alike])))
         return rows
+
+
+def image_network_encoder(
+    library: str,
+    model: str,
+    module: nn.Module,
+    transform: Callable[[Any], Any],
+    sides: tuple[int, int],
+    settings: Json,
+    pixels: int,
+) -> FrozenNetworkEncoder:
+    """Build the encoder of images that a module and its library's own transform make.
+
+    Parameters
+    ----------
+    library, model, settings
+        As in `FrozenNetworkEncoder`.
+    module : nn.Module
+        Images [image, 3, height, width] → rows, whose further axes are flattened.
+    transform : callable
+        Image → what the module reads.
+    sides : (int, int)
+        Height and width of that.
+    pixels : int
+        Short side below which the transform would lose detail.
+    """
+
+    def prepare(image: Any) -> npt.NDArray[np.float32]:
+        return np.asarray(transform(image), np.float32)
+
+    def rows(module: nn.Module, batch: Tensor) -> Tensor:
+        found: Tensor = module(batch)
+        return found.flatten(1)
+
+    probe = torch.from_numpy(np.random.default_rng(0).normal(size=(2, 3, *sides)).astype(np.float32))
+    return FrozenNetworkEncoder(library, model, "image", TorchNetwork(module, rows, probe), prepare, settings, pixels)

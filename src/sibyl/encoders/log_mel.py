@@ -35,25 +35,10 @@ class LogMelEncoder(Encoder[Clip, npt.NDArray[np.float32]]):
     had.
     """
 
-    @property
-    def name(self) -> str:
-        """Always log-mel."""
-        return "log-mel"
-
-    @property
-    def key(self) -> str:
-        """Settings."""
-        return content_key(["log-mel 2", RATE, WINDOW, HOP, N_BANDS, N_COEFFICIENTS, N_PARTS, _QUIET])
-
-    @property
-    def dim(self) -> int:
-        """Columns of the features."""
-        return N_COEFFICIENTS * N_PARTS + N_COEFFICIENTS - 1
-
-    @property
-    def modality(self) -> str:
-        """Audio."""
-        return "audio"
+    name = "log-mel"
+    key = content_key(["log-mel 2", RATE, WINDOW, HOP, N_BANDS, N_COEFFICIENTS, N_PARTS, _QUIET])
+    dim = N_COEFFICIENTS * N_PARTS + N_COEFFICIENTS - 1
+    modality = "audio"
 
     @property
     def description(self) -> dict[str, Any]:

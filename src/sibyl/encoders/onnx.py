@@ -65,7 +65,10 @@ class OnnxEncoder(Encoder[Image.Image, npt.NDArray[np.uint8]]):
                 f"{path}: the model takes images of {side} × {side}, but its preprocessing gives "
                 f"{self.preprocessing.input_size}; correct input_size in {settings_path.name}"
             )
-        self._dim = self._probe()
+        self.name = self.path.name
+        self.key = content_key(["onnx 2", self._checksum, self.preprocessing.settings])
+        self.dim = self._probe()
+        self.enough_pixels = 2 * self.preprocessing.resize  # from there on, resizing is as smooth as from the whole image
 
     def _check_input(self) -> tuple[int | None, int | None]:
         inputs = self._session.get_inputs()
@@ -95,21 +98,6 @@ class OnnxEncoder(Encoder[Image.Image, npt.NDArray[np.uint8]]):
         return int(rows.shape[1])
 
     @property
-    def name(self) -> str:
-        """File name of the model."""
-        return self.path.name
-
-    @property
-    def key(self) -> str:
-        """Checksum of the model, of every file of weights that it names, and of the preprocessing."""
-        return content_key(["onnx 2", self._checksum, self.preprocessing.settings])
-
-    @property
-    def dim(self) -> int:
-        """Columns of the model's first output."""
-        return self._dim
-
-    @property
     def description(self) -> dict[str, Any]:
         """File, checksum, dimension, preprocessing and where its settings come from."""
         return {
@@ -120,13 +108,6 @@ class OnnxEncoder(Encoder[Image.Image, npt.NDArray[np.uint8]]):
             "preprocessing": self.preprocessing.settings,
             "preprocessing_from": self._settings_from,
         }
-
-    @property
-    def enough_pixels(self) -> int:
-        """Twice the side that images are resized to: from there on, resizing is as smooth as from
-        the whole image.
-        """
-        return 2 * self.preprocessing.resize
 
     def prepare(self, item: Image.Image) -> npt.NDArray[np.uint8]:
         """Resize and cut an RGB image: uint8 [side, side, 3]."""

@@ -6,13 +6,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
-from PIL import Image
-from torch import Tensor, nn
 
-from sibyl.encoders.frozen_network import FrozenNetworkEncoder, TorchNetwork
+from sibyl.encoders.frozen_network import FrozenNetworkEncoder, image_network_encoder
 from sibyl.encoders.torchvision_import import import_torchvision
 from sibyl.encoders.weights import LOADING_FAILS, missing_weights
 from sibyl.errors import DataError, MissingExtra, UnknownName
@@ -49,15 +45,8 @@ def open_clip_encoder(model: str) -> FrozenNetworkEncoder:
     except LOADING_FAILS as error:
         raise missing_weights(f"open_clip:{model}", f"python -c \"import open_clip; open_clip.create_model('{architecture}', pretrained='{weights}')\"", error) from None  # fmt: skip
     side, width = _sides(network.visual.image_size)
-
-    def prepare(image: Image.Image) -> npt.NDArray[np.float32]:
-        return np.asarray(transform(image), np.float32)
-
-    probe = torch.from_numpy(np.random.default_rng(0).normal(size=(2, 3, side, width)).astype(np.float32))
     settings = {"settings": " ".join(repr(transform).split())}
-    return FrozenNetworkEncoder(
-        "open_clip", model, "image", TorchNetwork(network.visual, _rows, probe), prepare, settings, 2 * side
-    )
+    return image_network_encoder("open_clip", model, network.visual, transform, (side, width), settings, 2 * side)
 
 
 def _library(model: str) -> Any:
@@ -86,8 +75,3 @@ def _check_names(library: Any, architecture: str, weights: str) -> None:
 
 def _sides(size: Any) -> tuple[int, int]:
     return (int(size[0]), int(size[1])) if isinstance(size, tuple | list) else (int(size), int(size))
-
-
-def _rows(module: nn.Module, batch: Tensor) -> Tensor:
-    rows: Tensor = module(batch)
-    return rows

@@ -17,7 +17,7 @@ Network = Callable[[Any], Rows]
 """One raw item → its row [dim]; may be called from several threads at once."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class PackagedEncoder(Encoder[Any, Rows]):
     """A network whose weights come from a package.
 
@@ -26,69 +26,43 @@ class PackagedEncoder(Encoder[Any, Rows]):
 
     Parameters
     ----------
-    model : str
-        Name of the encoder.
-    reads : str
-        Its modality.
-    columns : int
-        Length of a row.
+    name, modality, dim
+        See `Encoder`.
     files : tuple of PackagedFile
         The weights.
     settings : mapping
         The preprocessing; part of the cache's key.
     load : callable
         Builds the network.
-    pixels : int, optional
-        See `Encoder.enough_pixels`.
+    enough_pixels : int, optional
+        See `Encoder`.
     """
 
-    model: str
-    reads: str
-    columns: int
+    name: str
+    modality: str
+    dim: int
     files: tuple[PackagedFile, ...]
     settings: Json
     load: Callable[[], Network]
-    pixels: int | None = None
+    enough_pixels: int | None = None
     _loaded: list[Network] = field(default_factory=list, init=False, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
-    @property
-    def name(self) -> str:
-        """Name in the catalogue."""
-        return self.model
-
-    @property
-    def key(self) -> str:
-        """Checksum of weights and preprocessing."""
-        return content_key([self.model, 1, [file.checksum for file in self.files], self.settings])
-
-    @property
-    def dim(self) -> int:
-        """Columns of the features."""
-        return self.columns
-
-    @property
-    def modality(self) -> str:
-        """What it reads."""
-        return self.reads
+    def __post_init__(self) -> None:
+        self.key = content_key([self.name, 1, [file.checksum for file in self.files], self.settings])
 
     @property
     def description(self) -> dict[str, Any]:
         """Name, packages, checksums, dimension and preprocessing."""
         return {
             "kind": "package",
-            "name": self.model,
+            "name": self.name,
             "packages": [file.distribution for file in self.files],
             "checksum": content_key([file.checksum for file in self.files]),
             "dim": self.dim,
             "preprocessing": self.settings,
             "preprocessing_from": "the settings that the network was trained with",
         }
-
-    @property
-    def enough_pixels(self) -> int | None:
-        """Short side below which preprocessing would lose detail."""
-        return self.pixels
 
     def prepare(self, item: Any) -> Rows:
         """Return the item's row: float32 [dim]."""

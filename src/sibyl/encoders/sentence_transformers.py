@@ -41,13 +41,15 @@ class SentenceEncoder(Encoder[str, str]):
         If the weights are missing.
     """
 
+    modality = "text"
+
     def __init__(self, model: str) -> None:
         if find_spec("sentence_transformers") is None:
             raise MissingExtra("sentence-transformers", "texts", f"the encoder sentence-transformers:{model}")
         import_torchvision()  # transformers imports it too, if it is there
         from sentence_transformers import SentenceTransformer
 
-        self.model = model
+        self.name = f"sentence-transformers:{model}"
         path = local_model(model)
         check_sentence_modules(self.name, partial(_read, model, path))
         try:
@@ -61,31 +63,12 @@ class SentenceEncoder(Encoder[str, str]):
         self._checksum = weights_checksum(self._network)
         self._half = False
         exact = self._rows(_PROBE)
-        self._dim = int(exact.shape[1])
+        self.dim = int(exact.shape[1])
         if self._network.device.type == "cuda":
             self._half = True
             change = np.linalg.norm(self._rows(_PROBE) - exact, axis=1) / np.linalg.norm(exact, axis=1)
             self._half = bool(change.max() <= HALF_ERROR)
-
-    @property
-    def name(self) -> str:
-        """Library and model."""
-        return f"sentence-transformers:{self.model}"
-
-    @property
-    def key(self) -> str:
-        """Checksum of weights, length and precision."""
-        return content_key(["sentence-transformers", 1, self._checksum, str(self._network), self._half])
-
-    @property
-    def dim(self) -> int:
-        """Columns of the features."""
-        return self._dim
-
-    @property
-    def modality(self) -> str:
-        """Text."""
-        return "text"
+        self.key = content_key(["sentence-transformers", 1, self._checksum, str(self._network), self._half])
 
     @property
     def description(self) -> dict[str, Any]:

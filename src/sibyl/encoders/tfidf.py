@@ -47,30 +47,12 @@ class TfidfEncoder(Encoder[str, str]):
     again (`fitted_as`).
     """
 
+    name, modality = KIND, "text"
+
     def __init__(self) -> None:
         self._learned: _Learned | None = None
-        self._fitted: Fitted | None = None
-        self._key = content_key(["tfidf 2", DIM, _PIECES, FIT_AT_MOST])
-
-    @property
-    def name(self) -> str:
-        """Always tfidf."""
-        return KIND
-
-    @property
-    def key(self) -> str:
-        """Checksum of what it learned."""
-        return self._key
-
-    @property
-    def dim(self) -> int:
-        """Columns of the features: 64, or fewer than there are texts."""
-        return DIM if self._learned is None else self._learned.components.shape[1]
-
-    @property
-    def modality(self) -> str:
-        """Text."""
-        return "text"
+        self.dim = DIM  # once it is fitted, fewer than there are texts
+        self.key = content_key(["tfidf 2", DIM, _PIECES, FIT_AT_MOST])
 
     @property
     def description(self) -> dict[str, Any]:
@@ -112,13 +94,6 @@ class TfidfEncoder(Encoder[str, str]):
         }
         return self.fitted_as(Fitted(KIND, {"n_texts": len(texts), "n_pieces": _PIECES}, arrays))
 
-    @property
-    def fitted(self) -> Fitted | None:
-        """How many texts hold which piece of text, and the components, for the pieces that were
-        seen; None if it is not fitted.
-        """
-        return self._fitted
-
     def fitted_as(self, fitted: Fitted) -> TfidfEncoder:
         """Return the encoder that learned `fitted`.
 
@@ -129,8 +104,9 @@ class TfidfEncoder(Encoder[str, str]):
         """
         encoder = TfidfEncoder()
         encoder._learned = _learned(fitted)
-        encoder._fitted = fitted
-        encoder._key = content_key(["tfidf 2", fitted.key])
+        encoder.fitted = fitted
+        encoder.dim = encoder._learned.components.shape[1]
+        encoder.key = content_key(["tfidf 2", fitted.key])
         return encoder
 
     def prepare(self, item: str) -> str:

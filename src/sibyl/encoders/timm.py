@@ -6,13 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-import torch
-from PIL import Image
-from torch import Tensor, nn
-
-from sibyl.encoders.frozen_network import FrozenNetworkEncoder, TorchNetwork
+from sibyl.encoders.frozen_network import FrozenNetworkEncoder, image_network_encoder
 from sibyl.encoders.torchvision_import import import_torchvision
 from sibyl.encoders.weights import LOADING_FAILS, cached_weights, missing_weights
 from sibyl.errors import DataError, MissingExtra, UnknownName
@@ -59,13 +53,9 @@ def timm_encoder(model: str) -> FrozenNetworkEncoder:
     transform = timm.data.create_transform(**data, is_training=False)
     _, side, width = data["input_size"]
 
-    def prepare(image: Image.Image) -> npt.NDArray[np.float32]:
-        return np.asarray(transform(image), np.float32)
-
-    probe = torch.from_numpy(np.random.default_rng(0).normal(size=(2, 3, side, width)).astype(np.float32))
     kept = {key: list(value) if isinstance(value, tuple) else value for key, value in data.items()}
     pixels = 2 * round(min(side, width) / float(data.get("crop_pct") or 1))
-    return FrozenNetworkEncoder("timm", model, "image", TorchNetwork(network, _rows, probe), prepare, kept, pixels)
+    return image_network_encoder("timm", model, network, transform, (side, width), kept, pixels)
 
 
 def _library(model: str) -> Any:
@@ -75,8 +65,3 @@ def _library(model: str) -> Any:
     import timm.data
 
     return timm
-
-
-def _rows(module: nn.Module, batch: Tensor) -> Tensor:
-    rows: Tensor = module(batch)
-    return rows

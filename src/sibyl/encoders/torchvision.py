@@ -5,15 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
-from PIL import Image
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import nn
 
-from sibyl.encoders.frozen_network import FrozenNetworkEncoder, TorchNetwork
+from sibyl.encoders.frozen_network import FrozenNetworkEncoder, image_network_encoder
 from sibyl.encoders.torchvision_import import import_torchvision
 from sibyl.encoders.weights import missing_weights
 from sibyl.errors import DataError, MissingExtra, UnknownName
@@ -62,20 +59,10 @@ def torchvision_encoder(model: str) -> FrozenNetworkEncoder:
     _cut_head(network, model)
     transform = default.transforms()
     side = int(transform.crop_size[0])
-
-    def prepare(image: Image.Image) -> npt.NDArray[np.float32]:
-        return np.asarray(transform(image), np.float32)
-
-    probe = torch.from_numpy(np.random.default_rng(0).normal(size=(2, 3, side, side)).astype(np.float32))
     settings = {"settings": " ".join(repr(transform).split())}
-    return FrozenNetworkEncoder(
-        "torchvision", model, "image", TorchNetwork(network, _rows, probe), prepare, settings, 2 * int(transform.resize_size[0])
+    return image_network_encoder(
+        "torchvision", model, network, transform, (side, side), settings, 2 * int(transform.resize_size[0])
     )
-
-
-def _rows(module: nn.Module, batch: Tensor) -> Tensor:
-    rows: Tensor = module(batch)
-    return rows.flatten(1)
 
 
 def _load(network: nn.Module, path: Path, name: str) -> None:

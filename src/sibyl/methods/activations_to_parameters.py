@@ -51,11 +51,6 @@ class ActivationsToParameters(AdaptingMethod):
             nn.init.zeros_(layer.bias)
         self.log_scale = nn.Parameter(torch.tensor(10.0).log())
 
-    @classmethod
-    def for_shape(cls, dim: int, n_way: int) -> ActivationsToParameters:
-        """Build an untrained network; it fits any number of classes."""
-        return cls(dim)
-
     def adapt(self, task: Task) -> CosineClassifier:
         """Return the classifier whose weights were predicted from a task's support."""
         check_shape(self.name, task, self.dim)

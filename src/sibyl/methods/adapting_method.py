@@ -9,6 +9,7 @@ import torch
 from sibyl.methods.classifiers import LinearClassifier
 from sibyl.methods.method import LearnedMethod, Objective
 from sibyl.methods.query_objective import cross_entropy_objective
+from sibyl.methods.solutions import inductive_solution
 from sibyl.tasks import Classifier, ClassPrior, Episode, Solution, Task
 
 
@@ -25,8 +26,7 @@ class AdaptingMethod(LearnedMethod):
         classifier = self.adapt(task)
         if not isinstance(classifier, LinearClassifier):  # which holds tensors alone; others ask the network again
             classifier = torch.no_grad()(classifier)
-        logits = classifier(task.query_x)
-        return Solution(logits, inductive_logits=logits, classifier=classifier)
+        return inductive_solution(task, classifier)
 
     def objective(self, episode: Episode) -> Objective:
         """Return the mean cross-entropy of the queries."""

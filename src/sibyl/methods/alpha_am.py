@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from sibyl.methods.class_mean import ClassMean
+from sibyl.methods.class_mean import assigned_solution
 from sibyl.methods.classifiers import class_means
 from sibyl.methods.gradient_descent import adam
 from sibyl.methods.method import Method, Traits
@@ -109,8 +109,7 @@ class AlphaAM(Method):
         pairs = (rows.new_ones(task.n_tasks, n_node**2), beta.reshape(-1, 1).expand(-1, n_node**2))
         start = torch.cat([means.flatten(1), *pairs], 1)[:, None]
         logits = scores(adam(start, gradient, self.n_steps, self.learning_rate))[:, n_support:]
-        mix = (logits.softmax(-1) * task.query_weight).sum(1) / task.query_weight.sum(1).clamp_min(1)
-        return Solution(logits, inductive_logits=ClassMean().solve(task).logits, class_mix=mix)
+        return assigned_solution(task, logits)
 
 
 def _distances(x: Float[Tensor, "task row dim"], y: Float[Tensor, "task node dim"]) -> Float[Tensor, "task row node"]:

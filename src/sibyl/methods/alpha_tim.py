@@ -13,6 +13,7 @@ from torch.nn.functional import normalize
 from sibyl.methods.centroid_fine_tuning import fine_tune_centroids
 from sibyl.methods.classifiers import CentroidClassifier, class_means
 from sibyl.methods.method import Method, Traits
+from sibyl.methods.solutions import adapted_solution
 from sibyl.tasks import ClassPrior, Solution, Task
 
 
@@ -72,9 +73,7 @@ class AlphaTIM(Method):
         weight = fine_tune_centroids(task, start, self.temperature, self.support_weight, slope, self.n_steps, self.learning_rate)
         inductive = CentroidClassifier(start, self.temperature / 2, normalised=True)
         classifier = CentroidClassifier(weight, self.temperature / 2, normalised=True)
-        logits = classifier(task.query_x)
-        mix = (logits.softmax(-1) * task.query_weight).sum(1) / task.query_weight.sum(1).clamp_min(1)
-        return Solution(logits, inductive_logits=inductive(task.query_x), classifier=classifier, class_mix=mix)
+        return adapted_solution(task, classifier, inductive)
 
     def _order(self, task: Task) -> Float[Tensor, "task 1 1"]:
         """Return α for each task."""

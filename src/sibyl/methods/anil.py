@@ -12,6 +12,7 @@ from sibyl.methods.classifiers import LinearClassifier
 from sibyl.methods.feature_scaling import FeatureScaling
 from sibyl.methods.method import LearnedMethod, Objective, Traits
 from sibyl.methods.query_objective import check_shape, cross_entropy_objective
+from sibyl.methods.solutions import inductive_solution
 from sibyl.tasks import ClassPrior, Episode, Solution, Task
 
 
@@ -93,11 +94,6 @@ class ANIL(LearnedMethod):
         head = nn.Linear(dim, n_way)
         self.weight, self.bias = nn.Parameter(head.weight.detach().clone()), nn.Parameter(head.bias.detach().clone())
 
-    @classmethod
-    def for_shape(cls, dim: int, n_way: int) -> ANIL:
-        """Build an untrained head with the published settings."""
-        return cls(dim, n_way)
-
     def adapt(self, task: Task, n_steps: int) -> LinearClassifier:
         """Return the head after `n_steps` steps on a task's support."""
         check_shape(self.name, task, self.dim, self.n_way)
@@ -115,8 +111,7 @@ class ANIL(LearnedMethod):
     def solve(self, task: Task, class_prior: ClassPrior = None) -> Solution:
         """Answer each query by itself; `class_prior` is not used."""
         classifier = self.adapt(task, self.n_test_steps)
-        logits = classifier(task.query_x)
-        return Solution(logits, inductive_logits=logits, classifier=classifier)
+        return inductive_solution(task, classifier)
 
     def objective(self, episode: Episode) -> Objective:
         """Return the mean cross-entropy of the queries after the inner steps."""

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sibyl.errors import DataError
-from sibyl.methods.class_mean import ClassMean
+from sibyl.methods.class_mean import assigned_solution
 from sibyl.methods.classifiers import LinearClassifier, class_means, squared_distances
 from sibyl.methods.method import Method, Traits
 from sibyl.methods.preprocessing import Preparation, PreparedClassifier, all_rows
@@ -104,7 +104,7 @@ class Bavardage(Method):
 
         answer = PreparedClassifier(preparation, classifier)
         mix = weight[:, n_support:].sum(1) / task.query_weight.sum(1).clamp_min(1)
-        return Solution(answer(task.query_x), inductive_logits=ClassMean().solve(task).logits, classifier=answer, class_mix=mix)
+        return assigned_solution(task, answer(task.query_x), answer, mix)
 
 
 def project(means: Float[Tensor, "task way dim"]) -> Float[Tensor, "task way dim"]:

@@ -12,29 +12,19 @@ from torch.nn.functional import normalize, one_hot
 
 from sibyl.methods.classifiers import CentroidClassifier, class_means
 from sibyl.methods.method import Method, Traits
+from sibyl.methods.preprocessing import mean_row
 from sibyl.tasks import ClassPrior, Solution, Task
-
-
-def support_shift(
-    support: Float[Tensor, "task support dim"], query: Float[Tensor, "task query dim"], task: Task
-) -> Float[Tensor, "task 1 dim"]:
-    """``ξ = mean of the support − mean of the queries``, the cross-class bias."""
-    labelled, real = task.support_mask[..., None].to(support), task.query_weight
-    middle = (support * labelled).sum(1, keepdim=True) / labelled.sum(1, keepdim=True)
-    return middle - (query * real).sum(1, keepdim=True) / real.sum(1, keepdim=True).clamp_min(1)
 
 
 def rectified_means(
     support: Float[Tensor, "task support dim"], query: Float[Tensor, "task query dim"], task: Task, sharpness: float
 ) -> Float[Tensor, "task way dim"]:
-    """Weighted means of the support and the pseudo-labelled queries.
+    """Weighted means of the support and the pseudo-labelled queries, which are shifted onto the support.
 
     Parameters
     ----------
-    support, query : float [task, support, dim], [task, query, dim]
-        Features, the queries already shifted.
-    task : Task
-        Labels and masks.
+    support, query, task : float [task, support, dim], [task, query, dim], Task
+        Features, as they come; the shift is ``ξ = mean of the support − mean of the queries``, the cross-class bias.
     sharpness : float
         ε, how quickly the weight of an item between classes falls.
 
@@ -44,7 +34,8 @@ def rectified_means(
         Shorter than a mean, the more so the less sure its items are.
     """
     centre = normalize(class_means(support, task.support_one_hot), dim=-1)
-    rows = torch.cat([support, query], 1)
+    shift = mean_row(support, task.support_mask) - mean_row(query, task.query_mask)
+    rows = torch.cat([support, query + shift], 1)
     cosine = normalize(rows, dim=-1) @ centre.mT
     guessed = one_hot(cosine[:, support.shape[1] :].argmax(-1), task.n_way) * task.query_weight
     member = torch.cat([task.support_one_hot, guessed], 1)
@@ -102,7 +93,7 @@ class BDCSPN(Method):
     def solve(self, task: Task, class_prior: ClassPrior = None) -> Solution:
         """Answer with the rectified means; `class_prior` is not used."""
         support, query = normalize(task.support_x, dim=-1), normalize(task.query_x, dim=-1)
-        means = rectified_means(support, query + support_shift(support, query, task), task, self.sharpness)
+        means = rectified_means(support, query, task, self.sharpness)
         classifier = CentroidClassifier(means, self.scale, normalised=True)
         inductive = CentroidClassifier(class_means(support, task.support_one_hot), self.scale, normalised=True)
         return Solution(classifier(task.query_x), inductive_logits=inductive(task.query_x), classifier=classifier)

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from sibyl.errors import DataError
-from sibyl.methods.class_mean import ClassMean
+from sibyl.methods.class_mean import assigned_solution
 from sibyl.methods.method import Method, Traits
 from sibyl.methods.preprocessing import Preparation, all_rows
 from sibyl.methods.row_span import RowSpan
@@ -97,8 +97,7 @@ class BMS(Method):
             combination = weight / weight.sum(1, keepdim=True).clamp_min(torch.finfo(x.dtype).tiny)
 
         logits = assigned.clamp_min(torch.finfo(x.dtype).tiny).log()
-        mix = (logits.softmax(-1) * task.query_weight).sum(1) / task.query_weight.sum(1).clamp_min(1)
-        return Solution(logits, inductive_logits=ClassMean().solve(task).logits, class_mix=mix)
+        return assigned_solution(task, logits)
 
 
 def boost_min_size(

@@ -10,10 +10,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from sibyl.methods.class_mean import ClassMean
+from sibyl.methods.class_mean import assigned_solution
 from sibyl.methods.method import Method, Traits
-from sibyl.methods.preprocessing import all_rows
-from sibyl.methods.pt_map import PTMAP, power_transform
+from sibyl.methods.preprocessing import all_rows, mean_row, powered
+from sibyl.methods.pt_map import PTMAP
 from sibyl.tasks import ClassPrior, Solution, Task
 
 
@@ -91,14 +91,9 @@ class BPA(Method):
         """Answer with PT-MAP's assignment of the affinities."""
         n_support = task.support_x.shape[1]
         x, mask, one_hot = all_rows(task)
-        rows = power_transform(x, 0.5)
-        rows = torch.cat([_centred(rows[:, :n_support], task.support_mask), _centred(rows[:, n_support:], task.query_mask)], 1)
+        halves = zip(powered(x, 0.5).tensor_split([n_support], 1), (task.support_mask, task.query_mask), strict=True)
+        rows = normalize(torch.cat([half - mean_row(half, own) for half, own in halves], 1), dim=-1)
         affinities = balanced_affinities(rows, mask, one_hot, self.regularisation, self.n_rounds)
         seen = replace(task, support_x=affinities[:, :n_support], query_x=affinities[:, n_support:])
         final = PTMAP(power=1.0, n_steps=self.n_steps, centred=False, unit_length=False).solve(seen, class_prior)
-        return Solution(final.logits, inductive_logits=ClassMean().solve(task).logits, class_mix=final.class_mix)
-
-
-def _centred(rows: Float[Tensor, "task row dim"], mask: Bool[Tensor, "task row"]) -> Float[Tensor, "task row dim"]:
-    weight = mask[..., None].to(rows)
-    return normalize(rows - (rows * weight).sum(1, keepdim=True) / weight.sum(1, keepdim=True).clamp_min(1), dim=-1)
+        return assigned_solution(task, final.logits, class_mix=final.class_mix)

@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from jaxtyping import Float
+from torch import Tensor
 from torch.nn.functional import normalize
 
 from sibyl.methods.classifiers import CosineClassifier, class_means
 from sibyl.methods.method import Method, Traits
-from sibyl.tasks import ClassPrior, Solution, Task
+from sibyl.methods.solutions import inductive_solution, query_mix
+from sibyl.tasks import Classifier, ClassPrior, Solution, Task
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,19 @@ class ClassMean(Method):
     def solve(self, task: Task, class_prior: ClassPrior = None) -> Solution:
         """Answer with the nearest class mean; `class_prior` is not used."""
         means = class_means(normalize(task.support_x, dim=-1), task.support_one_hot)
-        classifier = CosineClassifier(means, means.new_tensor(self.scale), means.new_zeros(()))
-        logits = classifier(task.query_x)
-        return Solution(logits, inductive_logits=logits, classifier=classifier)
+        return inductive_solution(task, CosineClassifier(means, means.new_tensor(self.scale), means.new_zeros(())))
+
+
+def assigned_solution(
+    task: Task,
+    logits: Float[Tensor, "task query way"],
+    classifier: Classifier | None = None,
+    class_mix: Float[Tensor, "task way"] | None = None,
+    outlier_score: Float[Tensor, "task query"] | None = None,
+) -> Solution:
+    """Answer with logits of the queries, and with the nearest class mean as what would be said without them.
+
+    Left out, the class mix is the mean of the logits' softmax.
+    """
+    mix = query_mix(task, logits.softmax(-1)) if class_mix is None else class_mix
+    return Solution(logits, ClassMean().solve(task).logits, classifier, mix, outlier_score)

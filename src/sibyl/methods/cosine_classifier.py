@@ -12,6 +12,7 @@ from torch.nn.functional import normalize
 
 from sibyl.methods.classifiers import CosineClassifier, class_means
 from sibyl.methods.method import Method, Traits
+from sibyl.methods.solutions import inductive_solution
 from sibyl.tasks import ClassPrior, Solution, Task
 
 
@@ -88,5 +89,4 @@ class FineTunedCosine(Method):
             velocity = slope if velocity is None else self.momentum * velocity + (1 - self.momentum) * slope
             weight = weight - self.step_size * velocity
         classifier = CosineClassifier(weight, weight.new_tensor(self.scale), weight.new_zeros(()))
-        logits = classifier(task.query_x)
-        return Solution(logits, inductive_logits=logits, classifier=classifier)
+        return inductive_solution(task, classifier)

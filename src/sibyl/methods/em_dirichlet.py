@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from sibyl.errors import DataError
-from sibyl.methods.class_mean import ClassMean
+from sibyl.methods.class_mean import assigned_solution
 from sibyl.methods.classifiers import class_means
 from sibyl.methods.method import Method, Traits
 from sibyl.methods.preprocessing import all_rows
@@ -137,7 +137,7 @@ class EMDirichlet(Method):
         classifier = DirichletClassifier(prototypes, self.temperature, alpha, self.penalty * dual)
         logits = classifier(task.query_x)
         mix = (assigned.sum(1) / n_query).to(logits.dtype)
-        return Solution(logits, inductive_logits=ClassMean().solve(task).logits, classifier=classifier, class_mix=mix)
+        return assigned_solution(task, logits, classifier, mix)
 
 
 def log_density(log_z: Float[Tensor, "task row entry"], alpha: Float[Tensor, "task way entry"]) -> Float[Tensor, "task row way"]:

@@ -104,11 +104,6 @@ class GraphNetwork(AdaptingMethod):
         self.layers = nn.ModuleList(GraphConvolution(channels + i * (width // 2), width // 2, width) for i in range(2))
         self.last = GraphConvolution(channels + 2 * (width // 2), n_way, width)
 
-    @classmethod
-    def for_shape(cls, dim: int, n_way: int) -> GraphNetwork:
-        """Build an untrained network."""
-        return cls(dim, n_way)
-
     def pass_messages(self, nodes: Float[Tensor, "graph node channel"], mask: Bool[Tensor, "graph node"]) -> Tensor:
         """Return the logits [graph, way] of the last node of each graph."""
         for layer in self.layers:

@@ -11,12 +11,12 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from sibyl.errors import DataError
-from sibyl.methods.class_mean import ClassMean
+from sibyl.methods.class_mean import assigned_solution
 from sibyl.methods.knn_graph import nearest_neighbours
 from sibyl.methods.method import Method, Traits
 from sibyl.methods.preprocessing import Preparation, all_rows
 from sibyl.methods.sinkhorn import column_potentials
-from sibyl.tasks import ClassPrior, Solution, Task, class_shares
+from sibyl.tasks import ClassPrior, Solution, Task, presumed_shares
 
 FLOOR = 1e-9  # least propagated probability, so that logarithms stay finite
 TASKS_AT_ONCE = 32  # whose Gram matrices fit a processor's cache together while the small classifier trains
@@ -85,8 +85,7 @@ class ILPC(Method):
 
     def solve(self, task: Task, class_prior: ClassPrior = None) -> Solution:
         """Answer with the pseudo-labels' probabilities."""
-        shares = class_shares("balanced" if class_prior is None else class_prior, task)
-        assert shares is not None
+        shares = presumed_shares(class_prior, task)
         x, mask, labels = all_rows(task)
         n_support = task.support_x.shape[1]
         rows = Preparation.fit(x, mask, self.power)(x) * mask[..., None]
@@ -109,8 +108,7 @@ class ILPC(Method):
             lacking = (lacking - newly.sum(1)).clamp_min(0)
 
         logits = answer[:, n_support:].clamp_min(FLOOR).log()
-        mix = (logits.softmax(-1) * task.query_weight).sum(1) / task.query_weight.sum(1).clamp_min(1)
-        return Solution(logits, inductive_logits=ClassMean().solve(task).logits, class_mix=mix)
+        return assigned_solution(task, logits)
 
     def _diffusion(self, rows: Float[Tensor, "task row dim"], mask: Bool[Tensor, "task row"]) -> Float[Tensor, "task row row"]:
         """``(I − α S)⁻¹`` of the symmetric nearest-neighbour graph; it stays the same over the rounds."""

@@ -50,6 +50,13 @@ def nearest_neighbours(
     return torch.cat(indices, 1), torch.cat(distances, 1)
 
 
+def normalised_edges(edges: Float[Tensor, "task node node"]) -> Float[Tensor, "task node node"]:
+    """Return ``D^{−½} W D^{−½}`` of a symmetric graph W with the degrees D; a node without edges keeps none."""
+    degree = edges.sum(-1)
+    root = torch.where(degree > 0, degree, 1.0).rsqrt()
+    return root[:, :, None] * edges * root[:, None]
+
+
 def sum_over_neighbours(
     values: Float[Tensor, "task node way"], index: Int[Tensor, "task row k"], weight: Float[Tensor, "task row k"]
 ) -> Float[Tensor, "task row way"]:

@@ -9,10 +9,11 @@ import torch
 from torch.nn.functional import normalize
 
 from sibyl.errors import DataError
-from sibyl.methods.class_mean import ClassMean
+from sibyl.methods.class_mean import assigned_solution
 from sibyl.methods.gaussian_graph import class_mass_normalised, first_bridge, pairwise_squared_distances
 from sibyl.methods.method import Method, Traits
 from sibyl.methods.preprocessing import all_rows
+from sibyl.methods.solutions import query_mix
 from sibyl.tasks import ClassPrior, Solution, Task, class_shares
 
 LEAK = 1e-9  # share of each step's mass that comes from all classes alike: decides rows that no label reaches
@@ -86,6 +87,4 @@ class LabelPropagation(Method):
         shares = class_shares("balanced" if class_prior is None and self.class_mass else class_prior, task)
         spread = class_mass_normalised(spread, task, shares).to(task.query_x.dtype)
 
-        logits = spread.clamp_min(FLOOR).log()
-        mix = (spread * task.query_weight).sum(1) / task.query_weight.sum(1).clamp_min(1)
-        return Solution(logits, inductive_logits=ClassMean().solve(task).logits, class_mix=mix)
+        return assigned_solution(task, spread.clamp_min(FLOOR).log(), class_mix=query_mix(task, spread))

@@ -9,10 +9,11 @@ import torch
 from torch.nn.functional import normalize
 
 from sibyl.errors import DataError
-from sibyl.methods.class_mean import ClassMean
+from sibyl.methods.class_mean import assigned_solution
 from sibyl.methods.gaussian_graph import class_mass_normalised, first_bridge, pairwise_squared_distances
 from sibyl.methods.method import Method, Traits
 from sibyl.methods.preprocessing import all_rows
+from sibyl.methods.solutions import query_mix
 from sibyl.tasks import ClassPrior, Solution, Task, class_shares
 
 FLOOR = 1e-9  # least probability; below it rounding in the solver would decide the logits
@@ -85,6 +86,4 @@ class LabelSpreading(Method):
         spread = (1 - self.alpha) * torch.linalg.solve(system, one_hot.double())[:, task.support_x.shape[1] :].clamp_min(0)
         spread = class_mass_normalised(spread, task, class_shares(class_prior, task)).to(task.query_x.dtype)
 
-        logits = spread.clamp_min(FLOOR).log()
-        mix = (spread * task.query_weight).sum(1) / task.query_weight.sum(1).clamp_min(1)
-        return Solution(logits, inductive_logits=ClassMean().solve(task).logits, class_mix=mix)
+        return assigned_solution(task, spread.clamp_min(FLOOR).log(), class_mix=query_mix(task, spread))

@@ -7,10 +7,11 @@ from typing import ClassVar
 
 from torch.nn.functional import normalize
 
-from sibyl.methods.bd_cspn import rectified_means, support_shift
+from sibyl.methods.bd_cspn import rectified_means
 from sibyl.methods.classifiers import class_means, squared_distances
 from sibyl.methods.knn_graph import nearest_neighbours, sum_over_neighbours
 from sibyl.methods.method import Method, Traits
+from sibyl.methods.solutions import query_mix
 from sibyl.tasks import ClassPrior, Solution, Task
 
 
@@ -74,12 +75,11 @@ class LaplacianShot(Method):
         inductive = -squared_distances(query, start)
         centre = start
         if self.rectified:
-            centre = rectified_means(support, query + support_shift(support, query, task), task, self.sharpness)
+            centre = rectified_means(support, query, task, self.sharpness)
         unary = -squared_distances(query, centre)
         index, distance = nearest_neighbours(query, task.query_mask, self.n_neighbours)
         weight = distance.isfinite().to(query)
         logits = unary
         for _ in range(self.n_steps):
             logits = unary + self.regularisation * sum_over_neighbours(logits.softmax(-1), index, weight)
-        mix = (logits.softmax(-1) * task.query_weight).sum(1) / task.query_weight.sum(1).clamp_min(1)
-        return Solution(logits, inductive_logits=inductive, class_mix=mix)
+        return Solution(logits, inductive_logits=inductive, class_mix=query_mix(task, logits.softmax(-1)))

@@ -12,6 +12,7 @@ from torch.nn.functional import dropout, normalize
 from sibyl.methods.classifiers import LinearClassifier, class_means
 from sibyl.methods.method import LearnedMethod, Objective, Traits
 from sibyl.methods.query_objective import check_shape, cross_entropy_objective
+from sibyl.methods.solutions import inductive_solution
 from sibyl.tasks import ClassPrior, Episode, Solution, Task
 
 # Bounds that the official code lacks; it discards steps that end in NaN instead. Below the first the KL term's slope explodes, above
@@ -91,11 +92,6 @@ class LEO(LearnedMethod):
         """All linear maps."""
         return [module for module in self.modules() if isinstance(module, nn.Linear)]
 
-    @classmethod
-    def for_shape(cls, dim: int, n_way: int) -> LEO:
-        """Build an untrained network with the published settings; it fits any number of classes."""
-        return cls(dim)
-
     def latent(self, task: Task, x: Float[Tensor, "task support dim"]) -> tuple[Tensor, Tensor]:
         """Return mean and width of q(z), each [task, way, latent]."""
         code = self.encode(x)
@@ -159,9 +155,7 @@ class LEO(LearnedMethod):
     @torch.no_grad()
     def solve(self, task: Task, class_prior: ClassPrior = None) -> Solution:
         """Answer each query by itself, with the means of all draws; `class_prior` is not used."""
-        classifier, _ = self.adapt(task, noisy=False)
-        logits = classifier(task.query_x)
-        return Solution(logits, inductive_logits=logits, classifier=classifier)
+        return inductive_solution(task, self.adapt(task, noisy=False)[0])
 
     def objective(self, episode: Episode) -> Objective:
         """Return the published loss; noise and dropout come from torch's generator, which the caller seeds."""

@@ -12,6 +12,7 @@ from torch.nn.functional import normalize
 
 from sibyl.methods.classifiers import LinearClassifier
 from sibyl.methods.method import Method, Traits
+from sibyl.methods.solutions import inductive_solution
 from sibyl.tasks import ClassPrior, Solution, Task
 
 
@@ -63,8 +64,7 @@ class LogisticRegression(Method):
         weight = (y / (counts * present).clamp_min(1)).sum(2, keepdim=True) * counts.sum(2, keepdim=True)
         coefficient, bias = self._fit((x @ x.mT).double(), y, weight)
         classifier = LinearClassifier(coefficient.to(x).mT @ x, bias.to(x), normalised=True)
-        logits = classifier(task.query_x)
-        return Solution(logits, inductive_logits=logits, classifier=classifier)
+        return inductive_solution(task, classifier)
 
     def _fit(
         self, gram: Float[Tensor, "task row row"], y: Float[Tensor, "task row way"], weight: Float[Tensor, "task row 1"]

@@ -82,11 +82,6 @@ class MatchingNetworks(AdaptingMethod):
         self.scaling = FeatureScaling(dim, learned=diagonal)
         self.log_scale = nn.Parameter(torch.tensor(10.0).log())
 
-    @classmethod
-    def for_shape(cls, dim: int, n_way: int) -> MatchingNetworks:
-        """Build an untrained network; it fits any number of classes."""
-        return cls(dim)
-
     def adapt(self, task: Task) -> SupportAttention:
         """Return the attention over a task's support."""
         check_shape(self.name, task, self.dim)

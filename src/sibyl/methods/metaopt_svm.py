@@ -52,11 +52,6 @@ class MetaOptNetSVM(AdaptingMethod):
         self.scaling = FeatureScaling(dim, length=dim**0.5, learned=diagonal)
         self.log_scale = nn.Parameter(torch.tensor(10.0).log())
 
-    @classmethod
-    def for_shape(cls, dim: int, n_way: int) -> MetaOptNetSVM:
-        """Build an untrained network; it fits any number of classes."""
-        return cls(dim)
-
     def adapt(self, task: Task) -> LinearClassifier:
         """Return the machine fitted to a task's support."""
         check_shape(self.name, task, self.dim)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from inspect import signature
+from typing import Any, ClassVar, Self
 
 from torch import Tensor, nn
 
@@ -100,13 +101,14 @@ class LearnedMethod(nn.Module, Method):
     settings: dict[str, Any]
 
     @classmethod
-    @abstractmethod
-    def for_shape(cls, dim: int, n_way: int) -> LearnedMethod:
+    def for_shape(cls, dim: int, n_way: int) -> Self:
         """Build an untrained network with the published settings for features of `dim` columns and `n_way` classes.
 
-        Methods that fit any dimension or number of classes ignore what they do not need. Weights are drawn from torch's global
+        Methods that fit any dimension or number of classes do not take what they do not need. Weights are drawn from torch's global
         generator, which callers seed inside ``torch.random.fork_rng``.
         """
+        shape = {"dim": dim, "n_way": n_way}
+        return cls(**{name: shape[name] for name in signature(cls).parameters if name in shape})
 
     @abstractmethod
     def objective(self, episode: Episode) -> Objective:

@@ -11,9 +11,9 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from sibyl.errors import DataError
-from sibyl.methods.class_mean import ClassMean
+from sibyl.methods.class_mean import ClassMean, assigned_solution
 from sibyl.methods.method import Method, Traits
-from sibyl.methods.preprocessing import all_rows, leading_axes
+from sibyl.methods.preprocessing import all_rows, leading_axes, mean_row
 from sibyl.methods.simple_shot import SimpleShot
 from sibyl.methods.tim import TIM
 from sibyl.tasks import ClassPrior, Solution, Task
@@ -92,7 +92,7 @@ class NoHub(Method):
         placed = self.place(x, mask, one_hot if self.labels else torch.zeros_like(one_hot))
         seen = replace(task, support_x=placed[:, :n_support], query_x=placed[:, n_support:])
         final = FOLLOWED_BY[self.then]().solve(seen, class_prior)
-        return Solution(final.logits, inductive_logits=ClassMean().solve(task).logits, class_mix=final.class_mix)
+        return assigned_solution(task, final.logits, class_mix=final.class_mix)
 
     def place(
         self, x: Float[Tensor, "task row dim"], mask: Bool[Tensor, "task row"], one_hot: Float[Tensor, "task row way"]
@@ -110,7 +110,7 @@ class NoHub(Method):
 
         # The components are of centred rows; like the authors, they are applied to the rows as they are.
         real = mask[..., None].to(x)
-        centred = (x - (x * real).sum(1, keepdim=True) / real.sum(1, keepdim=True)) * real
+        centred = (x - mean_row(x, mask)) * real
         axes = leading_axes(centred, min(self.n_dims, x.shape[1], x.shape[2])).flip(-1)
         z = normalize(x @ axes, dim=-1) * real
         mean, square = torch.zeros_like(z), torch.zeros_like(z)

@@ -9,7 +9,7 @@ import torch
 from torch.nn.functional import normalize
 
 from sibyl.errors import DataError
-from sibyl.methods.class_mean import ClassMean
+from sibyl.methods.class_mean import assigned_solution
 from sibyl.methods.classifiers import CosineClassifier, class_means
 from sibyl.methods.method import Method, Traits
 from sibyl.methods.preprocessing import Preparation, PreparedClassifier, all_rows
@@ -89,10 +89,4 @@ class OSLO(Method):
         logits = classifier(task.query_x)
         kept = (1 - outlier)[..., None] * task.query_weight
         mix = (logits.softmax(-1) * kept).sum(1) / kept.sum(1).clamp_min(torch.finfo(kept.dtype).tiny)
-        return Solution(
-            logits,
-            inductive_logits=ClassMean().solve(task).logits,
-            classifier=classifier,
-            class_mix=mix,
-            outlier_score=outlier,
-        )
+        return assigned_solution(task, logits, classifier, mix, outlier)

@@ -11,10 +11,10 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from sibyl.errors import DataError
-from sibyl.methods.class_mean import ClassMean
+from sibyl.methods.class_mean import assigned_solution
 from sibyl.methods.classifiers import LinearClassifier
 from sibyl.methods.method import Method, Traits
-from sibyl.methods.preprocessing import all_rows
+from sibyl.methods.preprocessing import all_rows, mean_row
 from sibyl.methods.row_span import RowSpan
 from sibyl.tasks import ClassPrior, Solution, Task, class_shares
 
@@ -85,7 +85,7 @@ class Paddle(Method):
         rows = x if self.temperature is None else normalize(x, dim=-1)
         scale = query_range(task).reciprocal() if self.temperature is None else x.new_full((1, 1, 1), self.temperature**0.5)
         # Distances do not depend on the origin; products of centred rows lose fewer digits.
-        origin = (rows * mask[..., None]).sum(1, keepdim=True) / mask.sum(1)[:, None, None]
+        origin = mean_row(rows, mask)
         span = RowSpan.of((rows - origin) * scale)
         n_support, n_query = task.support_x.shape[1], task.query_weight.sum(1).clamp_min(1)
         shares = class_shares(class_prior, task)
@@ -115,9 +115,7 @@ class Paddle(Method):
         weights = means * scale
         offset = means.square().sum(-1) / 2 + (weights @ origin.mT)[..., 0]
         classifier = LinearClassifier(weights, self.penalty * dual - offset, normalised=self.temperature is not None)
-        logits = classifier(task.query_x)
-        mix = (logits.softmax(-1) * task.query_weight).sum(1) / n_query
-        return Solution(logits, inductive_logits=ClassMean().solve(task).logits, classifier=classifier, class_mix=mix)
+        return assigned_solution(task, classifier(task.query_x), classifier)
 
 
 def query_range(task: Task) -> Float[Tensor, "task 1 dim"]:

@@ -27,6 +27,18 @@ def power_transform(x: Float[Tensor, "task row dim"], power: float = 0.5) -> Flo
     return torch.where(x < 0, -size, size)  # copysign has no counterpart in ONNX
 
 
+def powered(x: Float[Tensor, "task row dim"], power: float | None, unit_length: bool = True) -> Float[Tensor, "task row dim"]:
+    """Power transform, where there is a power, and unit length, where it is wanted."""
+    rows = x if power is None else power_transform(x, power)
+    return normalize(rows, dim=-1) if unit_length else rows
+
+
+def mean_row(x: Float[Tensor, "task row dim"], mask: Bool[Tensor, "task row"]) -> Float[Tensor, "task 1 dim"]:
+    """Mean of the real rows; zero where there is none."""
+    weight = mask[..., None].to(x.dtype)
+    return (x * weight).sum(1, keepdim=True) / weight.sum(1, keepdim=True).clamp_min(1)
+
+
 @dataclass(frozen=True, eq=False)
 class Preparation:
     """Rows → ``unit(unit(power(row)) · axes − origin)``; fitted on a task, it applies to new rows as well.
@@ -58,21 +70,15 @@ class Preparation:
         n_axes: int | None = None,
     ) -> Preparation:
         """Take the mean over the real rows of `x`, after projecting on their `n_axes` leading singular vectors where given."""
-        weight = mask[..., None].to(x.dtype)
-        rows = _before_projection(x, power, unit_first) * weight
-        axes = None if n_axes is None else leading_axes(rows, n_axes)
-        origin = rows.sum(1, keepdim=True) / weight.sum(1, keepdim=True).clamp_min(1)
+        rows = powered(x, power, unit_first)
+        axes = None if n_axes is None else leading_axes(rows * mask[..., None], n_axes)
+        origin = mean_row(rows, mask)
         return cls(origin if axes is None else origin @ axes, power, unit_first, axes)
 
     def __call__(self, x: Float[Tensor, "task row dim"]) -> Float[Tensor, "task row column"]:
         """Return rows of unit length."""
-        rows = _before_projection(x, self.power, self.unit_first)
+        rows = powered(x, self.power, self.unit_first)
         return normalize((rows if self.axes is None else rows @ self.axes) - self.origin, dim=-1)
-
-
-def _before_projection(x: Float[Tensor, "task row dim"], power: float | None, unit_first: bool) -> Float[Tensor, "task row dim"]:
-    rows = x if power is None else power_transform(x, power)
-    return normalize(rows, dim=-1) if unit_first else rows
 
 
 def leading_axes(rows: Float[Tensor, "task row dim"], n_axes: int) -> Float[Tensor, "task dim column"]:

@@ -11,12 +11,12 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from sibyl.errors import DataError
-from sibyl.methods.class_mean import ClassMean
+from sibyl.methods.class_mean import assigned_solution
 from sibyl.methods.classifiers import class_means, squared_distances
 from sibyl.methods.method import Method, Traits
 from sibyl.methods.preprocessing import Preparation, PreparedClassifier, all_rows
 from sibyl.methods.sinkhorn import column_potentials
-from sibyl.tasks import ClassPrior, Solution, Task, class_shares
+from sibyl.tasks import ClassPrior, Solution, Task, presumed_shares
 
 TOLERANCE = 1e-4  # of a class's share within a step, about what the authors stop at; the answer is balanced to the end
 
@@ -95,8 +95,7 @@ class ProtoLP(Method):
 
     def solve(self, task: Task, class_prior: ClassPrior = None) -> Solution:
         """Answer with the balanced assignment to the final prototypes."""
-        shares = class_shares("balanced" if class_prior is None else class_prior, task)
-        assert shares is not None
+        shares = presumed_shares(class_prior, task)
         x, mask, labelled = all_rows(task)
         preparation = Preparation.fit(x, mask, self.power, n_axes=self.n_axes)
         rows = preparation(x)
@@ -122,9 +121,7 @@ class ProtoLP(Method):
         scores = -self.scale * squared_distances(query, prototypes)
         potential = column_potentials(scores, task.query_mask, shares, potential)
         classifier = PreparedClassifier(preparation, BalancedCentroids(prototypes, self.scale, potential))
-        logits = classifier(task.query_x)
-        mix = (logits.softmax(-1) * task.query_weight).sum(1) / task.query_weight.sum(1).clamp_min(1)
-        return Solution(logits, inductive_logits=ClassMean().solve(task).logits, classifier=classifier, class_mix=mix)
+        return assigned_solution(task, classifier(task.query_x), classifier)
 
 
 def propagate(

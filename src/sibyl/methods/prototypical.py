@@ -50,11 +50,6 @@ class PrototypicalNetworks(AdaptingMethod):
         # ‖a − b‖² = 2 − 2 a·b on unit rows: half the inverse temperature of a cosine.
         self.log_scale = nn.Parameter(torch.tensor(5.0).log())
 
-    @classmethod
-    def for_shape(cls, dim: int, n_way: int) -> PrototypicalNetworks:
-        """Build an untrained network; it fits any number of classes."""
-        return cls(dim)
-
     def adapt(self, task: Task) -> LinearClassifier:
         """Return the classifier of a task's prototypes."""
         check_shape(self.name, task, self.dim)

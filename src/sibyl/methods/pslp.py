@@ -9,8 +9,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from sibyl.methods.class_mean import ClassMean
+from sibyl.methods.class_mean import assigned_solution
 from sibyl.methods.classifiers import class_means, squared_distances
+from sibyl.methods.knn_graph import normalised_edges
 from sibyl.methods.method import Method, Traits
 from sibyl.methods.preprocessing import Preparation, all_rows
 from sibyl.methods.sinkhorn import column_potentials
@@ -93,8 +94,7 @@ class PSLP(Method):
             z = assigned(spread[:, n_support:].clamp_min(tiny).log())
             prototypes = prototypes.lerp(class_means(rows, z), self.rate)
         logits = _balanced(-self.scale * squared_distances(query, prototypes), task, shares)
-        mix = (logits.softmax(-1) * task.query_weight).sum(1) / task.query_weight.sum(1).clamp_min(1)
-        return Solution(logits, inductive_logits=ClassMean().solve(task).logits, class_mix=mix)
+        return assigned_solution(task, logits)
 
 
 def _balanced(
@@ -113,14 +113,8 @@ def smooth(
     for _ in range(n_rounds):
         similar = (-scale * squared_distances(rows, rows)).exp() * pairs
         kept, nearest = similar.topk(min(n_neighbours, rows.shape[1]), -1)
-        half = (identity + _normalised(torch.zeros_like(similar).scatter(-1, nearest, kept))) / 2
+        half = (identity + normalised_edges(torch.zeros_like(similar).scatter(-1, nearest, kept))) / 2
         step = half @ half
         rows = step @ rows
     off = 1 - identity
-    return rows, _normalised(_normalised(step * off) * off)
-
-
-def _normalised(edges: Float[Tensor, "task row row"]) -> Float[Tensor, "task row row"]:
-    degree = edges.sum(-1)
-    root = torch.where(degree > 0, degree, 1.0).rsqrt()
-    return root[:, :, None] * edges * root[:, None]
+    return rows, normalised_edges(normalised_edges(step * off) * off)

@@ -8,14 +8,14 @@ from typing import ClassVar
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import normalize
 
 from sibyl.methods.classifiers import CentroidClassifier, class_means
 from sibyl.methods.method import Method, Traits
-from sibyl.methods.preprocessing import power_transform as signed_power
+from sibyl.methods.preprocessing import powered
 from sibyl.methods.row_span import RowSpan
 from sibyl.methods.sinkhorn import column_potentials
-from sibyl.tasks import ClassPrior, Solution, Task, class_shares
+from sibyl.methods.solutions import query_mix
+from sibyl.tasks import ClassPrior, Solution, Task, presumed_shares
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,16 +42,7 @@ class PTMAPClassifier:
 
     def __call__(self, x: Float[Tensor, "task row dim"]) -> Float[Tensor, "task row way"]:
         """Return the logits of rows of features."""
-        return self.centroids(power_transform(x, self.power, self.unit_length)) + self.potential
-
-
-def power_transform(x: Float[Tensor, "task row dim"], power: float, unit_length: bool = True) -> Float[Tensor, "task row dim"]:
-    """``sign(x) (|x| + 10⁻⁶)^β``, scaled to unit length (equation 1).
-
-    The paper's features end in a ReLU; the sign continues its transform to features that do not.
-    """
-    powered = signed_power(x, power)
-    return normalize(powered, dim=-1) if unit_length else powered
+        return self.centroids(powered(x, self.power, self.unit_length)) + self.potential
 
 
 @dataclass(frozen=True)
@@ -107,11 +98,10 @@ class PTMAP(Method):
 
     def solve(self, task: Task, class_prior: ClassPrior = None) -> Solution:
         """Answer with the balanced assignment."""
-        shares = class_shares("balanced" if class_prior is None else class_prior, task)
-        assert shares is not None
+        shares = presumed_shares(class_prior, task)
         n_support, y, shots, real = task.support_x.shape[1], task.support_one_hot, task.n_shots[:, None], task.query_weight
         # One tensor through all steps of the preprocessing: fresh memory costs more than the arithmetic.
-        rows = power_transform(torch.cat([task.support_x, task.query_x], 1), self.power, self.unit_length)
+        rows = powered(torch.cat([task.support_x, task.query_x], 1), self.power, self.unit_length)
         support, query = rows[:, :n_support], rows[:, n_support:]
         inductive = CentroidClassifier(class_means(support, y), self.regularisation)(query)
 
@@ -138,8 +128,7 @@ class PTMAP(Method):
         classifier = PTMAPClassifier(means, potential.mT, self.power, self.unit_length)
         # What the classifier says of the queries, from the products at hand.
         logits = (scores + potential).mT - self.regularisation * torch.linalg.vector_norm(query, dim=-1, keepdim=True).square()
-        mix = (logits.softmax(-1) * real).sum(1) / real.sum(1).clamp_min(1)
-        return Solution(logits, inductive_logits=inductive, classifier=classifier, class_mix=mix)
+        return Solution(logits, inductive, classifier, query_mix(task, logits.softmax(-1)))
 
     def _balance(
         self,

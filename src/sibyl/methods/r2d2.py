@@ -51,11 +51,6 @@ class R2D2(AdaptingMethod):
         self.log_strength = nn.Parameter(torch.zeros(()))
         self.log_scale = nn.Parameter(torch.tensor(10.0).log())
 
-    @classmethod
-    def for_shape(cls, dim: int, n_way: int) -> R2D2:
-        """Build an untrained network; it fits any number of classes."""
-        return cls(dim)
-
     def adapt(self, task: Task) -> LinearClassifier:
         """Return the regression fitted to a task's support."""
         check_shape(self.name, task, self.dim)

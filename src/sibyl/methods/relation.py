@@ -48,11 +48,6 @@ class RelationNetwork(AdaptingMethod):
         self.first = nn.Linear(2 * dim, hidden)
         self.head = nn.Sequential(nn.ReLU(), nn.Linear(hidden, 8), nn.ReLU(), nn.Linear(8, 1))
 
-    @classmethod
-    def for_shape(cls, dim: int, n_way: int) -> RelationNetwork:
-        """Build an untrained network; it fits any number of classes."""
-        return cls(dim)
-
     def adapt(self, task: Task) -> Classifier:
         """Return the function from rows to relation scores with a task's classes."""
         check_shape(self.name, task, self.dim)

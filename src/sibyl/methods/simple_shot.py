@@ -11,6 +11,7 @@ from torch.nn.functional import normalize
 from sibyl.errors import DataError
 from sibyl.methods.classifiers import CentroidClassifier, class_means
 from sibyl.methods.method import Method, Traits
+from sibyl.methods.solutions import inductive_solution
 from sibyl.tasks import ClassPrior, Solution, Task
 
 
@@ -55,5 +56,4 @@ class SimpleShot(Method):
             origin = torch.tensor(self.origin).to(task.support_x).expand(task.n_tasks, 1, -1)
         means = class_means(normalize(task.support_x - origin, dim=-1), task.support_one_hot)
         classifier = CentroidClassifier(means, self.scale, origin, normalised=True)
-        logits = classifier(task.query_x)
-        return Solution(logits, inductive_logits=logits, classifier=classifier)
+        return inductive_solution(task, classifier)

@@ -117,11 +117,6 @@ class SNAIL(AdaptingMethod):
         self.layers = nn.ModuleList(layers)
         self.answer = nn.Linear(channels, n_way)
 
-    @classmethod
-    def for_shape(cls, dim: int, n_way: int) -> SNAIL:
-        """Build an untrained network for supports of up to five shots."""
-        return cls(dim, n_way)
-
     def adapt(self, task: Task) -> Classifier:
         """Return the function from rows to logits behind a task's support."""
         check_shape(self.name, task, self.dim, self.n_way)

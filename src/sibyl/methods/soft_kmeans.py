@@ -11,6 +11,7 @@ from torch.nn.functional import normalize
 from sibyl.methods.classifiers import CentroidClassifier
 from sibyl.methods.method import Method, Traits
 from sibyl.methods.row_span import RowSpan
+from sibyl.methods.solutions import adapted_solution
 from sibyl.tasks import ClassPrior, Solution, Task
 
 
@@ -71,6 +72,4 @@ class SoftKMeans(Method):
             combination = weight / weight.sum(2, keepdim=True).clamp_min(torch.finfo(weight.dtype).tiny)
         inductive = CentroidClassifier(span.vectors(start.mT), self.scale, normalised=True)
         classifier = CentroidClassifier(span.vectors(combination.mT), self.scale, normalised=True)
-        logits = classifier(task.query_x)
-        mix = (logits.softmax(-1) * task.query_weight).sum(1) / task.query_weight.sum(1).clamp_min(1)
-        return Solution(logits, inductive_logits=inductive(task.query_x), classifier=classifier, class_mix=mix)
+        return adapted_solution(task, classifier, inductive)

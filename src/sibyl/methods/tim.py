@@ -15,7 +15,8 @@ from sibyl.methods.centroid_fine_tuning import fine_tune_centroids
 from sibyl.methods.classifiers import CentroidClassifier, class_means
 from sibyl.methods.method import Method, Traits
 from sibyl.methods.row_span import RowSpan
-from sibyl.tasks import ClassPrior, Solution, Task, class_shares
+from sibyl.methods.solutions import adapted_solution
+from sibyl.tasks import ClassPrior, Solution, Task, presumed_shares
 
 
 @dataclass(frozen=True)
@@ -82,15 +83,12 @@ class TIM(Method):
 
     def solve(self, task: Task, class_prior: ClassPrior = None) -> Solution:
         """Answer with the class vectors of largest mutual information."""
-        shares = class_shares("balanced" if class_prior is None else class_prior, task)
-        assert shares is not None
+        shares = presumed_shares(class_prior, task)
         start = class_means(normalize(task.support_x, dim=-1), task.support_one_hot)
         weight = self._alternate(task, shares) if self.solver == "adm" else self._descend(task, shares, start)
         inductive = CentroidClassifier(start, self.temperature / 2, normalised=True)
         classifier = CentroidClassifier(weight, self.temperature / 2, normalised=True)
-        logits = classifier(task.query_x)
-        mix = (logits.softmax(-1) * task.query_weight).sum(1) / task.query_weight.sum(1).clamp_min(1)
-        return Solution(logits, inductive_logits=inductive(task.query_x), classifier=classifier, class_mix=mix)
+        return adapted_solution(task, classifier, inductive)
 
     def _alternate(self, task: Task, shares: Float[Tensor, "#task way"]) -> Float[Tensor, "task way dim"]:
         """TIM-ADM, with w as combinations of the rows."""

@@ -10,7 +10,9 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from sibyl.methods.feature_scaling import unit_scale_rows
+from sibyl.methods.knn_graph import normalised_edges
 from sibyl.methods.method import LearnedMethod, Objective, Traits
+from sibyl.methods.preprocessing import all_rows
 from sibyl.methods.query_objective import check_shape, cross_entropy_objective
 from sibyl.tasks import ClassPrior, Episode, Solution, Task
 
@@ -34,10 +36,7 @@ def similarity_graph(
     edges = (-distance / 2).exp() * (mask[:, :, None] & mask[:, None])
     nearest = edges.detach().topk(min(n_neighbours, x.shape[1]), -1).indices
     kept = torch.zeros_like(edges, dtype=torch.bool).scatter(-1, nearest, True)
-    edges = edges * (kept | kept.mT)
-    degree = edges.sum(-1)
-    root = torch.where(degree > 0, degree, 1).rsqrt()
-    return root[:, :, None] * edges * root[:, None]
+    return normalised_edges(edges * (kept | kept.mT))
 
 
 def propagate(
@@ -88,20 +87,14 @@ class TPN(LearnedMethod):
         nn.init.constant_(last.bias, -1.25)  # softplus⁻¹(0.25)
         self.length_scale = nn.Sequential(nn.Linear(dim, 64), nn.ReLU(), nn.Linear(64, 8), nn.ReLU(), last)
 
-    @classmethod
-    def for_shape(cls, dim: int, n_way: int) -> TPN:
-        """Build an untrained network with the published settings; it fits any number of classes."""
-        return cls(dim)
-
     def spread(self, task: Task) -> Float[Tensor, "task query way"]:
         """Return F of the queries."""
         check_shape(self.name, task, self.dim)
-        x = unit_scale_rows(torch.cat([task.support_x, task.query_x], 1))
-        mask = torch.cat([task.support_mask, task.query_mask], 1)
+        rows, mask, labels = all_rows(task)
+        x = unit_scale_rows(rows)
         scaled = x / softplus(self.length_scale(x)).clamp_min(1e-3)
-        labels = torch.cat([task.support_one_hot, task.query_x.new_zeros(*task.query_mask.shape, task.n_way)], 1)
-        n_support = task.support_x.shape[1]
-        return propagate(similarity_graph(scaled, mask, self.n_neighbours), labels, self.alpha)[:, n_support:]
+        spread = propagate(similarity_graph(scaled, mask, self.n_neighbours), labels, self.alpha)
+        return spread[:, task.support_x.shape[1] :]
 
     @torch.no_grad()
     def solve(self, task: Task, class_prior: ClassPrior = None) -> Solution:

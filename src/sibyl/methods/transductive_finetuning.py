@@ -12,6 +12,7 @@ from torch.nn.functional import normalize
 from sibyl.methods.classifiers import LinearClassifier, class_means
 from sibyl.methods.gradient_descent import adam
 from sibyl.methods.method import Method, Traits
+from sibyl.methods.solutions import adapted_solution
 from sibyl.tasks import ClassPrior, Solution, Task
 
 
@@ -85,6 +86,4 @@ class TransductiveFinetuning(Method):
         weight = self.temperature * adam(start, gradient, self.n_steps, self.learning_rate)
         classifier = LinearClassifier(weight[..., :-1], weight[..., -1], normalised=True)
         inductive = LinearClassifier(self.temperature * means, weight.new_zeros(weight.shape[:2]), normalised=True)
-        logits = classifier(task.query_x)
-        mix = (logits.softmax(-1) * task.query_weight).sum(1) / task.query_weight.sum(1).clamp_min(1)
-        return Solution(logits, inductive_logits=inductive(task.query_x), classifier=classifier, class_mix=mix)
+        return adapted_solution(task, classifier, inductive)

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from sibyl.methods.class_mean import ClassMean
+from sibyl.methods.class_mean import assigned_solution
 from sibyl.methods.classifiers import class_means
 from sibyl.methods.feature_scaling import FeatureScaling
 from sibyl.methods.method import LearnedMethod, Objective, Traits
@@ -68,11 +68,6 @@ class UNEM(LearnedMethod):
         self.mix_weight = nn.Parameter(torch.ones(n_layers))
         self.sharpness = nn.Parameter(torch.ones(n_layers))
 
-    @classmethod
-    def for_shape(cls, dim: int, n_way: int) -> UNEM:
-        """Build an untrained network; it fits any number of classes."""
-        return cls(dim)
-
     def unroll(self, task: Task) -> Float[Tensor, "task query way"]:
         """Return the logits of the last layer."""
         check_shape(self.name, task, self.dim)
@@ -93,8 +88,7 @@ class UNEM(LearnedMethod):
     def solve(self, task: Task, class_prior: ClassPrior = None) -> Solution:
         """Answer with the last assignment; `class_prior` is not used."""
         logits = self.unroll(task)
-        mix = (logits.softmax(-1) * task.query_weight).sum(1) / task.query_weight.sum(1).clamp_min(1)
-        return Solution(logits, inductive_logits=ClassMean().solve(task).logits, class_mix=mix)
+        return assigned_solution(task, logits)
 
     def objective(self, episode: Episode) -> Objective:
         """Return the mean cross-entropy of the queries."""

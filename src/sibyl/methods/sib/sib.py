@@ -114,11 +114,6 @@ class SIB(LearnedMethod):
         """Statistics per episode leave the tasks of a batch apart; the published ones do not."""
         return bool(self.settings["normalisation"] == "episode")
 
-    @classmethod
-    def for_shape(cls, dim: int, n_way: int) -> SIB:
-        """Build the published network, untrained."""
-        return cls(dim, n_way)
-
     def _check(self, task: Task) -> None:
         if task.n_way != self.n_way or task.query_x.shape[-1] != self.dim:
             raise CheckpointError(
