@@ -26,7 +26,6 @@ from sibyl.errors import SibylError, UnknownName, UserError
 from sibyl.features import Features
 from sibyl.methods import METHODS
 from sibyl.storage import Json, cache_folder
-from sibyl.training.meta_train import MetaRecipe
 
 EXPECTED = ("cifar-fs-conv4-64", "omniglot-conv4-64", "clinc150-minilm", "photos-squeezenet")
 BASELINE, REFERENCE = "class_mean", "sib"
@@ -65,12 +64,7 @@ def main() -> None:
     if BASELINE not in methods:
         raise UserError(f"the table pairs every method with {BASELINE}; add it to --methods")
     rates = tuple(float(rate) for rate in arguments.rates.split(","))
-    default = Budget().recipe
-    recipe = MetaRecipe(
-        **asdict(default)
-        | {"iterations": arguments.iterations, "validate_every": min(default.validate_every, arguments.iterations)}
-    )
-    budget = Budget(recipe, rates)
+    budget = Budget.of_length(arguments.iterations, rates)
     folder = arguments.cache / "compare"
     for protocol in arguments.protocols.split(","):
         if protocol not in PROTOCOLS:

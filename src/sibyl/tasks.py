@@ -206,10 +206,3 @@ def class_shares(class_prior: ClassPrior, task: Task) -> Float[Tensor, "#task wa
     if bool((shares < 0).any()) or not torch.allclose(shares.sum(-1), shares.new_ones(()), atol=1e-3):
         raise DataError(f"class_prior must be shares ≥ 0 that sum to 1, got sums {shares.sum(-1).tolist()[:3]}")
     return shares
-
-
-def presumed_shares(class_prior: ClassPrior, task: Task) -> Float[Tensor, "#task way"]:
-    """Return `class_shares` for methods that presume balance: equal shares where nothing is known."""
-    shares = class_shares("balanced" if class_prior is None else class_prior, task)
-    assert shares is not None
-    return shares

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from sibyl.errors import MissingExtra
-from sibyl.sources import audio
 from sibyl.sources.audio import Clip, decode_audio
 from sibyl.sources.item import Unreadable
+from sibyl.sources.kinds import AUDIO
 from sibyl.sources.open import open_source
 
 soundfile = pytest.importorskip("soundfile", reason="SOUNDFILE ABSENT: install the extra 'audio'")
@@ -95,7 +95,7 @@ def test_a_folder_of_clips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setitem(__import__("sys").modules, "soundfile", None)
     with pytest.raises(MissingExtra, match=r"\[audio\]"):
         open_source(tmp_path)
-    assert audio.is_audio(Path("a.MP3"))
+    assert AUDIO.belongs(Path("a.MP3"))
 
 
 def test_an_odd_rate_needs_no_long_filter() -> None:

@@ -4,39 +4,15 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
-from typing import Annotated, NoReturn
+from typing import NoReturn
 
 import typer
 
-from sibyl import __version__
+from sibyl.cli import compare, demo, embed, encoders, evaluate, label, meta_train, pretrain, review, suggest  # noqa: F401 - they register
+from sibyl.cli.commands import app as app
 from sibyl.cli.streams import prepare_streams, silence_output
 from sibyl.errors import SibylError
 from sibyl.messages import printable
-
-app = typer.Typer(
-    name="sibyl",
-    help="Learn a classification task from one labelled example per class, and let the unlabelled rest teach.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-)
-
-
-@app.callback()
-def options(
-    version: Annotated[
-        bool,
-        typer.Option("--version", help="Print the version and end.", is_eager=True, callback=lambda asked: _say_version(asked)),
-    ] = False,
-) -> None:
-    """Learn a classification task from one labelled example per class, and let the unlabelled rest teach."""
-
-
-def _say_version(asked: bool) -> bool:
-    if asked:
-        typer.echo(f"sibyl {__version__}")
-        raise typer.Exit
-    return asked
 
 
 def main() -> None:
@@ -66,7 +42,3 @@ def _stop(sentence: str, code: int) -> NoReturn:
         typer.echo(f"sibyl: {printable(sentence)}", err=True)
     silence_output()
     sys.exit(code)
-
-
-# The verbs register themselves with `app`.
-from sibyl.cli import compare, demo, embed, encoders, evaluate, label, meta_train, pretrain, review, suggest  # noqa: E402, F401

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from sibyl.cli.app import app
+from sibyl.cli.commands import app
 from sibyl.cli.progress import progress_bar
 from sibyl.cli.tables import show_json, show_table
 
@@ -75,7 +75,6 @@ def compare_command(
     from sibyl.devices import usable_device
     from sibyl.errors import UserError
     from sibyl.storage import cache_folder
-    from sibyl.training.meta_train import MetaRecipe
 
     device = usable_device(device)
     data = _named_features(features)
@@ -99,9 +98,7 @@ def compare_command(
         seed=seed,
         told_balanced=told_balanced,
     )
-    default = Budget().recipe
-    recipe = MetaRecipe(**{**asdict(default), "iterations": iterations, "validate_every": min(default.validate_every, iterations)})
-    budget = Budget(recipe, _parsed("--rates", rates, float), seed=seed)
+    budget = Budget.of_length(iterations, _parsed("--rates", rates, float), seed)
     folder = (cache if cache is not None else cache_folder()) / "compare"
     with progress_bar("meta-train", shown=bool(training) and not as_json) as report:
         sources = [entrant.source for entrant in entrants if isinstance(entrant.source, str)]

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from sibyl.cli.app import app
+from sibyl.cli.commands import app
 from sibyl.cli.tables import show_json
 
 

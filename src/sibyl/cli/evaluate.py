@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sibyl.cli.app import app
+from sibyl.cli.commands import app
 from sibyl.cli.progress import progress_bar
 from sibyl.cli.protocol_options import CommandWithContext, check_protocol_options
 from sibyl.cli.tables import percent, show_json, show_table
@@ -79,18 +79,8 @@ def evaluate_command(
         result.save(save)
     figures = result.summary()
     if as_json:
-        show_json(
-            {
-                "method": solver.name,
-                "protocol": protocol or None,
-                "way": way,
-                "shot": shot,
-                "query": query,
-                "mix": mix,
-                "seed": seed,
-                **figures,
-            }
-        )
+        setting = {"way": way, "shot": shot, "query": query, "mix": mix, "seed": seed}
+        show_json({"method": solver.name, "protocol": protocol or None, **setting, **figures})
         return
     rows = [["accuracy", percent(figures["accuracy"], figures["interval"])]]
     if "gain" in figures:

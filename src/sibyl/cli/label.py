@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sibyl.cli.app import app
+from sibyl.cli.commands import app
 from sibyl.cli.tables import show_json
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sibyl.cli.app import app
+from sibyl.cli.commands import app
 from sibyl.cli.progress import progress_bar
 from sibyl.cli.protocol_options import CommandWithContext, check_protocol_options
 from sibyl.cli.tables import percent, show_json, show_table

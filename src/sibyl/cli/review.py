@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sibyl.cli.app import app
+from sibyl.cli.commands import app
 
 
 @app.command("review", epilog="Example: sibyl review photos/ --out out/")

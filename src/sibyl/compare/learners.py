@@ -53,6 +53,13 @@ class Budget:
     views: bool = True
     seed: int = 0
 
+    @classmethod
+    def of_length(cls, iterations: int, rates: tuple[float, ...], seed: int = 0) -> Budget:
+        """Return the usual budget with another number of iterations, validated at least once."""
+        recipe = cls().recipe
+        every = min(recipe.validate_every, iterations)
+        return cls(replace(recipe, iterations=iterations, validate_every=every), rates, seed=seed)
+
     def statement(self) -> str:
         """Say it in one sentence."""
         recipe = self.recipe
@@ -91,17 +98,17 @@ def solve_batch(method_class: type[Method], batch_size: int) -> int:
     return batch_size if method_class.traits.batched else 1
 
 
-def _best_score(folder: Path) -> float:
+def _scores(folder: Path) -> list[float]:
+    """Return the score of each validation of a training."""
     lines = (folder / "progress.jsonl").read_text(encoding="utf-8").splitlines()
-    return max(float(json.loads(line)["validation"]) for line in lines)
+    return [float(json.loads(line)["validation"]) for line in lines]
 
 
 def still_improving(outcome: Outcome) -> bool:
     """Whether a trained method was at its best at its last validation: longer training may give more."""
     if not isinstance(outcome, Path) or not (outcome.parent / "progress.jsonl").exists():
         return False
-    lines = (outcome.parent / "progress.jsonl").read_text(encoding="utf-8").splitlines()
-    scores = [float(json.loads(line)["validation"]) for line in lines]
+    scores = _scores(outcome.parent)
     return len(scores) > 1 and scores[-1] > max(scores[:-1])
 
 
@@ -157,7 +164,7 @@ def train_one(
                 on_step=on_step,
                 device=device,
             )
-        scored.append((_best_score(out), out / "best.safetensors"))
+        scored.append((max(_scores(out)), out / "best.safetensors"))
     return max(scored, key=lambda pair: pair[0])[1]
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from sibyl.datasets.archives import read_members
 from sibyl.datasets.cifar100_classes import CIFAR_FS, CLASSES, FC100, SUPERCLASSES
 from sibyl.datasets.class_folders import ImageFiles, Progress, list_class_folders
-from sibyl.datasets.download import Remote, download
+from sibyl.datasets.download import Remote, download, missing
 from sibyl.datasets.images import ImageSet
 from sibyl.datasets.packed import cached_image_set
 from sibyl.datasets.splits import check_split
@@ -95,17 +95,15 @@ def _pickles(path: Path) -> DataError:
 
 def _from_folders(root: Path, names: tuple[str, ...], progress: Progress | None) -> ImageSet:
     if not _found(root):
-        raise DataError(
-            f"{root}: no CIFAR-100 there; fetch {REMOTE.address} and put it at {root / REMOTE.file_name}, or download it (--fetch on the command line, fetch=True in Python)"
-        )
+        raise missing(REMOTE, root, "no CIFAR-100")
     listed = list_class_folders(root)
     names_of_rows = [PurePosixPath(name).name for name in listed.classes]
     rows = [row for row, name in enumerate(names_of_rows) if name in names]
     where = {names_of_rows[row]: listed.classes[row] for row in rows}
-    missing = [name for name in names if name not in where]
-    if missing:
+    absent = [name for name in names if name not in where]
+    if absent:
         raise DataError(
-            f"{root}: {len(missing)} of {len(names)} classes are missing (the first is {missing[0]!r}); "
+            f"{root}: {len(absent)} of {len(names)} classes are missing (the first is {absent[0]!r}); "
             f"expected {root}/{{train,val,test}}/<class>/*.png, or {REMOTE.file_name} from {REMOTE.address}"
         )
     twice = [row for row in rows if where[names_of_rows[row]] != listed.classes[row]]

@@ -47,6 +47,10 @@ class ImageFiles:
         number = {name: index for index, name in enumerate(self.class_names)}
         return np.array([number[name] for name in self.classes], np.int64)
 
+    def take(self, rows: Sequence[int]) -> ImageFiles:
+        """Return some of the files."""
+        return ImageFiles(tuple(self.items[row] for row in rows), tuple(self.classes[row] for row in rows))
+
 
 def list_class_folders(root: str | Path) -> ImageFiles:
     """List the images below a folder; every folder that directly holds images is a class, named by

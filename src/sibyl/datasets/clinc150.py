@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from sibyl.datasets.clinc150_intents import DOMAINS
-from sibyl.datasets.download import Remote, download
+from sibyl.datasets.download import Remote, download, missing
 from sibyl.datasets.splits import check_split
 from sibyl.datasets.texts import TextSet
 from sibyl.errors import DataError
@@ -62,10 +62,10 @@ def load_clinc150(split: str, root: str | Path, *, fetch: bool = False) -> TextS
     path, rows = _rows(Path(root), fetch)
     number = {name: index for index, name in enumerate(classes[split])}
     chosen = [(place, intent, text) for place, (_, intent, text) in enumerate(rows) if intent in number]
-    missing = sorted(set(number) - {intent for _, intent, _ in chosen})
-    if missing:
+    absent = sorted(set(number) - {intent for _, intent, _ in chosen})
+    if absent:
         raise DataError(
-            f"{path}: {len(missing)} intents of the {split} split are missing (the first is {missing[0]!r}); fetch {REMOTE.address}"
+            f"{path}: {len(absent)} intents of the {split} split are missing (the first is {absent[0]!r}); fetch {REMOTE.address}"
         )
     chosen.sort(key=lambda row: number[row[1]])
     return TextSet(
@@ -93,10 +93,7 @@ def _rows(root: Path, fetch: bool) -> tuple[Path, list[Row]]:
     if path is None and fetch:
         path = download(REMOTE, root)
     if path is None:
-        where = root / REMOTE.file_name
-        raise DataError(
-            f"{root}: no CLINC150 there; fetch {REMOTE.address} and put it at {where}, or download it (--fetch on the command line, fetch=True in Python)"
-        )
+        raise missing(REMOTE, root, "no CLINC150")
     return path, _read_json(path) if path.suffix.lower() == ".json" else _read_table(path)
 
 

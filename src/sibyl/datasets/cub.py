@@ -6,15 +6,14 @@ numbers, from 0, the even ones train, those with remainder 1 of 4 validate, thos
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
-from sibyl.datasets.archives import unpack
-from sibyl.datasets.class_folders import ImageFiles, Progress, list_class_folders
-from sibyl.datasets.download import Remote, download
+from sibyl.datasets.class_folders import Progress, list_class_folders
+from sibyl.datasets.download import Remote
 from sibyl.datasets.images import ImageSet
 from sibyl.datasets.packed import cached_image_set
 from sibyl.datasets.splits import check_split, split_folder
+from sibyl.datasets.unpacked import unpacked_folder
 from sibyl.errors import DataError
 
 REMOTE = Remote(
@@ -61,8 +60,7 @@ def load_cub(split: str, root: str | Path, *, size: int = 84, fetch: bool = Fals
         )
     wanted = {name for number, name in enumerate(listed.class_names) if number % 4 in _REMAINDERS[split]}
     rows = [row for row, name in enumerate(listed.classes) if name in wanted]
-    files = ImageFiles(tuple(listed.items[row] for row in rows), tuple(listed.classes[row] for row in rows))
-    return cached_image_set(files, size=size, progress=progress)
+    return cached_image_set(listed.take(rows), size=size, progress=progress)
 
 
 def _images(root: Path, fetch: bool) -> Path:
@@ -70,16 +68,4 @@ def _images(root: Path, fetch: bool) -> Path:
     for layout in layouts:
         if layout.is_dir():
             return layout
-    archive = root / REMOTE.file_name
-    if fetch:
-        download(REMOTE, root)
-    if not archive.is_file():
-        raise DataError(
-            f"{root}: no CUB-200-2011 there; fetch {REMOTE.address} and put it at {archive}, or download it (--fetch on the command line, fetch=True in Python)"
-        )
-    unpacked = unpack(archive, root / "CUB_200_2011.unpacked")
-    if not (unpacked / "CUB_200_2011" / "images").is_dir():
-        raise DataError(f"{archive}: holds no folder CUB_200_2011/images; is this the right archive? fetch {REMOTE.address}")
-    (unpacked / "CUB_200_2011").rename(root / "CUB_200_2011")
-    shutil.rmtree(unpacked)
-    return layouts[1]
+    return unpacked_folder(REMOTE, root, "CUB_200_2011", "CUB_200_2011/images", fetch, "no CUB-200-2011") / "images"

@@ -91,6 +91,14 @@ def download(remote: Remote, folder: str | Path, *, show_progress: bool = True) 
     return target
 
 
+def missing(remote: Remote, folder: Path, what: str) -> DataError:
+    """Return the error for a file that is not in `folder`: where it comes from, and where it goes; `what` is not there."""
+    return DataError(
+        f"{folder}: {what} there; fetch {remote.address} and put it at {folder / remote.file_name}, or download it (--fetch on the command "
+        "line, fetch=True in Python)"
+    )
+
+
 def checksum(path: Path, kind: str) -> str:
     """Return ``"<kind>:<hexadecimal digits>"`` of a file; kind is md5 or sha256."""
     with path.open("rb") as file:

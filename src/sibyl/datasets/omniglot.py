@@ -6,18 +6,17 @@ alphabets. The five have no near relative among the other 25 (not one of three C
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from sibyl.datasets.archives import unpack
-from sibyl.datasets.class_folders import ImageFiles, Progress, list_class_folders
-from sibyl.datasets.download import Remote, download
+from sibyl.datasets.class_folders import Progress, list_class_folders
+from sibyl.datasets.download import Remote
 from sibyl.datasets.images import ImageSet
 from sibyl.datasets.packed import cached_image_set
 from sibyl.datasets.splits import check_split
+from sibyl.datasets.unpacked import unpacked_folder
 from sibyl.errors import DataError
 
 _ADDRESS = "https://raw.githubusercontent.com/brendenlake/omniglot/master/python"
@@ -60,7 +59,10 @@ def load_omniglot(
     """
     check_split("omniglot", split)
     part = "images_evaluation" if split == "test" else "images_background"
-    listed = list_class_folders(_folder(Path(root), part, fetch))
+    folder, remote = Path(root) / part, REMOTES[part]
+    if not folder.is_dir():
+        folder = unpacked_folder(remote, Path(root), part, part, fetch, f"neither {part} nor {remote.file_name}")
+    listed = list_class_folders(folder)
     if split == "test":
         files = listed
     else:
@@ -71,10 +73,10 @@ def load_omniglot(
         ]
         if not rows:
             raise DataError(
-                f"{Path(root) / part}: no alphabets of the {split} split there (validation: {', '.join(VALIDATION_ALPHABETS)}); "
-                f"fetch {REMOTES[part].address}"
+                f"{folder}: no alphabets of the {split} split there (validation: {', '.join(VALIDATION_ALPHABETS)}); "
+                f"fetch {remote.address}"
             )
-        files = ImageFiles(tuple(listed.items[row] for row in rows), tuple(listed.classes[row] for row in rows))
+        files = listed.take(rows)
     images = cached_image_set(files, size=size, grey=True, progress=progress)
     return with_rotations(images) if rotations else images
 
@@ -93,23 +95,3 @@ def with_rotations(images: ImageSet) -> ImageSet:
 
 def _turned(name: str, turn: int) -> str:
     return f"{name}@{90 * turn}" if turn else name
-
-
-def _folder(root: Path, part: str, fetch: bool) -> Path:
-    folder, remote = root / part, REMOTES[part]
-    if folder.is_dir():
-        return folder
-    if fetch:
-        download(remote, root)
-    archive = root / remote.file_name
-    if not archive.is_file():
-        raise DataError(
-            f"{root}: neither {part} nor {archive.name} there; fetch {remote.address} and put it at {archive}, or download it (--fetch on the command line, fetch=True in Python)"
-        )
-    # The archives hold one folder of their own name; it is unpacked beside its final place and moved when it is whole.
-    unpacked = unpack(archive, root / f"{part}.unpacked")
-    if not (unpacked / part).is_dir():
-        raise DataError(f"{archive}: holds no folder {part}; is this the right archive? fetch {remote.address}")
-    (unpacked / part).rename(folder)
-    shutil.rmtree(unpacked)
-    return folder

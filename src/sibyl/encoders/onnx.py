@@ -30,8 +30,6 @@ class OnnxEncoder(Encoder[Image.Image, npt.NDArray[np.uint8]]):
     ----------
     path : path
         The model.
-    preprocessing : ImagePreprocessing, optional
-        Goes before the JSON file.
     n_threads : int
         Threads of the network; 0 takes one for each core.
 
@@ -43,7 +41,7 @@ class OnnxEncoder(Encoder[Image.Image, npt.NDArray[np.uint8]]):
         If onnxruntime is not installed.
     """
 
-    def __init__(self, path: str | Path, preprocessing: ImagePreprocessing | None = None, n_threads: int = 0) -> None:
+    def __init__(self, path: str | Path, n_threads: int = 0) -> None:
         self.path = Path(path)
         if not self.path.is_file():
             raise DataError(f"{path}: no such file; expected an encoder as an ONNX model (encoder.onnx)")
@@ -51,9 +49,7 @@ class OnnxEncoder(Encoder[Image.Image, npt.NDArray[np.uint8]]):
         self._session = _open(self.path, n_threads)
         side, self._fixed_batch = _guarded(self.path, self._check_input)
         settings_path = self.path.with_suffix(".json")
-        if preprocessing is not None:
-            self.preprocessing, self._settings_from = preprocessing, "the caller"
-        elif settings_path.is_file():
+        if settings_path.is_file():
             self.preprocessing = ImagePreprocessing.read(settings_path, side or 224)
             self._settings_from = settings_path.name
         else:

@@ -16,7 +16,8 @@ from sibyl.methods.knn_graph import nearest_neighbours
 from sibyl.methods.method import Method, Traits
 from sibyl.methods.preprocessing import Preparation, all_rows
 from sibyl.methods.sinkhorn import column_potentials
-from sibyl.tasks import ClassPrior, Solution, Task, presumed_shares
+from sibyl.methods.solutions import presumed_shares
+from sibyl.tasks import ClassPrior, Solution, Task
 
 FLOOR = 1e-9  # least propagated probability, so that logarithms stay finite
 TASKS_AT_ONCE = 32  # whose Gram matrices fit a processor's cache together while the small classifier trains

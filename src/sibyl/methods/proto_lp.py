@@ -16,7 +16,8 @@ from sibyl.methods.classifiers import class_means, squared_distances
 from sibyl.methods.method import Method, Traits
 from sibyl.methods.preprocessing import Preparation, PreparedClassifier, all_rows
 from sibyl.methods.sinkhorn import column_potentials
-from sibyl.tasks import ClassPrior, Solution, Task, presumed_shares
+from sibyl.methods.solutions import presumed_shares
+from sibyl.tasks import ClassPrior, Solution, Task
 
 TOLERANCE = 1e-4  # of a class's share within a step, about what the authors stop at; the answer is balanced to the end
 

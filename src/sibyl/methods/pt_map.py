@@ -14,8 +14,8 @@ from sibyl.methods.method import Method, Traits
 from sibyl.methods.preprocessing import powered
 from sibyl.methods.row_span import RowSpan
 from sibyl.methods.sinkhorn import column_potentials
-from sibyl.methods.solutions import query_mix
-from sibyl.tasks import ClassPrior, Solution, Task, presumed_shares
+from sibyl.methods.solutions import presumed_shares, query_mix
+from sibyl.tasks import ClassPrior, Solution, Task
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,11 +1,18 @@
-"""What most methods say at the end: a `Solution` from a classifier of the labelled rows, or from one that the queries have changed."""
+"""What most methods begin and end with: the class shares they presume, and a `Solution` from their classifier."""
 
 from __future__ import annotations
 
 from jaxtyping import Float
 from torch import Tensor
 
-from sibyl.tasks import Classifier, Solution, Task
+from sibyl.tasks import Classifier, ClassPrior, Solution, Task, class_shares
+
+
+def presumed_shares(class_prior: ClassPrior, task: Task) -> Float[Tensor, "#task way"]:
+    """Return `class_shares` for methods that presume balance: equal shares where nothing is known."""
+    shares = class_shares("balanced" if class_prior is None else class_prior, task)
+    assert shares is not None
+    return shares
 
 
 def query_mix(task: Task, probabilities: Float[Tensor, "task query way"]) -> Float[Tensor, "task way"]:

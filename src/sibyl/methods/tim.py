@@ -15,8 +15,8 @@ from sibyl.methods.centroid_fine_tuning import fine_tune_centroids
 from sibyl.methods.classifiers import CentroidClassifier, class_means
 from sibyl.methods.method import Method, Traits
 from sibyl.methods.row_span import RowSpan
-from sibyl.methods.solutions import adapted_solution
-from sibyl.tasks import ClassPrior, Solution, Task, presumed_shares
+from sibyl.methods.solutions import adapted_solution, presumed_shares
+from sibyl.tasks import ClassPrior, Solution, Task
 
 
 @dataclass(frozen=True)

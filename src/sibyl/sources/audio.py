@@ -5,14 +5,12 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from sibyl.errors import MissingExtra, without_addresses
-from sibyl.sources.folder import ending
 from sibyl.sources.item import Unreadable
 
 ENDINGS = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif")
@@ -99,8 +97,3 @@ def begins_like_audio(head: bytes) -> bool:
     """Tell whether bytes begin as an audio file does."""
     is_riff = head[:4] in (b"RIFF", b"FORM") and head[8:12] in (b"WAVE", b"AIFF", b"AIFC")
     return is_riff or head.startswith((b"fLaC", b"OggS", b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2"))
-
-
-def is_audio(path: str | Path) -> bool:
-    """Tell whether a file has an ending of audio clips."""
-    return ending(path) in ENDINGS

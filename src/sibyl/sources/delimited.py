@@ -7,21 +7,18 @@ cells are taken for no one's: a blank at its end may be a column that a comma wi
 
 from __future__ import annotations
 
-import csv
 import io
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice, pairwise
+from itertools import pairwise
 
 from sibyl.messages import counted
+from sibyl.sources.delimited_records import Record, alone, delimiter_of, records_of, separate
 from sibyl.sources.naming import LABEL_NAMES, MATRIX_NAMES, MAYBE_TEXT_NAMES, NAME_NAMES, TEXT_NAMES
 
-DELIMITERS = ",;\t|"
 _SEPARATOR_LINE = re.compile(r'\s*"?sep=(.)"?\s*', re.IGNORECASE)
-_SAMPLE = 200  # lines that decide between delimiters
-_MAX_OPEN = 50  # quotes that never close, before all quotes of a file are letters
 _SENTENCE = 6  # words of a name that is perhaps a text
 _NEARLY_ALL = 0.9  # share of the rows that end with the same blank cells, from which these say nothing
 _MARKS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
@@ -84,16 +81,6 @@ class Delimited:
     delimiter: str = ","
 
 
-@dataclass(frozen=True)
-class _Record:
-    """Lines from `first` to `last` and their cells; in one that is `open` a quote never closes, one that is `split` was part of another."""
-
-    first: int
-    last: int
-    cells: list[str]
-    kind: str = ""
-
-
 def parse_delimited(text: str, *, tabs: bool = False) -> Delimited:
     """Read a text.
 
@@ -119,113 +106,22 @@ def parse_delimited(text: str, *, tabs: bool = False) -> Delimited:
         if start is None:
             raise ValueError("holds no heading; expected a heading and one row per item")
     lines = lines[start:]
-    delimiter = declared[1] if declared else _delimiter(lines, tabs)
-    records = _records(lines, delimiter)
+    delimiter = declared[1] if declared else delimiter_of(lines, tabs)
+    records = records_of(lines, delimiter)
     if '\\"' in text and any(one.kind for one in records):  # some programs write \" for a quote within quotes
-        escaped = _records(lines, delimiter, escape="\\")
-        if sum(map(_is_open, escaped)) < sum(map(_is_open, records)):
+        escaped = records_of(lines, delimiter, escape="\\")
+        if sum(one.kind == "open" for one in escaped) < sum(one.kind == "open" for one in records):
             records = escaped
     heading = records[0].cells
     longest = max((len(_without_blank_end(one.cells, 1)) for one in records[1:] if len(one.cells) <= len(heading)), default=1)
     width, heading = len(heading), _without_blank_end(heading, longest)
     is_single = len(heading) == 1  # which nobody quotes
-    records = [_alone(one, lines) for one in records] if is_single else _separate(records, lines, delimiter, len(heading))
+    records = [alone(one, lines) for one in records] if is_single else separate(records, lines, delimiter, len(heading))
     body = [one for one in records[1:] if any(map(str.strip, one.cells)) or delimiter in lines[one.first]]
-    return _rows(body, _Record(0, 0, heading), delimiter, start, max(width, _padded(body, len(heading))))
+    return _rows(body, Record(0, 0, heading), delimiter, start, max(width, _padded(body, len(heading))))
 
 
-def _is_open(record: _Record) -> bool:
-    return record.kind == "open"
-
-
-def _delimiter(lines: Sequence[str], tabs: bool) -> str:
-    """Choose what stands between cells: among the marks of the heading the one that most lines have as often."""
-    if tabs and ("\t" in lines[0] or not any(mark in lines[0] for mark in ",;|")):
-        return "\t"
-    scores = {}
-    limit = csv.field_size_limit(1 << 30)  # texts may be longer than the library's own limit
-    try:
-        for mark in DELIMITERS:
-            counts = [len(cells) for cells in csv.reader(islice(iter(lines), _SAMPLE), delimiter=mark)]
-            if counts[0] > 1:
-                scores[mark] = (sum(count == counts[0] for count in counts) / len(counts), counts[0])
-    finally:
-        csv.field_size_limit(limit)
-    return max(scores, key=lambda mark: scores[mark]) if scores else "\t" if tabs else ","
-
-
-def _split(line: str, delimiter: str) -> list[str]:
-    """Take one line apart, quotes being letters."""
-    return line.rstrip("\r\n").split(delimiter)
-
-
-def _records(lines: Sequence[str], delimiter: str, escape: str | None = None) -> list[_Record]:
-    """Take lines together to records; where a quote never closes, its line is a record of its own and the next line starts anew."""
-    limit = csv.field_size_limit(1 << 30)
-    try:
-        records: list[_Record] = []
-        here = n_open = 0
-        while here < len(lines):
-            rest = (lines[number] for number in range(here, len(lines)))
-            reader = csv.reader(rest, delimiter=delimiter, strict=True, skipinitialspace=True, escapechar=escape)
-            base = here
-            try:
-                for cells in reader:
-                    records.append(_Record(here, base + reader.line_num - 1, cells))
-                    here = base + reader.line_num
-            except csv.Error:
-                records.append(_Record(here, here, _split(lines[here], delimiter), "open"))
-                here += 1
-                n_open += 1
-                if n_open > _MAX_OPEN:
-                    return [_Record(number, number, _split(line, delimiter)) for number, line in enumerate(lines)]
-        return records
-    finally:
-        csv.field_size_limit(limit)
-
-
-def _alone(record: _Record, lines: Sequence[str]) -> _Record:
-    """Return a record of a table of one column: a comma is no delimiter there."""
-    if len(record.cells) == 1 and not record.kind:
-        return record
-    return _Record(record.first, record.last, ["".join(lines[record.first : record.last + 1]).rstrip("\r\n")], record.kind)
-
-
-def _separate(records: list[_Record], lines: Sequence[str], delimiter: str, n_cells: int) -> list[_Record]:
-    """Undo records that a quote made of whole rows: lines that have as many cells each as the heading.
-
-    Where a quoted cell of another line holds a delimiter or a quote, the file's quotes have a meaning, and two lines of a text may look
-    like rows by chance: each must then share a cell with its column. A tab hardly stands in a text, so there the lengths are enough.
-    """
-    if all(one.first == one.last for one in records):
-        return records
-    seen: list[set[str]] = [set() for _ in range(n_cells)]
-    is_meant = False
-    for one in records:
-        if one.kind:
-            continue
-        text = "\n".join(lines[one.first : one.last + 1])
-        is_meant |= delimiter != "\t" and '""' in text and any('"' in cell for cell in one.cells)
-        if one.first == one.last:
-            is_meant |= delimiter != "\t" and '"' in text and any(delimiter in cell for cell in one.cells)
-            if len(one.cells) == n_cells:
-                for known, cell in zip(seen, one.cells, strict=True):
-                    known.add(cell.strip())
-    separate: list[_Record] = []
-    for one in records:
-        parts = [_split(lines[number], delimiter) for number in range(one.first, one.last + 1)] if one.last > one.first else []
-        if (
-            parts
-            and all(len(part) == n_cells for part in parts)
-            and (not is_meant or all(any(cell.strip() in known for cell, known in zip(part, seen, strict=True)) for part in parts))
-        ):
-            separate += [_Record(one.first + place, one.first + place, part, "split") for place, part in enumerate(parts)]
-        else:
-            separate.append(one)
-    return separate
-
-
-def _padded(body: Sequence[_Record], n_cells: int) -> int:
+def _padded(body: Sequence[Record], n_cells: int) -> int:
     """Return how many cells the rows have with the blank ones that nearly all end with, where the heading does not."""
     lengths = Counter(len(one.cells) for one in body if len(one.cells) > n_cells)
     length, number = max(lengths.items(), key=lambda pair: pair[1], default=(n_cells, 0))
@@ -233,7 +129,7 @@ def _padded(body: Sequence[_Record], n_cells: int) -> int:
     return length if is_blank and number >= _NEARLY_ALL * len(body) else n_cells
 
 
-def _rows(body: list[_Record], heading: _Record, delimiter: str, start: int, width: int) -> Delimited:
+def _rows(body: list[Record], heading: Record, delimiter: str, start: int, width: int) -> Delimited:
     named = [cell.strip() for cell in heading.cells]
     is_heading = not _is_data(named, body)
     numbered = [f"column {place}" for place in range(1, len(named) + 1)]
@@ -291,7 +187,7 @@ def _without_blank_end(cells: list[str], at_least: int) -> list[str]:
     return cells[:end]
 
 
-def _is_data(heading: Sequence[str], body: Sequence[_Record]) -> bool:
+def _is_data(heading: Sequence[str], body: Sequence[Record]) -> bool:
     """Tell whether a first line is data: numbers alone, or words that stand in their own columns again."""
     if all(map(_is_number, heading)):
         return True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,9 @@ import pyarrow.compute as pc
 
 from sibyl.errors import DataError
 from sibyl.messages import counted, quoted
-from sibyl.sources import audio, images
+from sibyl.sources.audio import need_soundfile
 from sibyl.sources.item import Item, Skipped, Unreadable
+from sibyl.sources.kinds import AUDIO, IMAGE, Kind
 from sibyl.sources.naming import named
 from sibyl.sources.parquet_files import is_files
 from sibyl.sources.rows import name_rows
@@ -25,21 +26,6 @@ _NAMES = ("image", "images", "img", "audio", "clip", "file")
 _SEEN = 50  # cells that tell what a column holds
 _HEAD = 16
 _FILES = "\0files"
-
-
-@dataclass(frozen=True)
-class _Kind:
-    modality: str
-    endings: tuple[str, ...]
-    begins_alike: Callable[[bytes], bool]
-    decode: Callable[..., Any]
-    decoder: str
-
-
-_KINDS = (
-    _Kind("image", images.ENDINGS, images.begins_like_an_image, images.decode_image, images.READER),
-    _Kind("audio", audio.ENDINGS, audio.begins_like_audio, audio.decode_audio, audio.READER),
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +82,7 @@ def files_in_cells(
     paths = [cell_text(one) for one in pc.struct_field(cells, "path").to_pylist()] if has_paths else [""] * len(cells)
     found = _kind_of(table, column, contents, paths, kind)
     if found.modality == "audio":
-        audio.need_soundfile()
+        need_soundfile()
     table = replace(table, frame=table.frame.drop(columns=list(columns)))
     if table.index is None and _are_names(paths):
         table = replace(table, index=paths)
@@ -122,9 +108,9 @@ def files_in_cells(
     return rows.source(found.modality, table, tuple(items), skipped, understood, decode=found.decode, decoder=found.decoder)
 
 
-def _kind_of(table: RawTable, column: str, contents: Any, paths: Sequence[str], wanted: str | None) -> _Kind:
+def _kind_of(table: RawTable, column: str, contents: Any, paths: Sequence[str], wanted: str | None) -> Kind:
     heads = [content.as_py()[:_HEAD] for content in contents.slice(0, _SEEN) if content.is_valid]
-    for one in _KINDS:
+    for one in (IMAGE, AUDIO):
         n_alike = sum(map(one.begins_alike, heads)) + sum(path.lower().endswith(one.endings) for path in paths[:_SEEN])
         if wanted == one.modality or (wanted is None and n_alike > max(len(heads), 1) / 2):
             return one

@@ -15,7 +15,8 @@ from sibyl.errors import DataError
 from sibyl.messages import counted, quoted
 from sibyl.sources.cells import DATES, Numbers, Texts, Values, is_missing, texts_in, values_in
 from sibyl.sources.fitted_columns import CategoryColumn, FittedColumns, NumberColumn
-from sibyl.sources.number_format import NumberFormat, unit_ratio
+from sibyl.sources.number_format import NumberFormat
+from sibyl.sources.number_units import unit_ratio
 from sibyl.sources.rows import name_rows
 from sibyl.sources.source import Source
 from sibyl.sources.table_files import RawTable

@@ -1,38 +1,28 @@
-"""How a column writes its numbers: marks of thousands and decimals, currencies, units; decided over the whole column, never per cell."""
+"""How a column writes its numbers: marks of thousands and decimals; decided over the whole column, never per cell."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-Numbers = npt.NDArray[np.float64]
+from sibyl.sources.number_units import CURRENCIES, NO_UNIT, Numbers, is_other_scale, scaled
 
-_CURRENCIES = "$€£¥₹₽₩₪₺₫฿₴₦¢"
 _CODES = "USD|EUR|GBP|CHF|JPY|CNY|INR|AUD|CAD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|RUB|BRL|MXN|ZAR|KRW|SGD|HKD|Rs\\.?|kr\\.?|Fr\\.?|R\\$|US\\$|A\\$|C\\$"
 _SPACES = " \u00a0\u202f\u2009"
 _APOSTROPHES = "'’ʼ´`"
 _CORE = rf"(?P<core>[\d.,{_APOSTROPHES}{_SPACES}_]*\d[.,]?(?:[eE][+-]?\d{{1,3}})?|\.\d+)"
 _CELL = re.compile(
-    rf"(?P<open>\()?(?P<sign>[+\-−–])?\s*(?P<bound>[<>≤≥~≈]=?)?\s*(?P<prefix>[{_CURRENCIES}]|(?:{_CODES})(?![A-Za-z]))?\s*(?P<sign2>[+\-−–])?\s*"
+    rf"(?P<open>\()?(?P<sign>[+\-−–])?\s*(?P<bound>[<>≤≥~≈]=?)?\s*(?P<prefix>[{CURRENCIES}]|(?:{_CODES})(?![A-Za-z]))?\s*(?P<sign2>[+\-−–])?\s*"
     rf"{_CORE}\s*(?P<suffix>[^\d\s()\[\]{{}}<>,;:'\"=|\-−–][^\d()\[\]{{}}<>,;:'\"=|]{{0,14}}[23]?)?(?P<close>\))?(?P<after>[-−–]{{1,2}})?"
 )
 _READINGS = (
     (".", ""), (".", ","), (",", ""), (",", "."), (".", "'"), (",", "'"), (".", " "), (",", " "), (".", "_"),
 )  # fmt: skip
-_SCALES = {
-    "%": 0.01, "‰": 0.001, "k": 1e3, "K": 1e3, "tsd": 1e3, "Tsd.": 1e3, "M": 1e6, "mn": 1e6, "Mn": 1e6, "mio": 1e6, "Mio": 1e6, "Mio.": 1e6,
-    "million": 1e6, "B": 1e9, "bn": 1e9, "Bn": 1e9, "Mrd": 1e9, "Mrd.": 1e9, "billion": 1e9,
-}  # fmt: skip
-"""What some units do to a number, where those of a column are mixed."""
-_CLOSER = 0.1  # orders of magnitude by which values must come together, for such units to count
-NO_UNIT = "no unit"
-_FEW_BARE, _SHARE_BARE, _OTHER_SCALE = 3, 0.1, 10.0  # cells with and without a unit, and how far their medians lie apart
 _LONGEST = 60  # letters of a cell that may be a number
 _SIMPLE = re.compile(rf"(?P<sign>[+-])?(?P<core>[\d.,{_APOSTROPHES}{_SPACES}_]*\d)")
 _SHAPE = str.maketrans("123456789", "9" * 9)
@@ -157,72 +147,14 @@ def read_numbers(
             values[row] = -number if one.is_negative else number
             bounds += one.is_bound
     values[~np.isfinite(values)] = np.nan
-    scaled = _scaled(values, cells)
-    if scaled is not None:
-        values, unit, said = scaled
+    by_unit = scaled(values, {row: one.unit for row, one in cells.items()})
+    if by_unit is not None:
+        values, unit, said = by_unit
         return ReadNumbers(values, NumberFormat(decimal, group, unit), "; ".join(filter(None, (doubt, said))), bounds)
     unit = next(iter(units), "") if len(units) == 1 else ""
-    if unit and _is_other_scale(values, [row for row, one in cells.items() if one.unit]):
+    if unit and is_other_scale(values, [row for row, one in cells.items() if one.unit]):
         unit, units = "", Counter((unit, NO_UNIT))
     return ReadNumbers(values, NumberFormat(decimal, group, unit), doubt, bounds, tuple(units) if len(units) > 1 else ())
-
-
-def _scaled(values: Numbers, cells: Mapping[int, _Cell]) -> tuple[Numbers, str, str] | None:
-    """Multiply values by what their units mean (1.2k beside 1200, 64 % beside 0.64), where that brings the values of a column together.
-
-    Returns
-    -------
-    values, unit, said : float64 array [row], str, str
-        The unit that is left, and what a person should know; None where units are as they are.
-    """
-    scales = {unit: _scale_of(unit) for unit in {one.unit for one in cells.values()}}
-    rests = {rest for _, rest in scales.values()} - {""}
-    factors = np.ones(len(values))
-    for row, one in cells.items():
-        factors[row] = _SCALES.get(scales[one.unit][0], 1.0)
-    there = np.isfinite(values) & (values != 0)
-    kinds = set(factors[there].tolist())
-    if len(kinds) < 2 or len(rests) > 1:
-        return None
-    logs = np.log10(np.abs(values[there]))
-    is_sure = sum(kind > 1 for kind in kinds) > 1  # k beside M can mean nothing else
-    if not is_sure and np.std(logs + np.log10(factors[there])) > np.std(logs) - _CLOSER:
-        return None
-    words = sorted({word for word, _ in scales.values() if word}, key=lambda word: _SCALES[word])
-    said = ", ".join(f"{word!r} is read as {_times(_SCALES[word])}" for word in words)
-    return values * factors, next(iter(rests), ""), said
-
-
-def _times(factor: float) -> str:
-    return f"× {factor:,.0f}" if factor >= 1 else f"× {factor:g}"
-
-
-def unit_ratio(unit: str, was: str) -> float:
-    """Return what brings numbers of one unit to another of the same kind (% and none, k and M): 1 where they are no such units."""
-    (word, rest), (word_was, rest_was) = _scale_of(unit), _scale_of(was)
-    return 1.0 if rest and rest_was and rest != rest_was else _SCALES.get(word, 1.0) / _SCALES.get(word_was, 1.0)
-
-
-def _scale_of(unit: str) -> tuple[str, str]:
-    """Return the word of a unit that scales a number, and what is left of the unit: ``$ k`` and ``k€`` are thousands of money."""
-    for word in unit.split():
-        bare = word.strip(_CURRENCIES)
-        if bare in _SCALES:
-            return bare, " ".join(unit.replace(bare, " ", 1).split())
-    return "", unit
-
-
-def _is_other_scale(values: Numbers, with_unit: Sequence[int]) -> bool:
-    """Tell whether cells without the unit are of another scale than those with it, as 0.64 beside 64%; a zero needs no unit."""
-    has_unit = np.zeros(len(values), bool)
-    has_unit[with_unit] = True
-    sizes = np.abs(values)
-    there = sizes > 0
-    groups = [sizes[there & has_unit], sizes[there & ~has_unit]]
-    if min(map(len, groups)) < max(_FEW_BARE, _SHARE_BARE * there.sum()):
-        return False
-    low, high = sorted(float(np.median(group)) for group in groups)
-    return high > _OTHER_SCALE * low
 
 
 def _taken_apart(text: str) -> _Cell | None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -31,26 +31,6 @@ __all__ = ["Source", "open_source"]
 
 _FEATURE_ENDINGS = (".npy", ".npz", ".safetensors")
 _DESCRIPTIONS = ("readme", "license", "licence", "copying", "changelog", "citation", "dataset_card")  # of a whole folder, no items
-
-
-@dataclass(frozen=True)
-class _Kind:
-    modality: str
-    article: str
-    endings: tuple[str, ...]
-    belongs: Callable[[str | Path], bool]
-    decode: Callable[..., Any]
-    decoder: str
-
-
-# The first wins a tie: photographs often have a text with a caption beside each.
-_KINDS = (
-    _Kind("image", "an image", images.ENDINGS, images.is_image, images.decode_image, images.READER),
-    _Kind("audio", "an audio clip", audio.ENDINGS, audio.is_audio, audio.decode_audio, audio.READER),
-    _Kind("text", "a text", texts.ENDINGS, texts.is_text, texts.decode_text, texts.READER),
-)
-
-
 _SHARDS = "features in shards are never read whole; label them with the command sibyl label or with sibyl.label_shards"
 
 
@@ -144,7 +124,7 @@ def open_source(
             raise DataError(f"{path}: holds features, and no items of kind {kind}")
         return features_source(path, label_column, id_column)
     if ending not in table_files.ENDINGS:
-        alone = next((one for one in _KINDS if one.belongs(path)), None)
+        alone = next((one for one in KINDS if one.belongs(path)), None)
         hint = f"it is {alone.article}: name the folder it lies in" if alone else f"known: {', '.join(_known())}"
         raise DataError(f"{path}: expected a folder, a table or a file of features; {hint}")
     return _of_table(table_files.read_table(path), column, label_column, id_column, fitted, kind, ignore)
@@ -191,7 +171,7 @@ def _table(
             raise DataError(
                 f"{table.path}: no column holds vectors; name it with --column, or use --kind table for columns of numbers"
             )
-    for one in _KINDS:
+    for one in KINDS:
         if kind not in (None, one.modality) or (kind is None and table.path.suffix.lower() == ".txt"):
             continue
         files = column or file_column(table, one.endings, label_column)
@@ -224,23 +204,23 @@ def _folder(path: Path, leave_out: list[str | Path], wanted: str | None) -> Sour
         raise DataError(f"{path}: is a folder; for a {'table' if wanted == 'table' else 'file of features'}, name the file itself")
     names = found.items.names
     kinds = [_kind_of(f"{path}/{name}") for name in names]
-    pictures = {name.rpartition(".")[0] for name, kind in zip(names, kinds, strict=True) if kind is _KINDS[0]}
+    pictures = {name.rpartition(".")[0] for name, kind in zip(names, kinds, strict=True) if kind is IMAGE}
     beside = {
         name: "caption of an image" if name.rpartition(".")[0] in pictures else "describes the folder"
         for name, kind in zip(names, kinds, strict=True)
-        if kind is _KINDS[2] and (name.rpartition(".")[0] in pictures or _describes(name))
+        if kind is TEXT and (name.rpartition(".")[0] in pictures or _describes(name))
     }
     counts = Counter(kind for name, kind in zip(names, kinds, strict=True) if name not in beside)
-    main = max(_KINDS, key=lambda kind: counts[kind])
+    main = max(KINDS, key=lambda kind: counts[kind])
     if wanted is not None:
-        main = next(one for one in _KINDS if one.modality == wanted)
+        main = next(one for one in KINDS if one.modality == wanted)
     if not counts[main] and not _tables(found.skipped):  # a folder of a readme alone holds that; one of a data set's table does not
         beside, counts = {}, Counter(kinds)
     if not counts[main]:
         raise DataError(_nothing(path, found.skipped, len(names), main if wanted else None))
     if main.modality == "audio":
         audio.need_soundfile()  # before work begins
-    if main is _KINDS[2]:
+    if main is TEXT:
         beside = {name: why for name, why in beside.items() if _describes(name)}
     items = FolderItems(path, tuple(name for name, kind in zip(names, kinds, strict=True) if kind is main and name not in beside))
     others = [
@@ -266,7 +246,7 @@ def _describes(name: str) -> bool:
     return "/" not in name and name.lower().split(".")[0] in _DESCRIPTIONS
 
 
-def _nothing(path: Path, skipped: Sequence[Skipped], n_others: int, wanted: _Kind | None) -> str:
+def _nothing(path: Path, skipped: Sequence[Skipped], n_others: int, wanted: Kind | None) -> str:
     tables = _tables(skipped)
     foreign = [one for one in skipped if one.reason in images.FOREIGN.values()]
     hint = f"name a table itself: {path / tables[0]}" if tables else "name another folder"
@@ -289,5 +269,5 @@ def _refuse(file: str) -> str:
     return images.foreign(file) or "neither an image, an audio clip nor a text"
 
 
-def _kind_of(file: str) -> _Kind | None:
-    return next((kind for kind in _KINDS if kind.belongs(file)), None)
+def _kind_of(file: str) -> Kind | None:
+    return next((kind for kind in KINDS if kind.belongs(file)), None)

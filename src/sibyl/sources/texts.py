@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -10,7 +9,6 @@ import pandas as pd
 from sibyl.errors import DataError
 from sibyl.messages import counted, quoted
 from sibyl.sources.cells import values_in
-from sibyl.sources.folder import ending
 from sibyl.sources.item import Item, Skipped, Unreadable
 from sibyl.sources.naming import MAYBE_TEXT_NAMES, TEXT_NAMES, named
 from sibyl.sources.rows import find_label_column, name_rows
@@ -142,8 +140,3 @@ def texts_of_table(table: RawTable, column: str, label_column: str | None, id_co
     )
     more = {"notes": (*table.notes, *rows.notes, *notes), "decode": decode_text, "decoder": READER, "text_column": column}
     return rows.source("text", table, tuple(items), skipped, understood, **more)
-
-
-def is_text(path: str | Path) -> bool:
-    """Tell whether a file has an ending of texts."""
-    return ending(path) in ENDINGS
