@@ -8,7 +8,7 @@ from pathlib import Path
 import sibyl
 
 ORDER = (
-    "errors", "messages", "stages", "locks", "storage", "tensors", "folders", "together", "growing", "memmap", "schemas", "seeding", "threads", "devices", "features", "tasks", "class_mix", "episodes", "sources", "datasets", "backbones", "encoders", "methods",
+    "install", "errors", "messages", "stages", "locks", "storage", "tensors", "folders", "together", "growing", "memmap", "schemas", "seeding", "threads", "devices", "features", "tasks", "class_mix", "episodes", "sources", "datasets", "backbones", "encoders", "methods",
     "evaluation", "inference", "inference_plot", "training", "pretrained", "compare", "transduction", "export", "estimators", "labeling", "sharding", "reviewing", "demo", "demo_pictures", "cli",
 )  # fmt: skip
 SOURCE = Path(sibyl.__file__).parent

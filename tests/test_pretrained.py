@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from sibyl.backbones import build_backbone
-from sibyl.backbones.checkpoint import SHIPPED, TrainedBackbone, save_backbone, shipped_names
+from sibyl.backbones.checkpoint import SHIPPED, save_backbone, shipped_names
+from sibyl.backbones.trained import TrainedBackbone
 from sibyl.errors import CheckpointError, UnknownName
 from sibyl.evaluation import evaluate
 from sibyl.methods.checkpoint import save_method

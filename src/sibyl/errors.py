@@ -13,13 +13,10 @@ SibylError
 from __future__ import annotations
 
 import difflib
-import json
 import re
-import shlex
 from collections.abc import Iterable
-from importlib.metadata import PackageNotFoundError, distribution
-from pathlib import Path
-from urllib.parse import unquote, urlsplit
+
+from sibyl.install import install_line
 
 _OBJECT = re.compile(r"<[^<>]* at 0x[0-9a-fA-F]+>")
 _LINE_ENDS = re.compile(r"[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]")
@@ -84,24 +81,6 @@ class UnknownName(UserError):
         near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(names)}."
         super().__init__(f"unknown {kind} {name!r}; {hint}")
-
-
-def install_line(extra: str) -> str:
-    """Return the command that installs an extra into this environment: from where sibyl came, an index, a file or a checkout."""
-    try:
-        origin = json.loads(distribution("sibyl-learn").read_text("direct_url.json") or "{}")
-    except PackageNotFoundError:  # not installed: it runs from a checkout
-        return f"pip install {shlex.quote(f'{Path(__file__).resolve().parents[2]}[{extra}]')}"
-    except ValueError:
-        origin = {}
-    url = urlsplit(str(origin.get("url", "")))
-    if url.scheme != "file":
-        return f"pip install 'sibyl-learn[{extra}]'"
-    editable = "-e " if origin.get("dir_info", {}).get("editable") else ""
-    place = unquote(url.path)
-    if not place.endswith(".whl"):
-        return f"pip install {editable}{shlex.quote(f'{place}[{extra}]')}"
-    return "pip install " + shlex.quote(f"sibyl-learn[{extra}] @ {origin['url']}")
 
 
 class MissingExtra(SibylError):

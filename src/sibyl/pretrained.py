@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sibyl.backbones.checkpoint import FORMAT as BACKBONE_FORMAT
-from sibyl.backbones.checkpoint import SHIPPED, TrainedBackbone, load_backbone, shipped_names
+from sibyl.backbones.checkpoint import SHIPPED, load_backbone, shipped_names
+from sibyl.backbones.trained import TrainedBackbone
 from sibyl.errors import CheckpointError, UnknownName
 from sibyl.methods.checkpoint import load_method
 from sibyl.methods.method import LearnedMethod

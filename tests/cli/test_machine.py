@@ -14,7 +14,8 @@ import pytest
 
 import sibyl.cli.app
 from sibyl.cli.app import main
-from sibyl.errors import DataError, MissingExtra, install_line
+from sibyl.errors import DataError, MissingExtra
+from sibyl.install import install_line
 from sibyl.messages import printable
 
 COMMAND = "from sibyl.cli.app import main; main()"

@@ -10,7 +10,8 @@ import torch
 from PIL import Image
 
 from sibyl.backbones import build_backbone
-from sibyl.backbones.checkpoint import TrainedBackbone, save_backbone
+from sibyl.backbones.checkpoint import save_backbone
+from sibyl.backbones.trained import TrainedBackbone
 from sibyl.encoders.backbone import BackboneEncoder
 from sibyl.encoders.named import encoder_by_name
 from sibyl.errors import CheckpointError, UnknownName

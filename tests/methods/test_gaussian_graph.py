@@ -6,7 +6,7 @@ import torch
 from scipy.sparse.csgraph import minimum_spanning_tree
 
 from sibyl.methods.gaussian_graph import class_mass_normalised, first_bridge, pairwise_squared_distances
-from sibyl.methods.preprocessing import all_rows
+from sibyl.methods.task_rows import all_rows
 from tests.methods.contract import make_task, pad
 
 

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import torch
 
-from sibyl.methods.preprocessing import Preparation, all_rows, leading_axes, power_transform
+from sibyl.methods.preprocessing import Preparation, leading_axes, power_transform
+from sibyl.methods.task_rows import all_rows
 from tests.methods.contract import make_task, pad
 
 

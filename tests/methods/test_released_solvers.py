@@ -19,8 +19,9 @@ from torch.nn.functional import normalize
 from sibyl.methods.alpha_am import AlphaAM
 from sibyl.methods.bpa import BPA, balanced_affinities
 from sibyl.methods.nohub import NoHub, near_probabilities
-from sibyl.methods.preprocessing import all_rows, mean_row, powered
+from sibyl.methods.preprocessing import powered
 from sibyl.methods.pslp import PSLP
+from sibyl.methods.task_rows import all_rows, mean_row
 from sibyl.methods.unem import UNEM
 from sibyl.tasks import Task
 

@@ -12,7 +12,8 @@ import torch
 
 from sibyl.backbones import BACKBONES, build_backbone
 from sibyl.backbones.augment import augment, colour_jitter, crop_and_flip
-from sibyl.backbones.checkpoint import TrainedBackbone, load_backbone, save_backbone
+from sibyl.backbones.checkpoint import load_backbone, save_backbone
+from sibyl.backbones.trained import TrainedBackbone
 from sibyl.datasets.as_source import source_of
 from sibyl.datasets.images import ImageSet
 from sibyl.encoders.backbone import BackboneEncoder

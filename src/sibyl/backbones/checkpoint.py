@@ -1,20 +1,17 @@
-"""A trained backbone on disk: weights, the image size and channel statistics it was trained with, and how it was trained."""
+"""A trained backbone on disk: one file, which is checked when it is read."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
-import numpy as np
-import numpy.typing as npt
 import torch
-from jaxtyping import Float
 from pydantic import Field
-from torch import Tensor, nn
+from torch import nn
 
 from sibyl.backbones import BACKBONES, build_backbone
+from sibyl.backbones.trained import TrainedBackbone
 from sibyl.errors import CheckpointError
 from sibyl.schemas import Header, Name, Number, Size, checked, filled
 from sibyl.storage import Json
@@ -37,49 +34,6 @@ class _Header(Header):
     mean: Annotated[list[Number], Field(min_length=1, max_length=3)]
     std: Annotated[list[Number], Field(min_length=1, max_length=3)]
     card: Json
-
-
-@dataclass(frozen=True, eq=False)
-class TrainedBackbone:
-    """A backbone with what it needs to be applied.
-
-    Parameters
-    ----------
-    module : torch module
-        Standardised pixels [item, channel, height, width] → features [item, dim].
-    name : str
-        Of `sibyl.backbones.BACKBONES`.
-    image_size, dim : int
-        Height and width in pixels; columns of the features.
-    mean, std : tuple of float
-        Per channel, on the scale 0 … 1.
-    card : mapping
-        Training classes, recipe, scores.
-    """
-
-    module: nn.Module
-    name: str
-    image_size: int
-    dim: int
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    card: Json
-
-    def standardise(self, pixels: Float[Tensor, "item channel height width"]) -> Float[Tensor, "item channel height width"]:
-        """Shift and scale pixels in 0 … 1 by the training set's channel statistics."""
-        centre, spread = torch.tensor(self.mean)[:, None, None], torch.tensor(self.std)[:, None, None]
-        return (pixels - centre.to(pixels)) / spread.to(pixels)
-
-    @torch.no_grad()
-    def features(self, pixels: Float[Tensor, "item channel height width"]) -> Float[Tensor, "item dim"]:
-        """Return the features of pixels in 0 … 1, in evaluation mode."""
-        return self.module(self.standardise(pixels).contiguous(memory_format=torch.channels_last))  # type: ignore[no-any-return]
-
-    def encode(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Return the features [item, dim] of uint8 images [item, height, width, channel]."""
-        # Copied, because memory-mapped pixels are read-only, which torch does not know.
-        pixels = torch.from_numpy(np.array(images)).permute(0, 3, 1, 2).float() / 255
-        return self.features(pixels.to(next(self.module.parameters()).device)).cpu().numpy()
 
 
 def save_backbone(path: str | Path, backbone: TrainedBackbone, *, half: bool = False) -> None:

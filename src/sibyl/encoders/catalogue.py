@@ -14,7 +14,8 @@ from sibyl.encoders.encoder import Encoder
 from sibyl.encoders.measured import Measured, measured
 from sibyl.encoders.packaged import EXTRA, PackagedFile
 from sibyl.encoders.weights import WITHOUT_WEIGHTS, cached_weights
-from sibyl.errors import UnknownName, install_line
+from sibyl.errors import UnknownName
+from sibyl.install import install_line
 
 _LIBRARIES = {
     "open_clip": ("open_clip", "open_clip"),

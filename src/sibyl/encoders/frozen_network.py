@@ -125,7 +125,7 @@ class FrozenNetworkEncoder(Encoder[Any, npt.NDArray[np.float32]]):
 
     library: str
     model: str
-    modality: str
+    modality: str = field()  # unlike the base's, without a default
     network: TorchNetwork
     preparation: Callable[[Any], npt.NDArray[np.float32]]
     settings: Json = field(default_factory=dict)

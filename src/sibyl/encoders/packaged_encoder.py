@@ -39,7 +39,7 @@ class PackagedEncoder(Encoder[Any, Rows]):
     """
 
     name: str
-    modality: str
+    modality: str = field()  # unlike the base's, without a default
     dim: int
     files: tuple[PackagedFile, ...]
     settings: Json

@@ -14,7 +14,7 @@ from sibyl.methods.class_mean import assigned_solution
 from sibyl.methods.classifiers import class_means
 from sibyl.methods.gradient_descent import adam
 from sibyl.methods.method import Method, Traits
-from sibyl.methods.preprocessing import all_rows
+from sibyl.methods.task_rows import all_rows
 from sibyl.tasks import ClassPrior, Solution, Task
 
 SMALL = 1e-12  # the authors' ε inside logarithms, powers and degrees

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from sibyl.methods.adapting_method import AdaptingMethod
 from sibyl.methods.classifiers import LinearClassifier
 from sibyl.methods.feature_scaling import FeatureScaling
-from sibyl.methods.method import LearnedMethod, Objective, Traits
+from sibyl.methods.method import Objective, Traits
 from sibyl.methods.query_objective import check_shape, cross_entropy_objective
-from sibyl.methods.solutions import inductive_solution
-from sibyl.tasks import ClassPrior, Episode, Solution, Task
+from sibyl.tasks import Episode, Task
 
 
 def descend(
@@ -28,21 +27,7 @@ def descend(
 
     The steps themselves are differentiable, so a gradient through them is MAML's, second-order terms included.
 
-    Parameters
-    ----------
-    weight, bias : float [task, way, dim], float [task, way]
-        Where to start.
-    x, one_hot : float [task, support, dim], float [task, support, way]
-        Labelled rows; rows without a class do not count.
-    n_steps : int
-        How many.
-    step_size : float
-        How far each goes along the gradient.
-
-    Returns
-    -------
-    weight, bias
-        After the steps.
+    Rows of `one_hot` that are zero do not count.
     """
     real = one_hot.sum(-1, keepdim=True)
     share = real / real.sum(1, keepdim=True).clamp_min(1)
@@ -53,7 +38,7 @@ def descend(
     return weight, bias
 
 
-class ANIL(LearnedMethod):
+class ANIL(AdaptingMethod):
     """Almost No Inner Loop (Raghu et al., ICLR 2020, arXiv 1909.09157): MAML (Finn et al., ICML 2017) with only the head adapted.
 
     ``θ_t = θ − α ∇_θ L_support(θ)``, a few times; meta-training minimises ``Σ_t L_query(θ_t)`` over θ, second order.
@@ -94,24 +79,18 @@ class ANIL(LearnedMethod):
         head = nn.Linear(dim, n_way)
         self.weight, self.bias = nn.Parameter(head.weight.detach().clone()), nn.Parameter(head.bias.detach().clone())
 
-    def adapt(self, task: Task, n_steps: int) -> LinearClassifier:
-        """Return the head after `n_steps` steps on a task's support."""
+    def adapt(self, task: Task, n_steps: int | None = None) -> LinearClassifier:
+        """Return the head after `n_steps` steps on a task's support, `n_test_steps` when left out."""
         check_shape(self.name, task, self.dim, self.n_way)
         weight, bias = descend(
             self.weight.expand(task.n_tasks, -1, -1),
             self.bias.expand(task.n_tasks, -1),
             self.scaling(task.support_x),
             task.support_one_hot,
-            n_steps,
+            self.n_test_steps if n_steps is None else n_steps,
             self.step_size,
         )
         return LinearClassifier(self.scaling.fold(weight), bias, normalised=True)
-
-    @torch.no_grad()
-    def solve(self, task: Task, class_prior: ClassPrior = None) -> Solution:
-        """Answer each query by itself; `class_prior` is not used."""
-        classifier = self.adapt(task, self.n_test_steps)
-        return inductive_solution(task, classifier)
 
     def objective(self, episode: Episode) -> Objective:
         """Return the mean cross-entropy of the queries after the inner steps."""

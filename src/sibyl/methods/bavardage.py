@@ -13,7 +13,8 @@ from sibyl.errors import DataError
 from sibyl.methods.class_mean import assigned_solution
 from sibyl.methods.classifiers import LinearClassifier, class_means, squared_distances
 from sibyl.methods.method import Method, Traits
-from sibyl.methods.preprocessing import Preparation, PreparedClassifier, all_rows
+from sibyl.methods.preprocessing import Preparation, PreparedClassifier
+from sibyl.methods.task_rows import all_rows
 from sibyl.tasks import ClassPrior, Solution, Task, class_shares
 
 

@@ -12,7 +12,7 @@ from torch.nn.functional import normalize, one_hot
 
 from sibyl.methods.classifiers import CentroidClassifier, class_means
 from sibyl.methods.method import Method, Traits
-from sibyl.methods.preprocessing import mean_row
+from sibyl.methods.task_rows import mean_row
 from sibyl.tasks import ClassPrior, Solution, Task
 
 

@@ -13,9 +13,10 @@ from torch.nn.functional import one_hot
 from sibyl.errors import DataError
 from sibyl.methods.class_mean import assigned_solution
 from sibyl.methods.method import Method, Traits
-from sibyl.methods.preprocessing import Preparation, all_rows
+from sibyl.methods.preprocessing import Preparation
 from sibyl.methods.row_span import RowSpan
 from sibyl.methods.sinkhorn import column_potentials
+from sibyl.methods.task_rows import all_rows
 from sibyl.tasks import ClassPrior, Solution, Task, class_shares
 
 

@@ -12,8 +12,9 @@ from torch.nn.functional import normalize
 
 from sibyl.methods.class_mean import assigned_solution
 from sibyl.methods.method import Method, Traits
-from sibyl.methods.preprocessing import all_rows, mean_row, powered
+from sibyl.methods.preprocessing import powered
 from sibyl.methods.pt_map import PTMAP
+from sibyl.methods.task_rows import all_rows, mean_row
 from sibyl.tasks import ClassPrior, Solution, Task
 
 

@@ -14,9 +14,10 @@ from sibyl.errors import DataError
 from sibyl.methods.class_mean import assigned_solution
 from sibyl.methods.knn_graph import nearest_neighbours
 from sibyl.methods.method import Method, Traits
-from sibyl.methods.preprocessing import Preparation, all_rows
+from sibyl.methods.preprocessing import Preparation
 from sibyl.methods.sinkhorn import column_potentials
 from sibyl.methods.solutions import presumed_shares
+from sibyl.methods.task_rows import all_rows
 from sibyl.tasks import ClassPrior, Solution, Task
 
 FLOOR = 1e-9  # least propagated probability, so that logarithms stay finite

@@ -12,8 +12,8 @@ from sibyl.errors import DataError
 from sibyl.methods.class_mean import assigned_solution
 from sibyl.methods.gaussian_graph import class_mass_normalised, first_bridge, pairwise_squared_distances
 from sibyl.methods.method import Method, Traits
-from sibyl.methods.preprocessing import all_rows
 from sibyl.methods.solutions import query_mix
+from sibyl.methods.task_rows import all_rows
 from sibyl.tasks import ClassPrior, Solution, Task, class_shares
 
 FLOOR = 1e-9  # least probability; below it rounding in the solver would decide the logits

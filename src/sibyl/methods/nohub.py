@@ -13,8 +13,9 @@ from torch.nn.functional import normalize
 from sibyl.errors import DataError
 from sibyl.methods.class_mean import ClassMean, assigned_solution
 from sibyl.methods.method import Method, Traits
-from sibyl.methods.preprocessing import all_rows, leading_axes, mean_row
+from sibyl.methods.preprocessing import leading_axes
 from sibyl.methods.simple_shot import SimpleShot
+from sibyl.methods.task_rows import all_rows, mean_row
 from sibyl.methods.tim import TIM
 from sibyl.tasks import ClassPrior, Solution, Task
 

@@ -14,8 +14,8 @@ from sibyl.errors import DataError
 from sibyl.methods.class_mean import assigned_solution
 from sibyl.methods.classifiers import LinearClassifier
 from sibyl.methods.method import Method, Traits
-from sibyl.methods.preprocessing import all_rows, mean_row
 from sibyl.methods.row_span import RowSpan
+from sibyl.methods.task_rows import all_rows, mean_row
 from sibyl.tasks import ClassPrior, Solution, Task, class_shares
 
 SMALL = 1e-6  # the authors' ε inside the logarithm

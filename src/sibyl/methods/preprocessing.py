@@ -13,7 +13,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from sibyl.tasks import Classifier, Task
+from sibyl.methods.task_rows import mean_row
+from sibyl.tasks import Classifier
 
 SMALL = 1e-6  # the papers' ε inside the power
 
@@ -31,12 +32,6 @@ def powered(x: Float[Tensor, "task row dim"], power: float | None, unit_length: 
     """Power transform, where there is a power, and unit length, where it is wanted."""
     rows = x if power is None else power_transform(x, power)
     return normalize(rows, dim=-1) if unit_length else rows
-
-
-def mean_row(x: Float[Tensor, "task row dim"], mask: Bool[Tensor, "task row"]) -> Float[Tensor, "task 1 dim"]:
-    """Mean of the real rows; zero where there is none."""
-    weight = mask[..., None].to(x.dtype)
-    return (x * weight).sum(1, keepdim=True) / weight.sum(1, keepdim=True).clamp_min(1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,11 +97,3 @@ class PreparedClassifier:
     def __call__(self, x: Float[Tensor, "task row dim"]) -> Float[Tensor, "task row way"]:
         """Return the logits of rows of features."""
         return self.classifier(self.preparation(x))
-
-
-def all_rows(task: Task) -> tuple[Float[Tensor, "task row dim"], Bool[Tensor, "task row"], Float[Tensor, "task row way"]]:
-    """Join support and query: features, which rows are real, and one-hot classes that are zero for queries and padding."""
-    x = torch.cat([task.support_x, task.query_x], 1)
-    mask = torch.cat([task.support_mask, task.query_mask], 1)
-    unlabelled = task.query_x.new_zeros(*task.query_mask.shape, task.n_way)
-    return x, mask, torch.cat([task.support_one_hot, unlabelled], 1)

@@ -14,9 +14,10 @@ from sibyl.errors import DataError
 from sibyl.methods.class_mean import assigned_solution
 from sibyl.methods.classifiers import class_means, squared_distances
 from sibyl.methods.method import Method, Traits
-from sibyl.methods.preprocessing import Preparation, PreparedClassifier, all_rows
+from sibyl.methods.preprocessing import Preparation, PreparedClassifier
 from sibyl.methods.sinkhorn import column_potentials
 from sibyl.methods.solutions import presumed_shares
+from sibyl.methods.task_rows import all_rows
 from sibyl.tasks import ClassPrior, Solution, Task
 
 TOLERANCE = 1e-4  # of a class's share within a step, about what the authors stop at; the answer is balanced to the end

@@ -13,8 +13,9 @@ from sibyl.methods.class_mean import assigned_solution
 from sibyl.methods.classifiers import class_means, squared_distances
 from sibyl.methods.knn_graph import normalised_edges
 from sibyl.methods.method import Method, Traits
-from sibyl.methods.preprocessing import Preparation, all_rows
+from sibyl.methods.preprocessing import Preparation
 from sibyl.methods.sinkhorn import column_potentials
+from sibyl.methods.task_rows import all_rows
 from sibyl.tasks import ClassPrior, Solution, Task, class_shares
 
 

@@ -12,8 +12,8 @@ from torch.nn.functional import softplus
 from sibyl.methods.feature_scaling import unit_scale_rows
 from sibyl.methods.knn_graph import normalised_edges
 from sibyl.methods.method import LearnedMethod, Objective, Traits
-from sibyl.methods.preprocessing import all_rows
 from sibyl.methods.query_objective import check_shape, cross_entropy_objective
+from sibyl.methods.task_rows import all_rows
 from sibyl.tasks import ClassPrior, Episode, Solution, Task
 
 
@@ -22,14 +22,8 @@ def similarity_graph(
 ) -> Float[Tensor, "task node node"]:
     """Return ``S = D^{−½} W D^{−½}`` with ``W_ij = exp(−½ mean_d (x_id − x_jd)²)``, kept where i or j has the other among its nearest.
 
-    Parameters
-    ----------
-    x : float [task, node, dim]
-        Rows, each divided by its length scale.
-    mask : bool [task, node]
-        False marks padding, which gets no edges.
-    n_neighbours : int
-        Nearest rows kept, a row itself among them, as in the authors' code.
+    Rows are already divided by their length scales. Padding, where the mask is False, gets no edges. A row itself is among its nearest,
+    as in the authors' code.
     """
     square = x.square().mean(-1)
     distance = (square[:, :, None] + square[:, None] - 2 * x @ x.mT / x.shape[-1]).clamp_min(0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +13,7 @@ import pyarrow.compute as pc
 from sibyl.errors import DataError
 from sibyl.messages import counted, quoted
 from sibyl.sources.audio import need_soundfile
+from sibyl.sources.folder import is_file
 from sibyl.sources.item import Item, Skipped, Unreadable
 from sibyl.sources.kinds import AUDIO, IMAGE, Kind
 from sibyl.sources.naming import named
@@ -95,7 +95,7 @@ def files_in_cells(
         place = table.path.parent / paths[row] if paths[row] else Path()
         if there[row]:
             items.append(Item(name, table.path, _Cell(contents, row)))
-        elif paths[row] and _is_file(place):
+        elif paths[row] and is_file(place):
             items.append(Item(name, place))
         else:
             skipped.append(Skipped(name, "no such file" if paths[row] else "holds no file"))
@@ -122,10 +122,3 @@ def _kind_of(table: RawTable, column: str, contents: Any, paths: Sequence[str], 
 
 def _are_names(paths: Sequence[str]) -> bool:
     return all(paths) and len(set(paths)) == len(paths) and not any(path.startswith("/") for path in paths)
-
-
-def _is_file(place: Path) -> bool:
-    try:
-        return os.path.isfile(place)  # noqa: PTH113 - a path may hold what no file's name can
-    except (OSError, ValueError):
-        return False

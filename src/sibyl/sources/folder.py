@@ -75,6 +75,14 @@ def ending(path: str | Path) -> str:
     return f"{dot}{last}".lower() if stem else ""
 
 
+def is_file(place: Path) -> bool:
+    """Tell whether a file lies there, whatever its path holds."""
+    try:
+        return os.path.isfile(place)  # noqa: PTH113 - a path may hold what no file's name can
+    except (OSError, ValueError):
+        return False
+
+
 def _identity(path: str | Path) -> tuple[int, int]:
     status = Path(path).stat()
     return status.st_dev, status.st_ino

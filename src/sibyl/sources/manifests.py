@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +9,9 @@ import pandas as pd
 
 from sibyl.errors import DataError
 from sibyl.messages import counted, quoted
-from sibyl.sources.folder import ending
+from sibyl.sources.folder import ending, is_file
 from sibyl.sources.item import Item, Skipped
+from sibyl.sources.kinds import Kind
 from sibyl.sources.naming import NAME_NAMES, named
 from sibyl.sources.rows import find_label_column, name_rows
 from sibyl.sources.source import Source
@@ -39,7 +38,7 @@ def _names_files(cells: pd.Series[Any], endings: tuple[str, ...]) -> bool:
 def lies_there(table: RawTable, column: str) -> bool:
     """Tell whether any of the first files is where the table says."""
     texts = [cell_text(cell).strip() for cell in table.frame[column].head(_SEEN)]
-    return any(_is_file(_place(table, text)) for text in texts if text)
+    return any(is_file(_place(table, text)) for text in texts if text)
 
 
 def has_values(table: RawTable, column: str, label_column: str | None) -> bool:
@@ -53,16 +52,7 @@ def _is_numeric(cells: pd.Series[Any]) -> bool:
     return bool(pd.to_numeric(cells.head(_SEEN), errors="coerce").notna().mean() > 0.5) if cells.dtype == object else True
 
 
-def files_of_table(
-    table: RawTable,
-    column: str,
-    modality: str,
-    belongs: Callable[[str | Path], bool],
-    decode: Callable[..., Any],
-    decoder: str,
-    label_column: str | None,
-    id_column: str | None,
-) -> Source:
+def files_of_table(table: RawTable, column: str, kind: Kind, label_column: str | None, id_column: str | None) -> Source:
     """Return the files that a column names, relative to the table's own folder.
 
     Raises
@@ -79,10 +69,10 @@ def files_of_table(
             skipped.append(Skipped(name, "names no file"))
         elif text.startswith(("http://", "https://", "s3://", "gs://")):
             skipped.append(Skipped(name, "an address in the network; fetch the file first"))
-        elif not _is_file(place):
+        elif not is_file(place):
             skipped.append(Skipped(name, "no such file"))
-        elif not belongs(place):
-            skipped.append(Skipped(name, f"not {'an' if modality[0] in 'aio' else 'a'} {modality}"))
+        elif not kind.belongs(place):
+            skipped.append(Skipped(name, f"not {'an' if kind.modality[0] in 'aio' else 'a'} {kind.modality}"))
         else:
             items.append(Item(name, place))
     if not items:
@@ -93,22 +83,15 @@ def files_of_table(
             "lies: move it there, or write whole paths"
         )
     unused = [str(name) for name in rows.frame.columns if name != column]
-    understood = f"a list of files ({modality}) in column {column!r}, relative to the list"
+    understood = f"a list of files ({kind.modality}) in column {column!r}, relative to the list"
     if unused:
         understood += f", {counted(len(unused), 'column')} not used ({quoted(unused, 6)}; --kind table uses them)"
-    return rows.source(modality, table, tuple(items), skipped, understood, decode=decode, decoder=decoder)
+    return rows.source(kind.modality, table, tuple(items), skipped, understood, decode=kind.decode, decoder=kind.decoder)
 
 
 def _place(table: RawTable, text: str) -> Path:
     plain = text.removeprefix("file://")
     place = table.path.parent / plain
-    if "\\" in plain and not _is_file(place):
+    if "\\" in plain and not is_file(place):
         place = table.path.parent / plain.replace("\\", "/")
     return place
-
-
-def _is_file(place: Path) -> bool:
-    try:
-        return os.path.isfile(place)  # noqa: PTH113 - a path may hold what no file's name can
-    except (OSError, ValueError):
-        return False

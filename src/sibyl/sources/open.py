@@ -17,12 +17,14 @@ from sibyl.sources.feature_tables import vectors_of_table
 from sibyl.sources.fitted import Fitted
 from sibyl.sources.fitted_columns import FittedColumns
 from sibyl.sources.folder import walk_folder
+from sibyl.sources.folder_labels import FolderLabels, is_labelled
 from sibyl.sources.item import FolderItems, Skipped
+from sibyl.sources.kinds import IMAGE, KINDS, TEXT, Kind
 from sibyl.sources.later_tables import values_as_before
 from sibyl.sources.manifests import file_column, files_of_table, has_values, lies_there
 from sibyl.sources.objects import held_in
 from sibyl.sources.rows import name_rows
-from sibyl.sources.source import MODALITIES, FolderLabels, Source, is_labelled
+from sibyl.sources.source import MODALITIES, Source
 from sibyl.sources.table_files import RawTable, column_named
 from sibyl.sources.tables import values_of_table
 from sibyl.sources.vectors import vector_column
@@ -179,7 +181,7 @@ def _table(
             continue
         if one.modality == "audio":
             audio.need_soundfile()
-        return files_of_table(table, files, one.modality, one.belongs, one.decode, one.decoder, label_column, id_column)
+        return files_of_table(table, files, one, label_column, id_column)
     if kind in ("image", "audio"):
         raise DataError(f"{table.path}: no column names files of kind {kind}; name it with --column")
     text = None if kind == "table" else texts.text_column(table, (label_column, id_column))

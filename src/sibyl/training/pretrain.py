@@ -19,7 +19,8 @@ from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 
 from sibyl.backbones import build_backbone
 from sibyl.backbones.augment import augment
-from sibyl.backbones.checkpoint import TrainedBackbone, save_backbone
+from sibyl.backbones.checkpoint import save_backbone
+from sibyl.backbones.trained import TrainedBackbone
 from sibyl.datasets.images import ImageSet
 from sibyl.devices import forked
 from sibyl.episodes import EpisodeSampler
