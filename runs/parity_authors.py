@@ -24,7 +24,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from experiment import RESULTS, commit, write_record
-from released import PEERS, Balanced, Peer, commit_of, folder_of
+from released import PEERS, Peer, commit_of, folder_of
+from released_loading import Balanced
 
 from sibyl.datasets.digits import digit_features
 from sibyl.episodes import EpisodeSampler

@@ -71,7 +71,9 @@ def measure(name: str, found: Json, missing: list[str], features: Features, n_it
             row |= {"items": len(y), "classes": task.n_way, "sizes": [int(sizes.min()), int(sizes.max())]}
             for method, solver in methods.items():
                 solution = solver.solve(task)
-                answers = {method: solution.logits} | ({ALONE: solution.inductive_logits} if method == OURS else {})
+                answers = {method: solution.logits}
+                if method == OURS and solution.inductive_logits is not None:
+                    answers[ALONE] = solution.inductive_logits
                 for key, logits in answers.items():
                     best = logits[0].softmax(-1).max(-1)
                     row[key] = {"accuracy": float((best.indices == y).double().mean()), "stated": float(best.values.mean())}

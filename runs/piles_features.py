@@ -36,11 +36,11 @@ def main() -> None:
     for split in arguments.split or PER_CLASS:
         if arguments.omniglot:
             drawings = load_images("omniglot", split, arguments.omniglot, size=20)
-            keep(arguments.out / "omniglot-pixels" / split, drawings, 1 - as_rows(drawings.pixels) / 255)
+            keep(arguments.out / "omniglot-pixels" / split, drawings, np.float32(1) - as_rows(drawings.pixels) / np.float32(255))
         if arguments.cifar_fs:
             images = first_of_each(load_images("cifar-fs", split, arguments.cifar_fs), PER_CLASS[split])
             halves = images.pixels.reshape(len(images), 16, 2, 16, 2, 3).mean((2, 4), dtype=np.float32)
-            keep(arguments.out / "cifar-pixels" / split, images, as_rows(halves) / 255)
+            keep(arguments.out / "cifar-pixels" / split, images, as_rows(halves) / np.float32(255))
             if split != "train":
                 embed(arguments.out / "cifar-conv4" / split, images, "conv4-cifar-fs")
             if arguments.squeezenet:

@@ -72,12 +72,13 @@ class AnsweredPile:
 
     def blended(self, network: BlendNetwork) -> Tensor:
         raw = network(self.descriptors)[0]
-        logits = (raw[:3, None, None] * self.logits).sum(0)
+        logits: Tensor = (raw[:3, None, None] * self.logits).sum(0)
         share = logits.softmax(0).mean(1, keepdim=True) * len(logits)
         if self.told:
             wanted = self.tensors["shares"][:, None]
             return logits + (wanted * len(logits) / share.clamp_min(1e-6)).clamp_min(1e-6).log()
-        return logits - raw[3].clamp_max(1.5) * (share + SMOOTHING).log()
+        blended: Tensor = logits - raw[3].clamp_max(1.5) * (share + SMOOTHING).log()
+        return blended
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,7 +172,7 @@ def answer(network: UniversalSIB, pile: Pile, data: Features, told: bool) -> dic
     unit = power_rows(task.query_x, classifier.exponent)  # type: ignore[union-attr]
     spread = spread_labels(task, classifier.exponent)[0]  # type: ignore[union-attr]
     whole = Slice(unit, task.query_weight.mT, spread, 0, None, None)
-    descriptors = describe(blend.means, blend.alone, _Whole(whole), task.n_way, told=told)
+    descriptors = describe(blend.means, blend.alone, _Whole(whole), task.n_way, prior_given=told)
     logits = torch.cat([blend.means(unit), floored(spread).log(), blend.alone(unit)])
     rows = torch.from_numpy(np.random.default_rng(7).permutation(len(y))[:ROWS])
     return {"descriptors": descriptors, "logits": logits[..., rows].half(), "y": y[rows], "shares": shares}

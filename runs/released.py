@@ -1,112 +1,32 @@
 """The solvers that authors have released, run from folders that the user fetched: how each is loaded and asked.
 
-Nothing of them is in this repository. A released file is executed as it lies, but for the replacements that stand beside it here: calls
-that need a GPU, names that newer libraries have dropped, and imports of what the solver does not use. A replacement that does not apply
-any more is an error, so that another commit of a repository does not pass unnoticed.
+Nothing of them is in this repository. A released file is executed as it lies, but for the replacements that stand beside it here (see
+released_loading.py).
 """
 
 from __future__ import annotations
 
-import contextlib
-import io
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
-from typing import Any, ClassVar
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import scipy.sparse.linalg
 import scipy.stats  # noqa: F401  # the released iLPC reaches both through scipy
 import torch
 from experiment import commit
+from released_loading import NO_GPU, Balanced, ExactSearch, Floats, Ingredient, Silent, load, plain, powered
 from torch import Tensor
 from torch.nn.functional import normalize
-
-from sibyl.errors import UserError
-from sibyl.tasks import Episode
-
-Floats = npt.NDArray[np.float64]
-NO_GPU = {".cuda()": ""}
-
-
-def load(path: Path, replaced: Mapping[str, str] | None = None, **given: object) -> Any:
-    """Run a released file as a module of its own, `replaced` in its text and the names `given` defined before it starts."""
-    source = path.read_text(encoding="utf-8")
-    for old, new in (replaced or {}).items():
-        if old not in source:
-            raise UserError(f"{path} does not hold {old!r}: it is not the commit that runs/released.py was written for")
-        source = source.replace(old, new)
-    module = ModuleType(path.stem)
-    vars(module).update({"__file__": str(path), **given})
-    with contextlib.redirect_stdout(io.StringIO()):
-        exec(compile(source, str(path), "exec"), vars(module))
-    return module
-
-
-class _Silent:
-    """Stands where a solver keeps a log or shows progress."""
-
-    def __init__(self, *_: object, **__: object) -> None: ...
-
-    def __getattr__(self, name: str) -> Callable[..., None]:
-        return lambda *_, **__: None
-
-
-def _plain(steps: Sequence[object], **_: object) -> Sequence[object]:
-    """Stands for tqdm: no bar."""
-    return steps
-
-
-@dataclass(frozen=True)
-class Balanced:
-    """Tasks of equal shots and balanced queries as plain tensors; the support lies class by class, the queries in any order."""
-
-    support: Tensor
-    query: Tensor
-    query_y: Tensor
-    way: int
-    shot: int
-    base_mean: npt.NDArray[np.float32] | None
-
-    @classmethod
-    def of(cls, episode: Episode, base_mean: npt.NDArray[np.float32] | None) -> Balanced:
-        task = episode.task
-        order = task.support_y.argsort(dim=1, stable=True)
-        support = task.support_x.gather(1, order[..., None].expand_as(task.support_x))
-        return cls(support, task.query_x, episode.query_y, task.n_way, support.shape[1] // task.n_way, base_mean)
-
-    @property
-    def interleaved(self) -> Tensor:
-        """The support as many released solvers lay it: the first item of each class, then the second of each."""
-        by_class: Tensor = self.support.unflatten(1, (self.way, self.shot))
-        return by_class.transpose(1, 2).flatten(1, 2)
-
-    @property
-    def labels(self) -> Tensor:
-        """Classes of `interleaved` and of the queries behind it."""
-        return torch.cat([torch.arange(self.way).repeat(len(self.query), self.shot), self.query_y], 1)
-
-    @property
-    def support_y(self) -> Tensor:
-        return torch.arange(self.way).repeat_interleave(self.shot).expand(len(self.query), -1)
-
-    def right(self, predicted: Tensor) -> Floats:
-        """Share of right answers of each task."""
-        return (predicted == self.query_y).double().mean(1).numpy()
-
-
-def _powered(x: Tensor) -> Tensor:
-    """The power transform of these repositories; where a feature is negative, its sign is kept, as the released iLPC does."""
-    return torch.where(x < 0, -((x.abs() + 1e-6) ** 0.5), (x.clamp_min(0) + 1e-6) ** 0.5)
 
 
 def pt_map(folder: Path, tasks: Balanced) -> Floats:
     solver = load(folder / "test_standard.py", NO_GPU)
-    rows = solver.scaleEachUnitaryDatas(solver.QRreduction(_powered(torch.cat([tasks.interleaved, tasks.query], 1))))
+    rows = solver.scaleEachUnitaryDatas(solver.QRreduction(powered(torch.cat([tasks.interleaved, tasks.query], 1))))
     labelled, queries = tasks.way * tasks.shot, tasks.query.shape[1]
     vars(solver).update(
         n_runs=len(rows), n_shot=tasks.shot, n_ways=tasks.way, n_queries=queries // tasks.way, n_lsamples=labelled,
@@ -122,7 +42,7 @@ def pt_map(folder: Path, tasks: Balanced) -> Floats:
 def proto_lp(folder: Path, tasks: Balanced) -> Floats:
     replaced = {**NO_GPU, "device='cuda'": "device='cpu'", "repeat(10000": "repeat(n_runs"}
     solver = load(folder / "test_standard_GSSL_lapshot.py", replaced)
-    rows = solver.scaleEachUnitaryDatas(_powered(torch.cat([tasks.interleaved, tasks.query], 1)))
+    rows = solver.scaleEachUnitaryDatas(powered(torch.cat([tasks.interleaved, tasks.query], 1)))
     rows = solver.centerDatas(solver.SVDreduction(rows, 40))
     labelled, queries = tasks.way * tasks.shot, tasks.query.shape[1]
     each = queries // tasks.way
@@ -140,7 +60,7 @@ def bms(method: str) -> Callable[[Path, Balanced], Floats]:
     def answer(folder: Path, tasks: Balanced) -> Floats:
         solver = load(folder / "test_standard_bms.py", NO_GPU)
         solver.params = SimpleNamespace(method=method)
-        rows = solver.scaleEachUnitaryDatas(_powered(torch.cat([tasks.interleaved, tasks.query], 1)))
+        rows = solver.scaleEachUnitaryDatas(powered(torch.cat([tasks.interleaved, tasks.query], 1)))
         rows = solver.scaleEachUnitaryDatas(solver.QRreduction(solver.centerDatas(rows)))
         data = solver.DataSet(rows, n_shot=tasks.shot, n_ways=tasks.way, n_queries=tasks.query.shape[1] // tasks.way)
         model, masks = solver.TrainedLinRegModel(data), solver.SimpleWMask(data)
@@ -155,38 +75,14 @@ def bms(method: str) -> Callable[[Path, Balanced], Floats]:
     return answer
 
 
-class _ExactSearch:
-    """Stands for faiss: the rows of largest inner product, searched exactly."""
-
-    class GpuIndexFlatConfig: ...
-
-    @staticmethod
-    def StandardGpuResources() -> None: ...  # noqa: N802
-
-    @staticmethod
-    def normalize_L2(x: npt.NDArray[np.float32]) -> None:  # noqa: N802
-        x /= np.linalg.norm(x, axis=1, keepdims=True)
-
-    class GpuIndexFlatIP:
-        def __init__(self, *_: object) -> None: ...
-
-        def add(self, x: npt.NDArray[np.float32]) -> None:
-            self.x, self.ntotal = x, len(x)
-
-        def search(self, x: npt.NDArray[np.float32], k: int) -> tuple[Any, Any]:
-            products = x @ self.x.T
-            nearest = np.argsort(-products, axis=1, kind="stable")[:, :k]
-            return np.take_along_axis(products, nearest, 1), nearest
-
-
 def ilpc(folder: Path, tasks: Balanced) -> Floats:
     unused = ("import matplotlib.pyplot as plt", "import torchvision.transforms as transforms", "from PIL import Image",
               "from torch.nn.utils.weight_norm import WeightNorm", "from ici_models.resnet12 import resnet12", "import faiss")  # fmt: skip
     replaced = {**dict.fromkeys(unused, ""), **NO_GPU, "tol=1e-6": "rtol=1e-6", "np.in1d": "np.isin",
                 # Nothing asks for these gradients; without them it is the same numbers in less time.
                 "requires_grad=True": "requires_grad=False", "loss_each/(": "loss_each.detach()/("}  # fmt: skip
-    solver = load(folder / "iterative_graph_functions.py", replaced, faiss=_ExactSearch)
-    rows = _powered(torch.cat([tasks.interleaved, tasks.query], 1))
+    solver = load(folder / "iterative_graph_functions.py", replaced, faiss=ExactSearch)
+    rows = powered(torch.cat([tasks.interleaved, tasks.query], 1))
     rows = normalize(normalize(rows, dim=2) - normalize(rows, dim=2).mean(1, keepdim=True), dim=2)
     labelled, queries, right = tasks.way * tasks.shot, tasks.query.shape[1], []
     for x, y in zip(rows, tasks.labels, strict=True):
@@ -208,38 +104,19 @@ def _asked(solver: Any, tasks: Balanced, **more: object) -> Floats:
     """Run one of TIM's solvers, which share their class, on rows of unit length."""
     support, query = normalize(tasks.support, dim=2), normalize(tasks.query, dim=2)
     known = {"support": support, "query": query, "y_s": tasks.support_y, "y_q": tasks.query_y}
-    solver.model = _Silent()
+    solver.model = Silent()
     solver.compute_lambda(support=support, query=query, y_s=tasks.support_y)
     solver.init_weights(**known)
     solver.run_adaptation(**known, **more)
     return tasks.right(solver.get_preds(query))
 
 
-class _Ingredient:
-    """Stands for sacred: hands the solver the released settings."""
-
-    settings: ClassVar[dict[str, Any]] = {"temp": 15, "loss_weights": [0.1, 1.0, 0.1], "lr": 1e-4, "iter": 150, "alpha": 1.0}
-
-    def __init__(self, _: str) -> None: ...
-
-    def config(self, function: Callable[..., object]) -> Callable[..., object]:
-        return function
-
-    def capture(self, function: Callable[..., object]) -> Callable[..., object]:
-        wanted = function.__code__.co_varnames[1 : function.__code__.co_argcount]
-
-        def filled(self: object, **given: object) -> object:
-            return function(self, **{name: given.get(name, _Ingredient.settings.get(name)) for name in wanted})
-
-        return filled
-
-
 def tim(kind: str, steps: int) -> Callable[[Path, Balanced], Floats]:
     def answer(folder: Path, tasks: Balanced) -> Floats:
         replaced = {"from .utils import get_mi, get_cond_entropy, get_entropy, get_one_hot": "", "from tqdm import tqdm": "",
                     "from sacred import Ingredient": ""}  # fmt: skip
-        module = load(folder / "src/tim.py", replaced, Ingredient=_Ingredient, tqdm=_plain, **_tim_tools(folder))
-        solver = getattr(module, kind)(model=_Silent())
+        module = load(folder / "src/tim.py", replaced, Ingredient=Ingredient, tqdm=plain, **_tim_tools(folder))
+        solver = getattr(module, kind)(model=Silent())
         solver.iter = steps
         return _asked(solver, tasks, callback=None)
 
@@ -252,7 +129,7 @@ def tim_realistic(kind: str, **settings: object) -> Callable[[Path, Balanced], F
     def answer(folder: Path, tasks: Balanced) -> Floats:
         imported = "from src.utils import get_mi, get_cond_entropy, get_entropy, get_one_hot, Logger, extract_features"
         replaced = {imported: "", "from tqdm import tqdm": ""}
-        module = load(folder / "src/methods/tim.py", replaced, Logger=_Silent, tqdm=_plain, **_tim_tools(folder))
+        module = load(folder / "src/methods/tim.py", replaced, Logger=Silent, tqdm=plain, **_tim_tools(folder))
         options = SimpleNamespace(temp=15, iter=1000, lr_tim=1e-4, lr_alpha_tim=1e-4, **settings)
         solver = getattr(module, kind)(model=None, device="cpu", log_file="", args=options)
         return _asked(solver, tasks, shot=tasks.shot)
@@ -264,7 +141,7 @@ def bd_cspn(centred: bool) -> Callable[[Path, Balanced], Floats]:
     def answer(folder: Path, tasks: Balanced) -> Floats:
         tools = load(folder / "src/utils.py")
         replaced = {"from ..utils import get_metric, Logger, extract_features": "", "from tqdm import tqdm": ""}
-        module = load(folder / "src/methods/bdcspn.py", replaced, Logger=_Silent, tqdm=_plain, get_metric=tools.get_metric)
+        module = load(folder / "src/methods/bdcspn.py", replaced, Logger=Silent, tqdm=plain, get_metric=tools.get_metric)
         norm = "CL2N" if centred else "L2N"
         options = SimpleNamespace(norm_type=norm, n_ways=tasks.way, num_NN=1, batch_size=len(tasks.query))
         solver = module.BDCSPN(model=None, device="cpu", log_file="", args=options)
@@ -295,7 +172,7 @@ def laplacian_shot(centred: bool) -> Callable[[Path, Balanced], Floats]:
 def paddle(folder: Path, tasks: Balanced) -> Floats:
     tools = load(folder / "src/utils.py", {"import requests": ""})
     replaced = {"from src.utils import get_one_hot, Logger": "", "from tqdm import tqdm": ""}
-    module = load(folder / "src/methods/paddle.py", replaced, Logger=_Silent, tqdm=_plain, get_one_hot=tools.get_one_hot)
+    module = load(folder / "src/methods/paddle.py", replaced, Logger=Silent, tqdm=plain, get_one_hot=tools.get_one_hot)
     solver = module.PADDLE(None, "cpu", "", SimpleNamespace(iter=100, alpha=75))
     found = {
         "x_s": tasks.support.clone(),

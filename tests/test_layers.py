@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import ast
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+from statistics import median
+
+import pytest
 
 import sibyl
 
@@ -12,6 +16,11 @@ ORDER = (
     "evaluation", "inference", "inference_plot", "training", "pretrained", "compare", "transduction", "export", "estimators", "labeling", "sharding", "reviewing", "demo", "demo_pictures", "cli",
 )  # fmt: skip
 SOURCE = Path(sibyl.__file__).parent
+STILL_LONG = {
+    "labeling/examples.py", "labeling/run.py", "labeling/saved_run.py", "reviewing/session.py", "sharding/solve.py",
+    "sources/shards.py",
+}  # fmt: skip
+"""Files of more than 300 lines that are still to be divided; none is to be added."""
 
 
 def layer_of(module: str) -> str:
@@ -54,3 +63,42 @@ def test_no_module_imports_from_below() -> None:
 def test_a_planted_upward_import_is_found(tmp_path: Path) -> None:
     (tmp_path / "tasks.py").write_text("def f() -> None:\n    from sibyl.methods.sib import SIB\n")
     assert upward(tmp_path, ORDER) == ["tasks.py imports sibyl.methods.sib"]
+
+
+def module_of(path: Path, source: Path) -> str:
+    return ".".join(["sibyl", *path.relative_to(source).with_suffix("").parts]).removesuffix(".__init__")
+
+
+def imported_modules(path: Path, known: set[str], own: str) -> set[str]:
+    """Modules that a file imports when it is itself imported: not those within functions, nor those for type checkers alone."""
+    found = set()
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            inside = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= inside & known if inside & known else {node.module}
+    return found & known - {own}
+
+
+def graph_of(source: Path) -> dict[str, set[str]]:
+    modules = {module_of(path, source): path for path in source.rglob("*.py")}
+    return {name: imported_modules(path, set(modules), name) for name, path in modules.items()}
+
+
+def test_no_circle_of_imports() -> None:
+    TopologicalSorter(graph_of(SOURCE)).prepare()
+
+
+def test_a_planted_circle_is_found(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("from sibyl.b import g\n")
+    (tmp_path / "b.py").write_text("from sibyl import a\n")
+    with pytest.raises(CycleError):
+        TopologicalSorter(graph_of(tmp_path)).prepare()
+
+
+def test_files_are_short() -> None:
+    lines = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in SOURCE.rglob("*.py")}
+    assert median(lines.values()) <= 100
+    long = {path.relative_to(SOURCE).as_posix() for path, number in lines.items() if number > 300}
+    assert long <= STILL_LONG

@@ -150,7 +150,7 @@ def test_the_advice_works_where_sibyl_came_from(
         def locate_file(self, path: object) -> Path:
             raise NotImplementedError
 
-    monkeypatch.setattr("sibyl.errors.distribution", lambda name: Installed())
+    monkeypatch.setattr("sibyl.install.distribution", lambda name: Installed())
     assert install_line("audio") == line
     assert str(MissingExtra("soundfile", "audio", "reading clips")).endswith(line)
 
@@ -159,7 +159,7 @@ def test_the_advice_names_the_checkout_where_sibyl_is_not_installed(monkeypatch:
     def absent(name: str) -> Distribution:
         raise PackageNotFoundError(name)
 
-    monkeypatch.setattr("sibyl.errors.distribution", absent)
+    monkeypatch.setattr("sibyl.install.distribution", absent)
     place = shlex.split(install_line("audio"))[-1].removesuffix("[audio]")
     assert (Path(place) / "pyproject.toml").is_file()
 

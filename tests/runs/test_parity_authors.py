@@ -8,7 +8,8 @@ import pytest
 import torch
 from experiment import RESULTS
 from parity_authors import page, weaker
-from released import PEERS, Balanced, load
+from released import PEERS
+from released_loading import Balanced, load
 
 from sibyl.datasets.digits import digit_features
 from sibyl.episodes import EpisodeSampler

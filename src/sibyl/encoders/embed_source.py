@@ -14,8 +14,9 @@ from sibyl.encoders.embed import Embedded, embed
 from sibyl.encoders.encoder import Encoder
 from sibyl.encoders.feature_cache import FeatureCache
 from sibyl.errors import DataError
+from sibyl.sources.folder_items import with_first
 from sibyl.sources.images import quiet_decoding
-from sibyl.sources.item import Unreadable, with_first
+from sibyl.sources.item import Unreadable
 from sibyl.sources.source import Source
 from sibyl.storage import cache_folder
 

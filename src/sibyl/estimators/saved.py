@@ -291,11 +291,8 @@ def _prior_to_json(prior: Any) -> Any:
     if prior is None or isinstance(prior, str):
         return prior
     if isinstance(prior, Mapping):
-        return {
-            "shares": [
-                [np.asarray(name).item(), share if isinstance(share, str) else float(share)] for name, share in prior.items()
-            ]
-        }
+        shares = [(np.asarray(name).item(), share if isinstance(share, str) else float(share)) for name, share in prior.items()]
+        return {"shares": shares}
     return np.asarray(prior, float).flatten().tolist()
 
 

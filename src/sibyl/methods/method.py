@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from inspect import signature
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -101,7 +101,7 @@ class LearnedMethod(nn.Module, Method):
     settings: dict[str, Any]
 
     @classmethod
-    def for_shape(cls, dim: int, n_way: int) -> Self:
+    def for_shape(cls, dim: int, n_way: int) -> LearnedMethod:
         """Build an untrained network with the published settings for features of `dim` columns and `n_way` classes.
 
         Methods that fit any dimension or number of classes do not take what they do not need. Weights are drawn from torch's global

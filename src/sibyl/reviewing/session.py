@@ -26,7 +26,8 @@ from sibyl.reviewing.questions import checking_order
 from sibyl.reviewing.solver import Solver
 from sibyl.reviewing.state import ASIDE, CONFIRMED, TAUGHT, check_name, check_names, replay
 from sibyl.reviewing.thumbnails import Thumbnails
-from sibyl.sources.item import FolderItems, Item
+from sibyl.sources.folder_items import FolderItems
+from sibyl.sources.item import Item
 
 MAX_ROWS = 100_000
 _KEPT_GUESSES = 40

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sibyl.sources.item import FolderItems, Item, Unreadable
+from sibyl.sources.folder_items import FolderItems
+from sibyl.sources.item import Item, Unreadable
 
 if TYPE_CHECKING:
     from sibyl.reviewing.pile import Pile

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 
 from sibyl.errors import DataError
-from sibyl.sources.feature_tables import Columns
+from sibyl.sources.feature_columns import Columns
 from sibyl.sources.limits import check_unfolded
 from sibyl.sources.naming import LABEL_NAMES, MATRIX_NAMES, NAME_NAMES, named
 

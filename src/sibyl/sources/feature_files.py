@@ -24,7 +24,8 @@ from sibyl.errors import DataError
 from sibyl.features import Features
 from sibyl.messages import counted
 from sibyl.sources.feature_arrays import Array, read_npy, read_npz, read_safetensors
-from sibyl.sources.feature_tables import Columns, read_feature_table
+from sibyl.sources.feature_columns import Columns
+from sibyl.sources.feature_tables import read_feature_table
 from sibyl.sources.item import Item, Skipped
 from sibyl.sources.naming import label_text, only_labels
 from sibyl.sources.source import Source

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,28 +10,12 @@ import numpy.typing as npt
 from sibyl.errors import DataError
 from sibyl.messages import counted, quoted
 from sibyl.sources.cells import texts_in, values_in
+from sibyl.sources.feature_columns import Columns
 from sibyl.sources.item import Item, Skipped
 from sibyl.sources.rows import NamedRows, find_label_column, name_rows
 from sibyl.sources.source import Source
 from sibyl.sources.table_files import RawTable, column_named, read_table
 from sibyl.sources.vectors import vector_column, vectors_in
-
-
-@dataclass(frozen=True, eq=False)
-class Columns:
-    """What was found in a file, unchecked.
-
-    Parameters
-    ----------
-    matrix : array
-        Meant to be [item, dim].
-    labels, ids : list, optional
-        Meant to be one per item.
-    """
-
-    matrix: npt.NDArray[Any]
-    labels: list[Any] | None
-    ids: list[Any] | None
 
 
 def vectors_of_table(table: RawTable, column: str, label_column: str | None, id_column: str | None) -> Source:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from sibyl.errors import DataError
 from sibyl.folders import MARK
-from sibyl.sources.item import FolderItems, Skipped
+from sibyl.sources.folder_items import FolderItems
+from sibyl.sources.item import Skipped
 
 MAX_BYTES = 1 << 30
 

@@ -17,8 +17,9 @@ from sibyl.sources.feature_tables import vectors_of_table
 from sibyl.sources.fitted import Fitted
 from sibyl.sources.fitted_columns import FittedColumns
 from sibyl.sources.folder import walk_folder
+from sibyl.sources.folder_items import FolderItems
 from sibyl.sources.folder_labels import FolderLabels, is_labelled
-from sibyl.sources.item import FolderItems, Skipped
+from sibyl.sources.item import Skipped
 from sibyl.sources.kinds import IMAGE, KINDS, TEXT, Kind
 from sibyl.sources.later_tables import values_as_before
 from sibyl.sources.manifests import file_column, files_of_table, has_values, lies_there

@@ -12,7 +12,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from sibyl.sources.fitted import Fitted
-from sibyl.sources.item import Item, Skipped, names_of
+from sibyl.sources.folder_items import names_of
+from sibyl.sources.item import Item, Skipped
 
 MODALITIES = ("image", "text", "audio", "table", "features")
 
