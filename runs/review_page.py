@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
 from typing import Any
+
+from experiment import ROOT
 
 GOAL, GOAL_AT = 0.92, 100  # the share of the pile that should be right, after so many labels
 FEW_KEYS = 2.0
