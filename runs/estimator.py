@@ -1,8 +1,9 @@
 """SIBClassifier beside LabelSpreading, SelfTrainingClassifier and LogisticRegression: one label per class, all other rows unlabelled.
 
-    python runs/estimator.py [NAME=FOLDER ...] [--draws 20] [--out results]
+    python runs/estimator.py [NAME=FOLDER ...] [--draws 20] [--out results] [--anew]
 
-Digits and three small tables come with scikit-learn; each FOLDER holds features (`sibyl.Features`). See runs/estimator.sh.
+Digits and three small tables come with scikit-learn; each FOLDER holds features (`sibyl.Features`). What the record holds is not measured
+again: a new setting or method is added to it. See runs/estimator.sh; runs/estimator_page.py writes the page.
 """
 
 from __future__ import annotations
@@ -10,27 +11,27 @@ from __future__ import annotations
 import argparse
 import time
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-from experiment import ROOT, commit, percent
-from sklearn.base import BaseEstimator
+from estimator_page import page
+from estimator_rivals import Build, rivals
+from experiment import ROOT, commit
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import Normalizer, StandardScaler
-from sklearn.semi_supervised import LabelSpreading, SelfTrainingClassifier
+from sklearn.preprocessing import StandardScaler
 
-from sibyl import Features, SIBClassifier
+from sibyl import Features, SIBClassifier, TransductiveClassifier
 from sibyl.methods.named import DEFAULT_METHOD
-from sibyl.storage import Json, cache_folder, content_key, read_json, write_json, write_text
+from sibyl.storage import Json, read_json, write_json, write_text
 
-PREPARATIONS: dict[str, Callable[[], BaseEstimator]] = {"columns standardised": StandardScaler, "rows of unit length": Normalizer}
+MANY_ROWS, TRIED, KEPT = 1000, 4, 3  # of more rows, every setting meets the first draws, and the best of them all
+OURS = {
+    "sib_classifier": lambda: SIBClassifier(),
+    "label_spreading": lambda: TransductiveClassifier("label_spreading"),
+    "plain": lambda: SIBClassifier(is_table=False),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,38 +43,6 @@ class Data:
     truth: np.ndarray
     is_table: bool
 
-    @property
-    def key(self) -> str:
-        return sha256(np.ascontiguousarray(self.X).tobytes() + self.truth.tobytes()).hexdigest()[:16]
-
-
-def logistic() -> LogisticRegression:
-    return LogisticRegression(max_iter=1000)
-
-
-def pipeline(prepare: Callable[[], BaseEstimator], build: Callable[[], BaseEstimator]) -> BaseEstimator:
-    return make_pipeline(prepare(), build())
-
-
-def rivals() -> dict[str, dict[str, Callable[[], BaseEstimator]]]:
-    """Each rival with the settings it may choose from, in hindsight."""
-    plain: dict[str, dict[str, Callable[[], BaseEstimator]]] = {
-        "LabelSpreading": {
-            "rbf": LabelSpreading,
-            "knn": lambda: LabelSpreading(kernel="knn"),
-        },
-        "SelfTrainingClassifier": {"logistic regression": lambda: SelfTrainingClassifier(logistic())},
-        "LogisticRegression": {"": logistic},
-    }
-    return {
-        rival: {
-            ", ".join(filter(None, (setting, preparation))): partial(pipeline, prepare, build)
-            for setting, build in settings.items()
-            for preparation, prepare in PREPARATIONS.items()
-        }
-        for rival, settings in plain.items()
-    }
-
 
 def draw_labels(truth: np.ndarray, seed: int) -> np.ndarray:
     """One random labelled row of each class; −1 elsewhere."""
@@ -84,11 +53,8 @@ def draw_labels(truth: np.ndarray, seed: int) -> np.ndarray:
     return y
 
 
-def rival_accuracy(data: Data, rival: str, setting: str, build: Callable[[], BaseEstimator], seed: int, cache: Path) -> float:
-    """Accuracy on the unlabelled rows; kept in the cache."""
-    path = cache / f"{content_key([data.key, rival, setting, seed, version('scikit-learn')])}.json"
-    if path.is_file():
-        return float(read_json(path)["accuracy"])
+def rival_accuracy(data: Data, rival: str, build: Build, seed: int) -> float:
+    """Accuracy on the unlabelled rows."""
     y = draw_labels(data.truth, seed)
     estimator, asked = build(), y < 0
     with warnings.catch_warnings():
@@ -100,44 +66,21 @@ def rival_accuracy(data: Data, rival: str, setting: str, build: Callable[[], Bas
             estimator.fit(data.X, y)
             # LabelSpreading has labelled the rows it was fitted on; SelfTrainingClassifier leaves the doubtful ones unlabelled.
             answer = estimator[-1].transduction_[asked] if rival == "LabelSpreading" else estimator.predict(data.X[asked])
-    accuracy = float((answer == data.truth[asked]).mean())
-    write_json(path, {"data": data.name, "rival": rival, "setting": setting, "seed": seed, "accuracy": accuracy})
-    return accuracy
+    return float((answer == data.truth[asked]).mean())
 
 
-def our_accuracy(data: Data, seed: int) -> tuple[float, float, float]:
+def our_accuracy(data: Data, name: str, seed: int) -> tuple[float, float, float]:
     """Accuracy with the unlabelled rows and without them, and seconds."""
     y = draw_labels(data.truth, seed)
     X = StandardScaler().fit_transform(data.X) if data.is_table else data.X
     started = time.perf_counter()
-    classifier = SIBClassifier().fit(X, y)
+    classifier = OURS[name]().fit(X, y)
     seconds, asked = time.perf_counter() - started, y < 0
     return (
         float((classifier.transduction_ == data.truth)[asked].mean()),
         float((classifier.inductive_labels_ == data.truth)[asked].mean()),
         seconds,
     )
-
-
-def shown(values: np.ndarray) -> str:
-    """Mean and half the 95 % interval over draws, in per cent."""
-    mean, half = percent(values)
-    return f"{mean:.1f} ± {half:.1f}"
-
-
-def like_for_like(record: list[Json]) -> list[str]:
-    """Say how the tables stand beside the strongest rival on the same standardised columns."""
-    lines = []
-    for one in record:
-        if one["is_table"]:
-            alike = {name: np.array(values) for name, values in one["rivals"].items() if name.endswith("columns standardised")}
-            best = max(alike, key=lambda name: alike[name].mean())
-            gain = shown(np.array(one["sib_classifier"]) - alike[best])
-            lines.append(f"- {one['data']}: {best}, {shown(alike[best])}; SIBClassifier's gain {gain}")
-    if not lines:
-        return []
-    intro = "Like for like, the strongest of the rivals on the standardised columns that SIBClassifier sees, in hindsight as well:"
-    return [intro, "", *lines, "", "What each rival chose, and how long a fit takes:", ""]
 
 
 def load(given: list[str]) -> list[Data]:
@@ -159,97 +102,75 @@ def load(given: list[str]) -> list[Data]:
     return data
 
 
+def check_same(data: Data, found: Json) -> None:
+    """Refuse to add to a record of other rows: a classifier without chance must answer the first draw as it did."""
+    name = "rows of unit length"
+    if before := found["rivals"].get(f"LogisticRegression: {name}"):
+        again = rival_accuracy(data, "LogisticRegression", rivals()["LogisticRegression"][name], 0)
+        if abs(again - before[0]) > 1e-3:
+            raise SystemExit(f"{data.name}: these are not the rows of the record; --anew measures everything anew")
+
+
+def measure_ours(data: Data, found: Json, draws: int) -> None:
+    for name in OURS:
+        if name in found or (name == "plain" and not data.is_table):
+            continue
+        measured = np.array([our_accuracy(data, name, seed) for seed in range(draws)]).T
+        found[name] = measured[0].tolist()
+        if name == "sib_classifier":
+            found |= {"inductive": measured[1].tolist(), "seconds": float(np.median(measured[2]))}
+        found["commits"][name] = commit()
+
+
+def measure_rival(data: Data, found: Json, rival: str, settings: dict[str, Build], draws: int) -> None:
+    """Add what is missing of a rival's settings; of many rows all settings meet the first draws, then the best of these every draw."""
+    values: dict[str, list[float]] = found["rivals"]
+    missing = {f"{rival}: {setting}": build for setting, build in settings.items() if f"{rival}: {setting}" not in values}
+
+    def go_on(name: str, build: Build, until: int) -> None:
+        own = values.setdefault(name, [])
+        own += [rival_accuracy(data, rival, build, seed) for seed in range(len(own), until)]
+        found["commits"][name] = commit()
+
+    first = draws if len(data.X) <= MANY_ROWS else min(TRIED, draws)
+    for name, build in missing.items():
+        go_on(name, build, first)
+    for name in sorted(missing, key=lambda name: -np.mean(values[name]))[:KEPT]:
+        go_on(name, missing[name], draws)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("features", nargs="*", metavar="NAME=FOLDER")
     parser.add_argument("--draws", type=int, default=20)
     parser.add_argument("--out", type=Path, default=ROOT / "results")
-    parser.add_argument("--cache", type=Path, default=cache_folder() / "estimator")
+    parser.add_argument("--only", default="", help="measure the sets alone whose names hold this; the page has all of the record")
+    parser.add_argument("--anew", action="store_true")
     arguments = parser.parse_args()
-    rows, record = [], []
+    path = arguments.out / "estimator.json"
+    record: Json = read_json(path) if path.is_file() and not arguments.anew else {"commit": commit(), "results": []}
+    record |= {
+        "arguments": {"draws": arguments.draws},
+        "versions": {name: version(name) for name in ("torch", "numpy", "scikit-learn")},
+        "method": DEFAULT_METHOD,
+    }
+    by_name = {one["data"]: one for one in record["results"]}
     for data in load(arguments.features):
-        measured = np.array([our_accuracy(data, seed) for seed in range(arguments.draws)])
-        ours, alone, seconds = measured.T
-        best: dict[str, tuple[str, np.ndarray]] = {}
-        everything = {}
+        if arguments.only and arguments.only not in data.name:
+            continue
+        if data.name not in by_name:
+            by_name[data.name] = {"data": data.name, "is_table": data.is_table, "rows": len(data.X), "rivals": {}}
+            record["results"].append(by_name[data.name])
+        found = by_name[data.name]
+        found.setdefault("commits", {})
+        check_same(data, found)
+        measure_ours(data, found, arguments.draws)
+        write_json(path, record)
         for rival, settings in rivals().items():
-            for setting, build in settings.items():
-                values = np.array(
-                    [rival_accuracy(data, rival, setting, build, seed, arguments.cache) for seed in range(arguments.draws)]
-                )
-                everything[f"{rival}: {setting}"] = values.tolist()
-                if rival not in best or values.mean() > best[rival][1].mean():
-                    best[rival] = (setting, values)
-        print(
-            data.name,
-            shown(ours),
-            shown(alone),
-            {rival: (setting, shown(values)) for rival, (setting, values) in best.items()},
-            flush=True,
-        )
-        strongest = max(best.values(), key=lambda one: one[1].mean())[1]
-        rows.append(
-            f"| {data.name} | {len(data.X):,} | **{shown(ours)}** | {shown(alone)} | "
-            + " | ".join(shown(values) for _, values in best.values())
-            + f" | {shown(ours - strongest)} |"
-        )
-        record.append(
-            {
-                "data": data.name,
-                "is_table": data.is_table,
-                "rows": len(data.X),
-                "sib_classifier": ours.tolist(),
-                "inductive": alone.tolist(),
-                "seconds": float(np.median(seconds)),
-                "rivals": everything,
-                "best": {rival: setting for rival, (setting, _) in best.items()},
-            }
-        )
-    names = " | ".join(rivals())
-    table = [
-        "# One label per class: SIBClassifier beside scikit-learn",
-        "",
-        f"Accuracy in % on the unlabelled rows, mean ± half the 95 % interval (Student's t) over {arguments.draws} draws of the one labelled row",
-        "of each class; the other columns see the same draws. *Alone*: `inductive_labels_`, what the same classifier says without the other",
-        "unlabelled rows. The last column is paired: SIBClassifier less the strongest rival.",
-        "",
-        f"| data | rows | SIBClassifier | alone | {names} | gain |",
-        "|---|---|---|---|---|---|---|---|",
-        *rows,
-        "",
-        f"SIBClassifier has no setting changed (method {DEFAULT_METHOD}); tables are standardised before it, pixels and encoders' features are",
-        "taken as they are. Each rival stands with the best of its settings **in hindsight**: columns standardised or rows of unit length, and",
-        "for LabelSpreading the rbf and the knn kernel; all else is scikit-learn's default. SelfTrainingClassifier wraps LogisticRegression.",
-        "",
-        *like_for_like(record),
-        *[
-            f"- {one['data']}: {', '.join(f'{rival}: {setting}' for rival, setting in one['best'].items())}; fit takes {one['seconds']:.2f} s"
-            for one in record
-        ],
-        "",
-        "scikit-learn's larger tables (letter among them) are downloads, so these tables are those it carries.",
-    ]
-    if arguments.features:
-        table.append(
-            "The encoders were trained by others (SqueezeNet on ImageNet): sentences and photographs are new to the classifiers only."
-        )
-    else:
-        table.append("Sentences and photographs were left out: no features were given.")
-    command = "CLINC150=… PHOTOS=… runs/estimator.sh" if arguments.features else "runs/estimator.sh"
-    table += ["", f"Made by: `{command}`, commit {commit()}, scikit-learn {version('scikit-learn')}, torch {version('torch')}."]
-    text = "\n".join(table) + "\n"
-    write_text(arguments.out / "estimator.md", text)
-    write_json(
-        arguments.out / "estimator.json",
-        {
-            "arguments": {"draws": arguments.draws, "features": [pair.split("=", 1)[0] for pair in arguments.features]},
-            "commit": commit(),
-            "versions": {name: version(name) for name in ("torch", "numpy", "scikit-learn")},
-            "method": DEFAULT_METHOD,
-            "results": record,
-        },
-    )
-    print(text)
+            measure_rival(data, found, rival, settings, arguments.draws)
+            write_json(path, record)
+        print(data.name, flush=True)
+    write_text(arguments.out / "estimator.md", page(read_json(path)))
 
 
 if __name__ == "__main__":

@@ -44,28 +44,52 @@ def test_the_table_is_written_and_the_second_run_resumes(script: Any, tmp_path: 
     Features(X.astype(np.float32), truth, ("book", "cancel", "pay")).save(tmp_path / "features")
     only = script.load([f"sentences={tmp_path / 'features'}"])[-1]
     monkeypatch.setattr(script, "load", lambda _: [only])
-    arguments = ["estimator.py", "x=y", "--draws", "3", "--out", str(tmp_path / "out"), "--cache", str(tmp_path / "cache")]
+    arguments = ["estimator.py", "x=y", "--draws", "3", "--out", str(tmp_path / "out")]
     monkeypatch.setattr(sys, "argv", arguments)
     script.main()
     text = (tmp_path / "out" / "estimator.md").read_text()
     result = json.loads((tmp_path / "out" / "estimator.json").read_text())["results"][0]
     mean = 100 * np.mean(result["sib_classifier"])
-    assert f"| sentences (3 classes) | 90 | **{mean:.1f} ± " in text
-    assert set(result["best"]) == {"LabelSpreading", "SelfTrainingClassifier", "LogisticRegression"}
-    assert len(result["rivals"]) == 8
+    assert re.search(rf"\| sentences \(3 classes\) \| 90 \| \**{mean:.1f} ± ", text)
+    rivals = {name.split(":")[0] for name in result["rivals"]}
+    assert rivals == {"LabelSpreading", "SelfTrainingClassifier", "LogisticRegression"}
+    assert len([name for name in result["rivals"] if name.startswith("LabelSpreading")]) == 2 * (2 + 4 * 3 + 3 * 3 - 1)
+    assert all(len(values) == 3 for values in result["rivals"].values())
+    assert len(result["label_spreading"]) == 3
 
     def refit(*_: Any) -> None:
-        raise AssertionError("a rival was fitted again")
+        raise AssertionError("a method was fitted again")
 
-    monkeypatch.setattr(script, "make_pipeline", refit)
+    monkeypatch.setattr(script, "our_accuracy", refit)
+    monkeypatch.setattr(script, "check_same", lambda *_: None)
+    monkeypatch.setattr(script, "rival_accuracy", refit)
     script.main()
     assert json.loads((tmp_path / "out" / "estimator.json").read_text())["results"][0]["rivals"] == result["rivals"]
+
+
+def test_other_rows_are_not_added_to_a_record(script: Any) -> None:
+    X, _, truth = clusters()
+    data = script.Data("a", X.astype(np.float32), truth, False)
+    build = script.rivals()["LogisticRegression"]["rows of unit length"]
+    found = {"rivals": {"LogisticRegression: rows of unit length": [script.rival_accuracy(data, "LogisticRegression", build, 0)]}}
+    script.check_same(data, found)
+    found["rivals"]["LogisticRegression: rows of unit length"][0] -= 0.1
+    with pytest.raises(SystemExit):
+        script.check_same(data, found)
+
+
+def test_the_kernel_s_width_is_relative_to_the_rows(script: Any) -> None:
+    from estimator_rivals import RelativeKernel
+
+    rows = np.random.default_rng(0).standard_normal((20, 3))
+    assert np.allclose(RelativeKernel(4)(rows, rows), RelativeKernel(4)(100 * rows, 100 * rows))
+    assert not np.allclose(RelativeKernel(4)(rows, rows), RelativeKernel(16)(rows, rows))
 
 
 def test_the_published_table_is_that_of_its_json() -> None:
     text = (ROOT / "results" / "estimator.md").read_text(encoding="utf-8")
     for result in json.loads((ROOT / "results" / "estimator.json").read_text(encoding="utf-8"))["results"]:
-        told = re.search(re.escape(result["data"]) + r" \| [\d,]+ \| \*\*([\d.]+) ± [\d.]+\*\* \| ([\d.]+) ±", text)
+        told = re.search(re.escape(result["data"]) + r" \| [\d,]+ \| \**([\d.]+) ± [\d.]+\** \| ([\d.]+) ±", text)
         assert told is not None
         for group, key in ((1, "sib_classifier"), (2, "inductive")):
             assert float(told[group]) == pytest.approx(100 * np.mean(result[key]), abs=0.06)
