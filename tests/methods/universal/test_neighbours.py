@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import weakref
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -80,9 +81,9 @@ def test_few_slices_of_many_rows_live_at_once(monkeypatch: pytest.MonkeyPatch, c
     monkeypatch.setattr(universal, "KEPT", 0)
     prepare, living, most = QueryRows._prepare, weakref.WeakSet[Slice](), 0
 
-    def counted(rows: QueryRows, number: int) -> Slice:
+    def counted(rows: QueryRows, number: int, on_disk: Any) -> Slice:
         nonlocal most
-        part = prepare(rows, number)
+        part = prepare(rows, number, on_disk)
         assert part.products is None
         assert part.excluded is None
         living.add(part)

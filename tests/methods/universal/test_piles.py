@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 
 import pytest
 import torch
 from torch import Tensor
 
+from sibyl.methods.named import method_by_name
 from sibyl.methods.saved_classifier import put_together, take_apart
-from sibyl.methods.universal import UniversalSIB
+from sibyl.methods.universal import UniversalSIB, blend
 from sibyl.methods.universal.graph import FEW
 from sibyl.methods.universal.rows import power_rows
 from sibyl.methods.universal.sparse_graph import SparseGraph, n_nodes_of
 from sibyl.tasks import Episode, Task
 from tests.methods.contract import is_close, pad
+from tests.methods.universal.golden import task_of
 from tests.methods.universal.test_universal import clusters
 
 N_QUERY, N_WAY = 3 * FEW // 2, 7
@@ -139,3 +142,19 @@ def test_the_graph_is_of_all_rows_up_to_some_ten_thousand() -> None:
     assert n_nodes_of(5_421, 512) == 5_421
     assert 1_024 <= n_nodes_of(1_000_000, 64) <= 4_096
     assert n_nodes_of(10_000, 768) * 768 <= 1 << 23
+
+
+def test_a_pile_is_tempered_by_its_labels_a_class_and_keeps_its_labels(monkeypatch: pytest.MonkeyPatch) -> None:
+    one_each, five_each = (blend.temperature(torch.full((1, 4), float(n))) for n in (1, 5))
+    assert one_each.item() == pytest.approx(1.1)
+    assert five_each.item() == pytest.approx(0.9)
+    assert blend.temperature(torch.full((1, 4), 400.0)).item() == pytest.approx(0.9)
+    network, task = method_by_name("universal_sib", 24, 6), task_of(1, 6, 2500, 24)  # two labels a class
+    tempered = network.solve(task)
+    monkeypatch.setattr(blend, "HOT", 1.0)
+    monkeypatch.setattr(blend, "COLD", 1.0)
+    plain = network.solve(task)
+    assert torch.equal(tempered.predictions, plain.predictions)
+    heat = 1.1 * (0.9 / 1.1) ** (math.log(2) / math.log(5))
+    expected = (plain.logits / heat).softmax(-1)
+    assert torch.allclose(tempered.probabilities, expected, atol=1e-5)

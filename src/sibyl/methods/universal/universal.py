@@ -228,7 +228,7 @@ class UniversalSIB(LearnedMethod):
         if sparse is not None:
             fade = torch.where(fell_back[:, None], 0.0, (rows.count / FEW - 1).clamp(0, 1))
             by_means, by_labels = (LocalModel(one.view, one.scale, one.bias) for one in (answer, inductive))
-            blend = Blend.of(by_means, by_labels, sparse.thinned(READ_LATER), rows, shares, self.blend, fade)
+            blend = Blend.of(by_means, by_labels, sparse.thinned(READ_LATER), rows, shares, self.blend, fade, task.n_shots)
             answer = replace(answer, blend=blend)
         return Fitted(answer, inductive, fell_back)
 
