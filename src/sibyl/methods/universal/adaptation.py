@@ -46,10 +46,11 @@ def adapt(
     trace: list[Tensor] | None = None,
     *,
     draw: bool = False,
+    label_weights: Float[Tensor, "task way"] | None = None,
 ) -> tuple[UniversalClassifier, State]:
-    """Adapt to `rows`; with `draw` the answer is made of class means drawn from the posterior."""
-    y = task.support_one_hot
-    support, shots = power_rows(task.support_x, exponent), task.n_shots[..., None]
+    """Adapt to `rows`; with `draw` the answer is made of class means drawn from the posterior, with `label_weights` a label counts as said."""
+    y = task.support_one_hot if label_weights is None else task.support_one_hot * label_weights[:, None]
+    support, shots = power_rows(task.support_x, exponent), y.sum(1)[..., None]
     anchor = class_means(support, y)
     present = (shots > 0).to(shots.dtype)
     middle = (anchor * present).sum(1, keepdim=True) / present.sum(1, keepdim=True).clamp_min(1)

@@ -25,9 +25,9 @@ class TaskContext:
     support : float [task, support, dim]
         Prepared labelled rows.
     y : float [task, way, support]
-        Their classes, one-hot; zero for padding.
+        Their classes, one-hot times what each counts for; zero for padding.
     shots : float [task, way, 1]
-        Labelled rows of each class.
+        Labelled rows of each class, likewise weighed.
     anchor, middle : float [task, way, dim], float [task, 1, dim]
         Means of the labelled rows of each class, and the mean of those.
     nodes : Nodes

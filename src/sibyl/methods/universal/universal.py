@@ -18,6 +18,7 @@ from sibyl.methods.universal.classifier import N_OUTLIER_FEATURES, UniversalClas
 from sibyl.methods.universal.control import ControlNetwork
 from sibyl.methods.universal.gradient_network import GradientNetwork
 from sibyl.methods.universal.graph import FEW, spread_labels
+from sibyl.methods.universal.label_weights import label_weights
 from sibyl.methods.universal.neighbours import Nodes
 from sibyl.methods.universal.objective import PRIOR_GIVEN, given_shares, training_loss
 from sibyl.methods.universal.outlier_refinement import N_REFINEMENT_FEATURES, OutlierRefinement
@@ -93,6 +94,9 @@ class UniversalSIB(LearnedMethod):
     The bias is ``b_c = β log((1 − ε) m_c + ε/C)`` with the class mix m estimated in the step
     before, or, where the caller gives the mix, the potential that makes the rows meet it (a few
     rounds of Sinkhorn in a step, to convergence in the answer).
+
+    Where labelled rows are plainer than unlabelled ones, as those are that a person confirmed among
+    the surest answers, n_c labels count as √n_c of them, see `label_weights`.
 
     After K steps the answer is ``s cos(u − o, w_c − w̄) + b_c`` with one more set of numbers of the
     control network. In a pile, more than `FEW` unlabelled rows, it is blended with the graph and
@@ -218,8 +222,9 @@ class UniversalSIB(LearnedMethod):
         exponent, shape = self.power(task)
         shares = None if shares is None else shares.expand(task.n_tasks, -1)
         none = NoRows(torch.zeros_like(rows.count))
-        transductive, _ = adapt(self, task, exponent, shape, nodes, rows, shares)
-        inductive, _ = adapt(self, task, exponent, shape, nodes, none, None)
+        weights = label_weights(task, exponent, rows)
+        transductive, _ = adapt(self, task, exponent, shape, nodes, rows, shares, label_weights=weights)
+        inductive, _ = adapt(self, task, exponent, shape, nodes, none, None, label_weights=weights)
         transductive, inductive = (
             self._refine_outliers(one, task, own, nodes) for one, own in ((transductive, rows), (inductive, none))
         )
