@@ -96,7 +96,9 @@ def main() -> None:
             "Features: " + "; ".join(f"{name}: {describe(features)}" for name, features in data.items()) + ".",
             f"Learned methods: {budget.statement()}."
             if trained
-            else "No training classes were given: learned methods have no figures.",
+            else "No training classes were given: learned methods have no figures."
+            if not training
+            else "Methods that must be meta-trained were left out.",
             *([f"Meta-trained for at most {arguments.most_ways} classes."] if len(few) < len(cells) else []),
             *([f"Left out of this run: {', '.join(missing)}."] if missing else []),
             *([f"Without training classes, so without learned methods: {', '.join(untrained)}."] if untrained and trained else []),
