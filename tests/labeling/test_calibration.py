@@ -12,9 +12,10 @@ ROWS = (Measured("photographs", 0.74, 0.78, 20, "squeezenet", 24), Measured("req
 
 
 def table(n_classes: int) -> pd.DataFrame:
-    rows = 3 * n_classes
+    rows = 4 * n_classes
     labels = [f"class {row % n_classes}" for row in range(rows)]
-    return pd.DataFrame({"label": labels, "status": ["labelled"] * rows, "confidence": [0.9] * rows})
+    status = ["labelled" if row >= n_classes else "example" for row in range(rows)]
+    return pd.DataFrame({"label": labels, "status": status, "confidence": [0.9] * rows})
 
 
 @pytest.mark.parametrize(
@@ -44,3 +45,9 @@ def test_the_claim_stands_only_where_it_was_measured(
 def test_one_table_says_nothing_of_another_nor_of_a_network() -> None:
     assert not Measured("wine", 0.9, 0.9, 20, "table", 3).covers("timm:stable-vit", 3)
     assert not Measured("wine", 0.9, 0.9, 20, "table", 3).covers("table", 3)
+
+
+def test_nothing_is_claimed_where_a_class_has_no_example(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calibration, "measured_calibration", lambda method: ROWS)
+    assert expected_accuracy(table(24), "universal_sib", "squeezenet") is not None
+    assert expected_accuracy(table(24)[1:], "universal_sib", "squeezenet") is None

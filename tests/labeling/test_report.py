@@ -71,6 +71,13 @@ def test_the_summary_shows_names_as_they_are_and_steers_no_terminal(tmp_path: Pa
     assert "4 files found = 1 labelled + 2 examples + 1 skipped" in shown
 
 
+def test_the_terminal_promises_of_a_table_no_more_than_the_report(tmp_path: Path) -> None:
+    _, summary = outputs(tmp_path)
+    text = io.StringIO()
+    print_summary(Console(file=text, width=100), replace(summary, modality="table"))
+    assert "it is not known how far this table's confidence can be trusted: check some at random" in text.getvalue()
+
+
 def test_the_report_says_whose_figures_of_trust_it_shows() -> None:
     from sibyl.labeling.report_page import _measured
 
@@ -79,8 +86,16 @@ def test_the_report_says_whose_figures_of_trust_it_shows() -> None:
     assert words == "with minilm-int8"
     others, words = _measured("universal_sib", "dinov2", "image")
     assert len(others) > len(own)
-    assert "other encoders than yours" in words
+    assert words == "with other encoders than yours; for yours, no comparison of confidence with the truth is at hand"
+    assert "other features than yours" in _measured("universal_sib", "none", "features")[1]
     assert {one.encoder for one in _measured("universal_sib", "the rows of squeezenet.csv", "table")[0]} == {"table"}
+
+
+def test_settings_of_an_encoder_show_four_digits() -> None:
+    from sibyl.labeling.report_page import _plain
+
+    assert _plain([0.4980392156862745, 0.5]) == "[0.498, 0.5]"
+    assert [_plain(one) for one in (True, 260, "bicubic")] == ["True", "260", "bicubic"]
 
 
 def test_cells_show_four_digits_of_a_decimal_number() -> None:

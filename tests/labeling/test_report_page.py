@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pandas as pd
 
 from sibyl.labeling.label import to_show
 from sibyl.labeling.page_choice import PageLimits, choose_classes
+from sibyl.labeling.report import BY_NAMES, Counts
 from sibyl.labeling.report_page import report_html
 from sibyl.labeling.request import LabelRequest
 from sibyl.labeling.run import label_items
@@ -113,6 +115,29 @@ def test_one_class_without_any_item_and_nothing_to_label() -> None:
     source = features_source(3)
     labelling = label_items(LabelRequest(source, {source.items[i].name: CLASSES[i] for i in range(3)}))
     assert "Nothing was left to label" in report_html(to_show(labelling))
+
+
+def test_all_kinds_of_change_are_counted_and_no_example_is_named_that_is_not_there() -> None:
+    source = features_source(60)
+    labelling = label_items(LabelRequest(source, {source.items[i].name: CLASSES[i] for i in range(3)}))
+    shown = to_show(labelling)
+    table = shown.table.copy()
+    rows = table.index[table["status"] == "labelled"][:14]
+    table.loc[rows, "changed"] = True
+    table.loc[rows, "inductive_label"] = [f"kind {row}" for row in rows]
+    counts = replace(Counts.of(table), examples=0)
+    page = report_html(replace(shown, table=table, summary=replace(shown.summary, counts=counts, examples_from=BY_NAMES)))
+    text = " ".join(" ".join(Found(page).text).split())
+    assert "14 of 57 labels would be others without the unlabelled items. The surest come first." in text
+    assert "and 2 more" in text
+    assert "with the names of classes in place of examples, it is not known" in text
+    assert "examples alone" not in text
+
+
+def test_a_row_of_figures_is_named_once_and_no_encoder_is_spoken_of() -> None:
+    found = Found(page_of(60))
+    assert found.text.count("item 20") == sum(card.get("data-item") == "item 20" for card in found.of("button")) > 0
+    assert "Items of like figures lie near each other" in " ".join(found.text)
 
 
 def test_a_row_of_a_table_shows_its_cells(table_page: Path) -> None:

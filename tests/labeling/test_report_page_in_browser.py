@@ -6,6 +6,7 @@ import csv
 import io
 import re
 from datetime import datetime
+from importlib.resources import files
 from pathlib import Path
 from typing import Literal
 
@@ -92,6 +93,20 @@ def test_the_page_plays_a_clip_and_shows_all_cells(clips_page: Path, table_page:
         page.locator(".card").first.click()
         assert page.locator("#look-stage .cells span").count() == 3
         assert not page.locator("#look-sound").is_visible()
+
+
+@needs_chromium
+def test_a_class_name_is_not_broken_within_a_word() -> None:
+    style = files("sibyl.labeling").joinpath("page/report.css").read_text(encoding="utf-8")
+    card = (
+        '<button class="card text"><span class="line"><span class="name">{}</span><span class="sure">100 %</span></span></button>'
+    )
+    cards = "".join(f"<li>{card.format(name)}</li>" for name in ("b", "grignolino"))
+    with browser() as opened:
+        page = opened.new_page()
+        page.set_content(f'<style>{style}</style><ol class="cards" style="width:8.2rem">{cards}</ol>')
+        heights = [page.locator(".name").nth(one).evaluate("name => name.offsetHeight") for one in range(2)]
+        assert heights[0] == heights[1] > 0
 
 
 @needs_chromium

@@ -211,6 +211,27 @@ def test_the_report_shows_rows_of_all_shards_however_many(tmp_path: Path, monkey
     np.testing.assert_array_equal(shown[0].matrix, matrix[np.linspace(0, ROWS - 1, 30).astype(int)])
 
 
+def test_the_report_says_which_figures_are_of_the_sample(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, _, examples = rows_of()
+    monkeypatch.setattr("sibyl.sharding.label._SHOWN", 300)
+    summary = label_shards(folder, examples, tmp_path / "out")
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "this page is made of a sample of 300 of 3,000 rows" in page
+    for name, number in summary.counts.classes.items():
+        assert f"<span>{name}</span><small>{number:,} labelled</small>" in page
+    for said in (
+        "of them are in the sample",
+        "Labels by confidence, of the sample",
+        "labels of the sample is",
+        "in the shards of labels",
+    ):
+        assert said in page
+    assert ("Rings are examples" in page) == ('class="p ex"' in page)
+    assert "labels.csv" not in page
+    time = float(page.partition("<dt>Time</dt><dd>")[2].partition(" s")[0])
+    assert time == pytest.approx(summary.seconds, rel=0.2, abs=0.5)
+
+
 def test_what_is_kept_of_rows_lies_in_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     matrix, names, examples = rows_of()
     monkeypatch.setattr("sibyl.memmap.SMALLEST", 1)

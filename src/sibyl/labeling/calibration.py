@@ -72,8 +72,9 @@ def mean_confidence(table: pd.DataFrame) -> float | None:
 def expected_accuracy(table: pd.DataFrame, method: str, encoder: str) -> float | None:
     """Return the share of labels that are likely right, where the mean confidence may be taken for it, and otherwise None.
 
-    That is where the method was measured with such an encoder and such a number of classes
-    (`Measured.covers`), and its mean confidence lay within `HONEST` of the truth each time.
+    That is where each class has an example, as in all measurements, the method was measured with
+    such an encoder and such a number of classes (`Measured.covers`), and its mean confidence lay
+    within `HONEST` of the truth each time.
 
     Parameters
     ----------
@@ -83,6 +84,8 @@ def expected_accuracy(table: pd.DataFrame, method: str, encoder: str) -> float |
         Names; the encoder of a table's columns is called ``table``.
     """
     n_classes = table["label"].nunique()
+    if table.loc[table["status"] == "example", "label"].nunique() < n_classes:
+        return None  # of the names of classes, or of an earlier run's classifier, nothing was measured
     near = [one for one in measured_calibration(method) if one.covers(encoder, n_classes)]
     honest = bool(near) and all(abs(one.claimed - one.right) <= HONEST for one in near)
     return mean_confidence(table) if honest else None

@@ -246,6 +246,8 @@ def write_labelling(out: str | Path, labelling: Labelling, cache: str | Path | N
     started = time.perf_counter()
     folder, table_name = output_place(out)
     shown = to_show(labelling, n_first)
+    until_now = labelling.summary.seconds + time.perf_counter() - started
+    shown = replace(shown, summary=replace(shown.summary, output=str(folder / table_name), seconds=until_now))
     trim()
     document = report_html(shown, cache=Path(cache_folder() if cache is None else cache))
     trim()

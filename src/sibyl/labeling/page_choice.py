@@ -109,11 +109,11 @@ def choose_changed(table: pd.DataFrame, limit: int) -> list[int]:
     return [int(row) for row in changed.sort_values("confidence", ascending=False, kind="stable").index[:limit]]
 
 
-def count_changes(table: pd.DataFrame, limit: int) -> list[tuple[str, str, int]]:
+def count_changes(table: pd.DataFrame) -> list[tuple[str, str, int]]:
     """How often the unlabelled data changed which label into which, most frequent first."""
     changed = table[(table["status"] == "labelled") & (table["changed"] == True)]  # noqa: E712
     counts = changed.groupby(["inductive_label", "label"], sort=True).size().sort_values(ascending=False, kind="stable")
-    flows = counts.reset_index(name="number").head(limit)
+    flows = counts.reset_index(name="number")
     return list(zip(flows["inductive_label"].astype(str), flows["label"].astype(str), flows["number"].tolist(), strict=True))
 
 

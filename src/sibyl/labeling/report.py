@@ -197,7 +197,7 @@ def print_summary(console: Console, summary: Summary, max_classes: int = 30, max
     for note in summary.notes:
         line(f"note: {note}")
     if summary.modality == "table" and counts.labelled:
-        line("the confidence of a table's labels is right on average only: check some at random")
+        line("it is not known how far this table's confidence can be trusted: check some at random")
     report = (
         f"{summary.output.rpartition('/')[0]}/report.html"
         if "://" in summary.output

@@ -9,8 +9,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
 from sibyl.labeling.calibration import Measured, expected_accuracy, mean_confidence, measured_calibration
+from sibyl.labeling.file_names import TABLES
 from sibyl.labeling.item_map import map_points, map_rows
 from sibyl.labeling.page_choice import ClassChoice, PageLimits, choose_changed, choose_classes, choose_outliers, count_changes
 from sibyl.labeling.previews import MAX_LETTERS, SOUND_SECONDS, Preview, previews
@@ -30,6 +32,8 @@ from sibyl.labeling.report_parts import Bar, Cards, ClassSection, Page, Point, S
 from sibyl.memmap import take_rows
 from sibyl.messages import counted
 from sibyl.sources.source import Source
+
+_CHANGES = 12  # kinds of change that are shown
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,8 @@ class ToShow:
         Estimated share of each class; the shares of the labels when left out.
     first : sequence of (str, str)
         Items to label next, each with the reason.
+    in_shards : bool
+        The labels are shards, whose folder stays as it was written; the table may be a sample of them.
     """
 
     table: pd.DataFrame
@@ -63,6 +69,7 @@ class ToShow:
     matrix: npt.NDArray[np.floating[Any]]
     class_mix: Sequence[float] | None = None
     first: Sequence[tuple[str, str]] = ()
+    in_shards: bool = False
 
 
 def report_html(shown: ToShow, limits: PageLimits | None = None, cache: Path | None = None) -> str:
@@ -88,8 +95,13 @@ def report_html(shown: ToShow, limits: PageLimits | None = None, cache: Path | N
 
 
 def _page(shown: ToShow, limits: PageLimits, cache: Path | None) -> Page:
+    started = time.perf_counter()
     table, summary = shown.table, shown.summary
+    n_labelled = int((table["status"] == "labelled").sum())
+    is_sample = n_labelled < summary.counts.labelled
     choices = choose_classes(table, shown.class_names, limits)
+    if is_sample:
+        choices = [replace(choice, n_labelled=summary.counts.classes.get(choice.name, 0)) for choice in choices]
     changed = choose_changed(table, limits.changed)
     all_outliers = choose_outliers(table, len(table))
     outliers = all_outliers[: limits.outliers]
@@ -106,6 +118,7 @@ def _page(shown: ToShow, limits: PageLimits, cache: Path | None) -> Page:
         _class(index, len(choices), choice, cards, index in on_map, summary.names.get(choice.name, ""))
         for index, choice in enumerate(choices)
     ]
+    changes = count_changes(table)
     sections = [("map", "Map"), ("classes", "Classes"), ("mix", "Mix"), ("trust", "Trust"), ("run", "Run")]
     if outliers:
         sections.insert(1, ("outliers", "Outliers"))
@@ -120,13 +133,19 @@ def _page(shown: ToShow, limits: PageLimits, cache: Path | None) -> Page:
         version=summary.version,
         counts=summary.counts,
         by_names=summary.examples_from == BY_NAMES,
+        has_encoder=summary.modality not in ("features", "table"),
+        n_sample=n_labelled if is_sample else 0,
+        in_shards=shown.in_shards,
+        labels_in="the shards of labels" if shown.in_shards else Path(summary.output).name or TABLES[0],
         expected=expected_accuracy(table, summary.method_name, encoder_name),
         confidence=mean_confidence(table),
         notes=summary.notes,
         sections=sections,
         first=[cards.of(row, Markup.escape(reason)) for row, reason in first],
         changed=[cards.of(row, _before(str(table["inductive_label"].iloc[row]))) for row in changed],
-        changes=count_changes(table, 12),
+        n_changed=int((table["changed"] == True).sum()),  # noqa: E712 - a column of objects
+        changes=changes[:_CHANGES],
+        n_changes=len(changes),
         outliers=[cards.of(row) for row in outliers],
         n_outliers=len(all_outliers),
         classes=classes,
@@ -139,7 +158,7 @@ def _page(shown: ToShow, limits: PageLimits, cache: Path | None) -> Page:
         measured_with=measured_with,
         method_name=summary.method_name,
         histogram=_histogram(table),
-        facts=_facts(summary),
+        facts=_facts(replace(summary, seconds=summary.seconds + time.perf_counter() - started)),
         skipped=summary.counts.skipped_lines(50),
         privacy=_privacy(shown, small),
         counted=_counted_corrections(table),
@@ -228,8 +247,17 @@ def _facts(summary: Summary) -> list[tuple[str, str]]:
     ]
     preprocessing = encoder.get("preprocessing")
     if isinstance(preprocessing, dict):
-        facts.insert(4, ("Preprocessing", ", ".join(f"{word.replace('_', ' ')} {value}" for word, value in preprocessing.items())))
+        facts.insert(
+            4, ("Preprocessing", ", ".join(f"{word.replace('_', ' ')} {_plain(value)}" for word, value in preprocessing.items()))
+        )
     return [(word, value) for word, value in facts if value]
+
+
+def _plain(value: object) -> str:
+    """Write a setting of an encoder, numbers with four digits."""
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_plain, value))}]"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _measured(method: str, encoder: str, modality: str) -> tuple[tuple[Measured, ...], str]:
@@ -238,7 +266,10 @@ def _measured(method: str, encoder: str, modality: str) -> tuple[tuple[Measured,
     if modality == "table":
         return tuple(one for one in known if one.encoder == "table") or known, "on other tables than yours"
     own = tuple(one for one in known if one.is_of(encoder))
-    return (own, f"with {encoder}") if own else (known, "with other encoders than yours, for which nothing was measured")
+    if own:
+        return own, f"with {encoder}"
+    yours = "on other features than yours" if modality == "features" else "with other encoders than yours"
+    return known, f"{yours}; for yours, no comparison of confidence with the truth is at hand"
 
 
 def _privacy(shown: ToShow, small: dict[str, Preview]) -> str:

@@ -89,13 +89,19 @@ class Page:
     version: str
     counts: Counts
     by_names: bool  # nobody labelled an item: the names of the classes did
+    has_encoder: bool  # the items were not rows of figures
+    n_sample: int  # labelled items that the page is made of; 0 if it is made of all
+    in_shards: bool
+    labels_in: str  # where all labels are
     expected: float | None
     confidence: float | None
     notes: tuple[str, ...]
     sections: list[tuple[str, str]]
     first: list[Card]
     changed: list[Card]
+    n_changed: int  # in the table, of which `changed` are shown
     changes: list[tuple[str, str, int]]
+    n_changes: int  # kinds of change, of which `changes` are the most frequent
     outliers: list[Card]
     n_outliers: int
     classes: list[ClassSection]

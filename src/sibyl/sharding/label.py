@@ -236,8 +236,10 @@ def _report(summary: Summary, samples: Sequence[Written], shards: Shards, class_
     )
     names, root = tuple(table["item"]), Path(shards.place.path)
     source = Source("features", root, tuple(Item(name, root) for name in names), matrix=matrix)
-    told = replace(summary, notes=(f"this page shows a sample of {len(names):,} of {summary.counts.found:,} rows", *summary.notes))
-    return report_html(ToShow(table, told, source, class_names, names, matrix, None if mix is None else list(mix)))
+    of = f"this page is made of a sample of {len(names):,} of {summary.counts.found - summary.counts.skipped:,} rows"
+    told = replace(summary, notes=(of, *summary.notes)) if len(names) < summary.counts.found - summary.counts.skipped else summary
+    mix = None if mix is None else list(mix)
+    return report_html(ToShow(table, told, source, class_names, names, matrix, mix, in_shards=True))
 
 
 @contextmanager

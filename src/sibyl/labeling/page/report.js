@@ -57,7 +57,7 @@
     link.href = URL.createObjectURL(new Blob([table()], { type: "text/csv" }));
     link.download = filename();
     link.click();
-    one("#traytext").textContent = `${corrections.size === 1 ? "1 correction" : `${corrections.size} corrections`} saved as ${link.download} where this browser keeps downloads. Move it beside labels.csv: the next run counts it.`;
+    one("#traytext").textContent = `${corrections.size === 1 ? "1 correction" : `${corrections.size} corrections`} saved as ${link.download} where this browser keeps downloads. ${one("#counted").dataset.then}`;
     setTimeout(() => URL.revokeObjectURL(link.href), 1000);
   });
   one("#forget").addEventListener("click", () => change((all) => all.clear()));
@@ -79,7 +79,7 @@
     let words = "";
     if (kind === "labelled") {
       words = `${percent(sure)} sure; otherwise ${runner}.`;
-      if (before && before !== label) words += ` The examples alone would say ${before}.`;
+      if (before && before !== label) words += ` Without the unlabelled items it would be ${before}.`;
       if (fixed) words = `Corrected by you; it was labelled ${label} (${percent(sure)} sure).`;
     } else if (fixed) words = fixed.label ? `Corrected by you; it was ${label}.` : "Your correction is taken back.";
     const sound = one("#look-sound");
@@ -87,7 +87,7 @@
     if (sound.hidden) sound.removeAttribute("src"); else { sound.src = card.dataset.sound; sound.play().catch(() => {}); }
     one("#look-words").textContent = words;
     one("#look-said").textContent = "";
-    one("#look-file").textContent = item;
+    one("#look-file").textContent = body.textContent === item ? "" : item; // a row of figures shows its name in place of itself
     one("#look-class").value = fixed?.label ?? "";
     one("#look-class").placeholder = kind === "labelled" ? runner : "class";
     if (!look.open) look.showModal();
