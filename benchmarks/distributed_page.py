@@ -29,6 +29,7 @@ def page(record: dict[str, Any]) -> str:
             " The machine was shared with other work: seconds are upper bounds, and do not compare."
             * record["machine"].endswith(SHARED)
         ),
+        *(["", record["note"]] if "note" in record else []),
         "",
         "| rows | way | seconds | processor seconds | driver, MB | worker, MB | different | right, % |",
         "|---|---|---|---|---|---|---|---|",
