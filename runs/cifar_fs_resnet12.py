@@ -1,6 +1,6 @@
 """SIB with ResNet-12 on CIFAR-FS, from pixels to the table: pre-train, embed, meta-train and test, all in one script.
 
-    python runs/cifar_fs_resnet12.py IMAGES --work WORK [--epochs 20] [--slice 1]
+    python runs/cifar_fs_resnet12.py IMAGES --work WORK [--epochs 20] [--precision bfloat16] [--slice 1]
 
 IMAGES holds class folders in ``train``, ``val`` and ``test``. A killed run goes on from WORK; ``WORK/backbone/progress.jsonl`` has a
 line per epoch. ResNet-12 is pre-trained in float32 by the one-cycle recipe: on a processor without bfloat16 instructions that format is
@@ -18,6 +18,7 @@ from pathlib import Path
 
 import torch
 from experiment import RESULTS, ROOT
+from piles_features import first_of_each
 
 from sibyl.cli.embed import read_images
 from sibyl.features import check_disjoint
@@ -27,7 +28,7 @@ from sibyl.storage import Json
 from sibyl.training.pretrain import class_mean_score, get_recipe, pretrain, shortened
 
 SPLITS = {"train": "train", "validation": "val", "test": "test"}
-VIEWS = 10
+PER_CLASS = 200  # validation images of a class that choose the epoch
 SIBYL = "from sibyl.cli.app import main; main()"
 
 
@@ -37,6 +38,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--work", type=Path, required=True, help="backbone, features and meta-training runs; a killed run goes on")
     parser.add_argument("--backbone", default="resnet12")
     parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32", help="of pre-training")
+    parser.add_argument("--views", type=int, default=10, help="augmented views of each training image")
+    parser.add_argument("--seeds", type=int, help="of meta-training, fewer than the protocol's")
     parser.add_argument("--slice", type=int, default=1, help="divide all iterations by this: a trial, not a result")
     parser.add_argument("--out", type=Path, default=RESULTS / "cifar_fs_resnet12")
     parser.add_argument("--only-backbone", action="store_true", help="stop after pre-training")
@@ -47,13 +51,13 @@ def train_backbone(arguments: argparse.Namespace) -> Path:
     """Pre-train on the base classes; the epoch that is best on validation classes is kept."""
     train, held_out = (read_images(str(arguments.images / part), "", None, False, 32, shown=False) for part in ("train", "val"))
     check_disjoint({"train": train.class_names, "validation": held_out.class_names})
-    recipe = shortened(replace(get_recipe("one-cycle"), precision="float32"), arguments.epochs)
+    recipe = shortened(replace(get_recipe("one-cycle"), precision=arguments.precision), arguments.epochs)
 
     def on_step(done: int, total: int, line: Json) -> None:
         if done % 10 == 0 or done == total:
             print(f"step {done} of {total}, epoch {line['epoch']}, best validation {line['best']:.4f}", flush=True)
 
-    score = class_mean_score(held_out, n_episodes=1000)
+    score = class_mean_score(first_of_each(held_out, PER_CLASS), n_episodes=1000)
     return pretrain(arguments.backbone, train, arguments.work / "backbone", recipe=recipe, validate=score, on_step=on_step)
 
 
@@ -63,7 +67,7 @@ def embed(backbone: Path, arguments: argparse.Namespace) -> Path:
     for split, part in SPLITS.items():
         if not (folder / split / "features.json").exists():
             words = [str(arguments.images / part), "--encoder", str(backbone), "--out", str(folder / split)]
-            views = ["--views", str(VIEWS if arguments.slice == 1 else 2)] if split == "train" else []
+            views = ["--views", str(arguments.views if arguments.slice == 1 else 2)] if split == "train" else []
             subprocess.run([sys.executable, "-c", SIBYL, "embed", *words, *views], check=True)
     return folder
 
@@ -77,7 +81,8 @@ def main() -> None:
     features = embed(backbone, arguments)
     run = [sys.executable, str(ROOT / "runs" / "sib_table.py"), str(features), str(arguments.out)]
     title = ["--title", "SIB, ResNet-12 on CIFAR-FS", "--work", str(arguments.work / "meta"), "--slice", str(arguments.slice)]
-    subprocess.run([*run, *title], check=True)
+    seeds = ["--seeds", str(arguments.seeds)] if arguments.seeds else []
+    subprocess.run([*run, *title, *seeds], check=True)
     inductive = [name for name, kind in METHODS.items() if not kind.traits.transductive]
     learned = [name for name in inductive if issubclass(METHODS[name], LearnedMethod)]
     arena = [sys.executable, str(ROOT / "runs" / "compare.py"), f"cifar-fs-resnet12={features}"]
