@@ -23,7 +23,7 @@ from sibyl.methods.lifts import KernelLift, Lift
 from sibyl.methods.named import DEFAULT_METHOD, method_by_name
 from sibyl.storage import Json, cache_folder, write_text
 from sibyl.tasks import Task
-from sibyl.transduction.tables import lifts_of, temperature
+from sibyl.transduction.tables import lifts_of, table_temperature
 from sibyl.transduction.transduce import transduce
 
 COLUMNS = ((2, 15), (16, 40))
@@ -73,7 +73,7 @@ def measured(kind: Kind, columns: tuple[int, int], seed: int) -> Json:
     for name, parts in (*MEANS.items(), (SHIPPED, MEANS["as they are, sphere, kernel"])):
         mean = np.mean([said[part] for part in parts], 0)
         if name == SHIPPED:
-            mean = mean ** (1 / temperature(x.shape[1]))
+            mean = mean ** (1 / table_temperature(x.shape[1]))
             mean /= mean.sum(1, keepdims=True)
         of_truth = mean[np.arange(len(right)), right]
         found["means"][name] = [

@@ -52,14 +52,14 @@ def test_classes_that_lie_one_behind_the_other_are_told_apart(tmp_path: Path) ->
 def test_the_fewer_the_columns_the_less_sure_and_no_label_changes(monkeypatch: pytest.MonkeyPatch) -> None:
     X, y, _ = behind_each_other()
     heated = SIBClassifier().fit(X, y)
-    monkeypatch.setattr(tables, "HEAT", 0.0)
+    monkeypatch.setattr(tables, "EXTRA_TEMPERATURE", 0.0)
     as_solved = SIBClassifier().fit(X, y)
     assert (heated.transduction_ == as_solved.transduction_).all()
     logits = np.log(as_solved.label_distributions_[3:]) / 2.53  # 1 + 1.7 · (1 − 4 / 40)
     expected = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
     assert np.allclose(heated.label_distributions_[3:], expected, atol=1e-5)
     monkeypatch.undo()
-    assert [tables.temperature(n) for n in (40, 41, 768)] == [1, 1, 1]
+    assert [tables.table_temperature(n) for n in (40, 41, 768)] == [1, 1, 1]
 
 
 def test_the_order_of_rows_and_where_they_lie_do_not_matter() -> None:
@@ -90,10 +90,14 @@ def test_only_universal_sib_and_few_columns_of_a_table_are_lifted() -> None:
         SIBClassifier(is_table="yes").fit(X, y)
 
 
-@pytest.mark.parametrize("shares", [[1 / 3, 1 / 3, 1 / 3], [0.6, 0.3, 0.1]])
-def test_a_class_mix_that_is_told_is_met(shares: list[float]) -> None:
+@pytest.mark.parametrize("shares", [[1 / 3, 1 / 3, 1 / 3], [0.6, 0.3, 0.1], [0.7, 0.3, 0.0]])
+def test_a_class_mix_that_is_given_is_met(shares: list[float]) -> None:
     X, y, _ = behind_each_other()
-    assert np.allclose(SIBClassifier(class_prior=shares).fit(X, y).class_mix_, shares, atol=0.01)
+    fitted = SIBClassifier(class_prior=shares).fit(X, y)
+    met = fitted.label_distributions_[y < 0].mean(0)
+    assert np.allclose(met, shares, atol=1e-4)
+    assert np.allclose(fitted.class_mix_, met, atol=1e-6)
+    assert np.allclose(fitted.predict_proba(X)[y < 0], fitted.label_distributions_[y < 0], atol=1e-6)
 
 
 def test_rows_that_are_all_equal_and_rows_that_repeat_are_solved() -> None:

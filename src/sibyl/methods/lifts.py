@@ -125,14 +125,18 @@ class MeanClassifier:
     classifiers : tuple of callable
     temperature : float
         What the logarithms of the mean probabilities are divided by.
+    bias : float [1, 1, way], optional
+        Added to the logits: with it the unlabelled rows met a given class mix.
     """
 
     classifiers: tuple[Classifier, ...]
     temperature: float = 1.0
+    bias: Float[Tensor, "1 1 way"] | None = None
 
     def __call__(self, x: Float[Tensor, "task row dim"]) -> Float[Tensor, "task row way"]:
         """Return the logits of rows of features."""
-        return mean_logits([one(x) for one in self.classifiers], self.temperature)
+        logits = mean_logits([one(x) for one in self.classifiers], self.temperature)
+        return logits if self.bias is None else logits + self.bias
 
     def outlier_score(self, x: Float[Tensor, "task row dim"]) -> Float[Tensor, "task row"]:
         """Return how likely each row is none of the classes."""

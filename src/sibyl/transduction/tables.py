@@ -6,26 +6,27 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from sibyl.memmap import allocate_beside, gather_rows, release, slices
 from sibyl.methods import Method
 from sibyl.methods.lifts import KernelLift, Lift, Lifted, MeanClassifier, SphereLift, mean_logits
 from sibyl.methods.method import Traits
+from sibyl.methods.sinkhorn import balanced
 from sibyl.methods.universal import UniversalSIB
 from sibyl.methods.universal.landmarks import hashes
-from sibyl.tasks import ClassPrior, Solution, Task
+from sibyl.tasks import ClassPrior, Solution, Task, class_shares
 
 MOST_COLUMNS = 40
 """Of more columns, angles tell as much as distances do."""
 LANDMARKS = 100
-HEAT = 1.7  # chosen on made tables (docs/log.md): the fewer the columns, the less do the classes' rows resemble an encoder's
+EXTRA_TEMPERATURE = 1.7  # chosen on made tables (docs/log.md): the fewer columns, the less rows resemble an encoder's
 
 
-def temperature(n_columns: int) -> float:
+def table_temperature(n_columns: int) -> float:
     """Return what the logits of a table of so many columns are divided by, 1 from `MOST_COLUMNS` on."""
-    return 1 + HEAT * max(0.0, 1 - n_columns / MOST_COLUMNS)
+    return 1 + EXTRA_TEMPERATURE * max(0.0, 1 - n_columns / MOST_COLUMNS)
 
 
 def for_table(method: Method, n_columns: int) -> Method:
@@ -38,7 +39,8 @@ class OverLifts(Method):
     """The mean of the probabilities of three solves: of the rows, of the rows on a sphere, of the rows under a kernel.
 
     The universal network was trained on features of encoders and is too sure of rows of few columns, so the logarithms of the
-    mean are divided by a `temperature`. It changes no label.
+    mean are divided by a `table_temperature`. It changes no label; a given class mix is met again
+    afterwards.
 
     It solves a batch of one. The lifts follow from all rows, labelled or not, in whatever order they come.
 
@@ -55,12 +57,15 @@ class OverLifts(Method):
 
     def solve(self, task: Task, class_prior: ClassPrior = None) -> Solution:
         """Answer with the mean; each solve is told what is known of the class mix."""
+        shares = class_shares(class_prior, task)
         solved = [self.method.solve(task, class_prior)]
         for lift in lifts_of(task):
             found = self.method.solve(_lifted(task, lift), class_prior)
             assert found.classifier is not None
             solved.append(replace(found, classifier=Lifted(lift, found.classifier)))
-        return _mean(solved, temperature(task.query_x.shape[-1]))
+        mean = _mean(solved, table_temperature(task.query_x.shape[-1]))
+        fell_back = mean.fell_back is not None and bool(mean.fell_back.all())
+        return mean if shares is None or fell_back else _meeting(mean, shares, task.query_mask)
 
 
 def lifts_of(task: Task) -> tuple[SphereLift, KernelLift]:
@@ -104,13 +109,35 @@ def _lifted(task: Task, lift: Lift) -> Task:
     return replace(task, support_x=lift(task.support_x), query_x=query_x)
 
 
-def _mean(solved: list[Solution], heat: float) -> Solution:
-    first, n = solved[0], len(solved)
+def _mean(solved: list[Solution], temperature: float) -> Solution:
+    """Average, without a class mix: who calls knows it from the probabilities."""
     for name in ("logits", "inductive_logits"):
         several = [getattr(one, name) for one in solved]
         for part in slices(several[0][0]):  # in place: of a million rows every copy counts
-            several[0][:, part] = mean_logits([one[:, part].float() for one in several], heat)
+            several[0][:, part] = mean_logits([one[:, part].float() for one in several], temperature)
             release(*several)
-    mix, score = (sum(getattr(one, name) for one in solved) / n for name in ("class_mix", "outlier_score"))
-    classifier = MeanClassifier(tuple(one.classifier for one in solved if one.classifier is not None), heat)
-    return replace(first, classifier=classifier, class_mix=mix, outlier_score=score)
+    score = torch.stack([one.outlier_score for one in solved if one.outlier_score is not None]).mean(0)
+    classifier = MeanClassifier(tuple(one.classifier for one in solved if one.classifier is not None), temperature)
+    return replace(solved[0], classifier=classifier, class_mix=None, outlier_score=score)
+
+
+def _meeting(mean: Solution, shares: Float[Tensor, "#task way"], mask: Bool[Tensor, "task query"]) -> Solution:
+    """Add the bias to the logits, in place, with which the queries meet the class mix."""
+    logits, count = mean.logits, mask.sum().clamp_min(1)
+
+    def met(bias: Tensor, curved: bool) -> tuple[Tensor, Tensor | None]:
+        sums, products = torch.zeros_like(bias), bias.new_zeros(1, bias.shape[1], bias.shape[1])
+        for part in slices(logits[0]):
+            plan = (logits[0, part].to(bias) + bias[0, :, 0]).softmax(-1) * mask[0, part, None]
+            sums += plan.sum(0)[None, :, None]
+            if curved:
+                products += (plan.mT @ plan)[None]
+            release(logits)
+        return sums / count, products / count if curved else None
+
+    bias = balanced(met, shares.double(), shares.new_zeros(1, shares.shape[-1], 1, dtype=torch.float64), tolerance=1e-6).mT
+    for part in slices(logits[0]):
+        logits[:, part] += bias.to(logits)
+        release(logits)
+    assert isinstance(mean.classifier, MeanClassifier)
+    return replace(mean, classifier=replace(mean.classifier, bias=bias.to(logits)))

@@ -10,9 +10,10 @@ from torch import Tensor
 
 from sibyl.methods.named import method_by_name
 from sibyl.methods.universal import UniversalSIB, universal
+from sibyl.methods.universal.adaptation import adapt
 from sibyl.methods.universal.label_weights import label_weights
 from sibyl.methods.universal.neighbours import Nodes
-from sibyl.methods.universal.rows import NoRows, QueryRows, power_rows
+from sibyl.methods.universal.rows import NoRows, power_rows
 from sibyl.tasks import Task
 from tests.methods.contract import pad
 from tests.methods.universal.test_universal import clusters
@@ -38,51 +39,48 @@ def pile(n_shot: int, *, plainest: bool) -> Task:
     return Task(x, torch.arange(N_WAY).repeat_interleave(n_shot)[None], episode.task.query_x, N_WAY)
 
 
-def weights(network: UniversalSIB, task: Task, n_rows: int = 1000) -> Tensor | None:
+def weights(network: UniversalSIB, task: Task) -> Tensor:
     with torch.no_grad():
         exponent, _ = network.power(task)
-        nodes = Nodes.of(task, exponent, power_rows(task.support_x, exponent))
-        graph = task.query_x.new_zeros(task.n_tasks, N_WAY, task.query_x.shape[1])
-        return label_weights(task, exponent, QueryRows(task, exponent, graph, nodes, n_rows, keep=False, keep_products=False))
+        return label_weights(task, exponent, Nodes.of(task, exponent, power_rows(task.support_x, exponent)))
 
 
 @pytest.mark.parametrize("n_shot", [1, 2, 5, 20])
 def test_random_labels_count_for_one_each(network: UniversalSIB, n_shot: int) -> None:
-    assert weights(network, pile(n_shot, plainest=False)) is None
+    assert torch.equal(weights(network, pile(n_shot, plainest=False)), torch.ones(1, N_WAY, dtype=torch.float64))
 
 
-def test_n_labels_that_were_chosen_for_being_plain_count_as_their_root(network: UniversalSIB) -> None:
+def test_n_labels_that_were_chosen_for_their_large_margins_count_as_their_root(network: UniversalSIB) -> None:
     task = pile(9, plainest=True)
     expected = torch.full((1, N_WAY), 1 / 3, dtype=torch.float64)
-    found = weights(network, task)
-    assert found is not None
-    assert torch.allclose(found, expected)
-    in_slices, padded = weights(network, task, n_rows=70), weights(network, pad(task, 5, 30))
-    assert in_slices is not None
-    assert padded is not None
-    assert torch.equal(in_slices, found)
-    assert torch.allclose(padded, expected)
+    assert torch.allclose(weights(network, task), expected)
+    assert torch.allclose(weights(network, pad(task, 5, 30)), expected)
 
 
 def test_without_unlabelled_rows_every_label_counts_for_one(network: UniversalSIB) -> None:
     task = pile(9, plainest=True)
-    with torch.no_grad():
-        assert label_weights(task, network.power(task)[0], NoRows(task.query_x.new_zeros(1, 1))) is None
+    masked = replace(task, query_mask=torch.zeros_like(task.query_mask))
+    assert torch.equal(weights(network, masked), torch.ones(1, N_WAY, dtype=torch.float64))
 
 
-def test_the_answer_follows_the_weights(network: UniversalSIB, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nine equal labels of one class that count as three weigh no more than three do."""
+def test_the_answer_follows_the_weights_and_the_inductive_one_knows_nothing_of_them(
+    network: UniversalSIB, monkeypatch: pytest.MonkeyPatch
+) -> None:
     task = pile(9, plainest=True)
-    weighed = network.solve(task)
-    monkeypatch.setattr(universal, "label_weights", lambda *_: None)
+    weighed, with_half = (
+        network.solve(one) for one in (task, replace(task, query_x=task.query_x[:, ::2], query_mask=task.query_mask[:, ::2]))
+    )
+    monkeypatch.setattr(universal, "label_weights", lambda task, *_: torch.ones_like(task.n_shots))
     as_before = network.solve(task)
     assert weighed.inductive_logits is not None
     assert as_before.inductive_logits is not None
+    assert with_half.inductive_logits is not None
     assert not torch.allclose(weighed.logits, as_before.logits, atol=1e-3)
-    assert not torch.allclose(weighed.inductive_logits, as_before.inductive_logits, atol=1e-3)
+    assert torch.equal(weighed.inductive_logits, as_before.inductive_logits)
+    assert torch.allclose(weighed.inductive_logits[:, ::2], with_half.inductive_logits, atol=1e-12)
 
 
-def test_equal_labels_that_count_as_fewer_are_fewer(network: UniversalSIB, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_equal_labels_that_count_as_fewer_are_fewer(network: UniversalSIB) -> None:
     once = pile(3, plainest=True)
     thrice = replace(
         once,
@@ -90,10 +88,12 @@ def test_equal_labels_that_count_as_fewer_are_fewer(network: UniversalSIB, monke
         support_y=once.support_y.repeat_interleave(3, 1),
         support_mask=once.support_mask.repeat_interleave(3, 1),
     )
-    monkeypatch.setattr(universal, "label_weights", lambda *_: None)
-    expected = network.solve(once).inductive_logits
-    monkeypatch.setattr(universal, "label_weights", lambda *_: torch.full((1, N_WAY), 1 / 3, dtype=torch.float64))
-    found = network.solve(thrice).inductive_logits
-    assert expected is not None
-    assert found is not None
-    assert torch.allclose(found, expected, atol=1e-6)
+    with torch.no_grad():
+        exponent, shape = network.power(once)
+        none, x = NoRows(exponent.new_zeros(1, 1)), once.query_x[:, :50]
+        found = []
+        for task, weight in ((once, 1.0), (thrice, 1 / 3)):
+            nodes = Nodes.of(task, exponent, power_rows(task.support_x, exponent))
+            answer, _ = adapt(network, task, task.support_one_hot * weight, exponent, shape, nodes, none, None)
+            found.append(answer(x))
+    assert torch.allclose(found[0], found[1], atol=1e-9)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import replace
 
 import pytest
@@ -145,16 +144,19 @@ def test_the_graph_is_of_all_rows_up_to_some_ten_thousand() -> None:
 
 
 def test_a_pile_is_tempered_by_its_labels_a_class_and_keeps_its_labels(monkeypatch: pytest.MonkeyPatch) -> None:
-    one_each, five_each = (blend.temperature(torch.full((1, 4), float(n))) for n in (1, 5))
-    assert one_each.item() == pytest.approx(1.1)
-    assert five_each.item() == pytest.approx(0.9)
-    assert blend.temperature(torch.full((1, 4), 400.0)).item() == pytest.approx(0.9)
-    network, task = method_by_name("universal_sib", 24, 6), task_of(1, 6, 2500, 24)  # two labels a class
+    def temperature(*n_labels: float) -> float:
+        return blend.pile_temperature(torch.tensor([n_labels], dtype=torch.float64)).item()
+
+    assert temperature(1, 1, 1, 1) == pytest.approx(1.1)
+    assert temperature(5, 5, 5, 5) == temperature(400, 400, 400, 400) == pytest.approx(0.9)
+    assert temperature(5, 5, 0, 0) == pytest.approx(0.9)  # classes that only have a name
+    assert temperature(1000, *[1] * 19) > 1.05  # one class with many
+    network, task = method_by_name("universal_sib", 24, 6), task_of(1, 6, 2500, 24)
+    of_two_labels = temperature(2, 2)
     tempered = network.solve(task)
-    monkeypatch.setattr(blend, "HOT", 1.0)
-    monkeypatch.setattr(blend, "COLD", 1.0)
+    monkeypatch.setattr(blend, "ONE_LABEL", 1.0)
+    monkeypatch.setattr(blend, "FIVE_LABELS", 1.0)
     plain = network.solve(task)
     assert torch.equal(tempered.predictions, plain.predictions)
-    heat = 1.1 * (0.9 / 1.1) ** (math.log(2) / math.log(5))
-    expected = (plain.logits / heat).softmax(-1)
+    expected = (plain.logits / of_two_labels).softmax(-1)
     assert torch.allclose(tempered.probabilities, expected, atol=1e-5)

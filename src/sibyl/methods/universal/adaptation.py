@@ -38,6 +38,7 @@ class Networks(Protocol):
 def adapt(
     networks: Networks,
     task: Task,
+    y: Float[Tensor, "task support way"],
     exponent: Float[Tensor, "task 1 1"],
     shape: Float[Tensor, "task number"],
     nodes: Nodes,
@@ -46,10 +47,8 @@ def adapt(
     trace: list[Tensor] | None = None,
     *,
     draw: bool = False,
-    label_weights: Float[Tensor, "task way"] | None = None,
 ) -> tuple[UniversalClassifier, State]:
-    """Adapt to `rows`; with `draw` the answer is made of class means drawn from the posterior, with `label_weights` a label counts as said."""
-    y = task.support_one_hot if label_weights is None else task.support_one_hot * label_weights[:, None]
+    """Adapt to `rows` with labels `y`, one-hot times what each counts for; with `draw` to class means drawn from the posterior."""
     support, shots = power_rows(task.support_x, exponent), y.sum(1)[..., None]
     anchor = class_means(support, y)
     present = (shots > 0).to(shots.dtype)

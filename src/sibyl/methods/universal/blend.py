@@ -20,7 +20,7 @@ from sibyl.methods.universal.viewpoint import Viewpoint
 N_DESCRIPTORS = 11
 FLOOR = 0.01  # share of an even answer in what the graph says: its zeros are not certain
 SMOOTHING = 0.05  # of an even class mix, likewise
-HOT, COLD = 1.1, 0.9  # temperatures with one labelled row a class and with five or more (validation classes, docs/log.md)
+ONE_LABEL, FIVE_LABELS = 1.1, 0.9  # temperatures with one label a class and with five or more (validation classes, docs/log.md)
 
 
 class BlendNetwork(nn.Module):
@@ -63,6 +63,8 @@ class LocalModel:
 class Blend:
     """``Σ_m a_m log p_m(c | u) + b_c`` over the adapted means, the graph and the labelled rows alone: a product of experts.
 
+    The temperature that follows from the number of labels (`pile_temperature`) is inside a and b.
+
     Parameters
     ----------
     means, alone : LocalModel
@@ -92,26 +94,27 @@ class Blend:
         shares: Float[Tensor, "task way"] | None,
         network: BlendNetwork,
         fade: Float[Tensor, "task 1"],
-        n_shots: Float[Tensor, "task way"],
+        n_labels: Float[Tensor, "task way"],
     ) -> Blend:
         """Go over the rows for what describes the answers, and again for the class mix that they come to.
 
-        Where `fade` is 0 the adapted means answer as they are; 1 is the network's word, at the temperature
-        that the labelled rows a class, `n_shots`, ask for. It changes no label where no mix is given.
+        Where `fade` is 0 the adapted means answer as they are; 1 is the network's word, at the
+        temperature that `n_labels`, the labels of each class as they are weighed, ask for. It changes
+        no label where no mix is given.
         """
         n_way, count = means.bias.shape[1], rows.count
         trust, gamma = network(describe(means, alone, rows, n_way, prior_given=shares is not None)).split([3, 1], 1)
         trust = trust * fade + (1 - fade) * trust.new_tensor([1.0, 0.0, 0.0])
-        heat = 1 + fade * (temperature(n_shots) - 1)
+        temperature = 1 + fade * (pile_temperature(n_labels) - 1)
         blend = cls(means, alone, graph, trust, torch.zeros_like(means.bias))
         if shares is not None:
-            blend = replace(blend, trust=trust / heat)
+            blend = replace(blend, trust=trust / temperature)
             score: Score = remembered(blend.logits, rows, n_way)
             return replace(blend, bias=reach(rows, score, shares, blend.bias))
         (mass,) = (one.to(count.dtype) for one in rows.total(_Mass(blend)))
         share = mass / count.clamp_min(1)[..., None] * n_way
         bias = -(gamma.clamp_max(1.5) * fade)[..., None] * (share + SMOOTHING).log()
-        return replace(blend, trust=trust / heat, bias=bias / heat[..., None])
+        return replace(blend, trust=trust / temperature, bias=bias / temperature[..., None])
 
     def logits(self, part: Slice) -> Float[Tensor, "task way row"]:
         """Return the logits of rows of the pile."""
@@ -157,10 +160,15 @@ class _Described:
         )
 
 
-def temperature(n_shots: Float[Tensor, "task way"]) -> Float[Tensor, "task 1"]:
-    """Return what the logits of a pile are divided by: with one label a class they are a little too sure, with five too modest."""
-    shots = n_shots.mean(1, keepdim=True).clamp_min(1)
-    return (HOT * (COLD / HOT) ** (shots.log() / math.log(5))).clamp_min(COLD)
+def pile_temperature(n_labels: Float[Tensor, "task way"]) -> Float[Tensor, "task 1"]:
+    """Return what the logits of a pile are divided by: with one label a class they are a little too sure, with five too modest.
+
+    What counts is the geometric mean of the labels, over the classes that have any: one class with
+    many makes the answer no surer of the others.
+    """
+    has_any = (n_labels > 0).to(n_labels)
+    usual = (n_labels.clamp_min(1).log() * has_any).sum(1, keepdim=True) / has_any.sum(1, keepdim=True).clamp_min(1)
+    return (ONE_LABEL * (FIVE_LABELS / ONE_LABEL) ** (usual / math.log(5))).clamp_min(FIVE_LABELS)
 
 
 def floored(probability: Float[Tensor, "task way row"]) -> Float[Tensor, "task way row"]:

@@ -1,36 +1,35 @@
-"""Labels that were not drawn at random: where labelled rows are plainer than unlabelled ones, each counts for less."""
+"""Labels that were not drawn at random: where labelled rows have larger margins than unlabelled ones, each counts for less."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from sibyl.methods.classifiers import class_means
-from sibyl.methods.universal.rows import Rows, Slice, Totals, power_rows
+from sibyl.methods.universal.neighbours import Nodes
+from sibyl.methods.universal.rows import power_rows
 from sibyl.methods.universal.viewpoint import Viewpoint
 from sibyl.tasks import Task
 
-CHANCE, CERTAIN = 0.7, 0.8  # shares of plainer labelled rows, half by chance: up to here nothing is done, from there on all
+NOTHING_BELOW, ALL_FROM = 0.7, 0.8  # shares of pairs in which the labelled row has the larger margin; half by chance
 ERRORS = 3.0  # standard errors taken off the share that is found
-LEAST_POWER = 0.5  # n labels that were chosen for being plain count as √n
+LEAST_POWER = 0.5  # n labels that were chosen for their large margins count as √n
 
 
 @torch.no_grad()
-def label_weights(task: Task, exponent: Float[Tensor, "task 1 1"], rows: Rows) -> Float[Tensor, "task way"] | None:
-    """Return what a label of each class counts for, or None where each counts for one.
+def label_weights(task: Task, exponent: Float[Tensor, "task 1 1"], nodes: Nodes) -> Float[Tensor, "task way"]:
+    """Return what a label of each class counts for: one, or less where labels were not drawn at random.
 
-    A row is plain if its cosine with the nearest class mean is far above that with the next. Of
-    labels drawn at random, half are plainer than an unlabelled row. Of labels that a person
-    confirmed among the surest answers nearly all are; they lie about the class means, say little of
-    the rows that are left, and a class with many of them would outweigh one with few. So n such
+    The margin of a row is its cosine with the nearest class mean less that with the next. Of labels
+    drawn at random, half have a larger margin than an unlabelled row. Of labels that a person
+    confirmed among the surest answers nearly all have; they lie about the class means, say little
+    of the rows that are left, and a class with many of them would outweigh one with few. So n such
     labels count as √n.
 
     A labelled row is compared with the mean of the *other* labelled rows of its class. So only
-    classes with two labels or more are looked at; with one label a class there is nothing to do,
-    and no pass over the rows is made.
+    classes with two labels or more are looked at; with one label a class, or without unlabelled
+    rows, every label counts for one.
 
     Parameters
     ----------
@@ -38,43 +37,33 @@ def label_weights(task: Task, exponent: Float[Tensor, "task 1 1"], rows: Rows) -
         Only its labelled rows are looked at.
     exponent : float [task, 1, 1]
         Of the power transform.
-    rows : Rows
-        The unlabelled rows.
+    nodes : Nodes
+        Those that are unlabelled stand for all unlabelled rows.
     """
-    if not bool((task.n_shots > 1).any()):
-        return None
-    unit, one_hot, shots = power_rows(task.support_x, exponent), task.support_one_hot, task.n_shots
+    shots, ones = task.n_shots, torch.ones_like(task.n_shots)
+    unlabelled = nodes.real & (nodes.place >= 0)
+    if not bool((shots > 1).any()) or not bool(unlabelled.any()):
+        return ones
+    unit, one_hot = power_rows(task.support_x, exponent), task.support_one_hot
     anchor = class_means(unit, one_hot)
     view = Viewpoint.of(anchor, anchor[:, :1], torch.zeros_like(exponent))
     of_own = one_hot @ shots[..., None]
     others = (one_hot @ (anchor * shots[..., None]) - unit) / (of_own - 1).clamp_min(1)
     middle, own = view.origin, one_hot.mT > 0
     with_others = torch.nn.functional.cosine_similarity(unit - middle, others - middle, dim=-1)[:, None]
-    gap = _gap(torch.where(own, with_others, view.cosines(unit)))
+    of_labelled = margin(torch.where(own, with_others, view.cosines(unit)))
     compared = of_own[..., 0] > 1
-    found = rows.total(_Plainer(view, gap.masked_fill(~compared, -torch.inf).sort(1).values))
-    if not found:
-        return None
-    n, count = compared.sum(1, keepdim=True), rows.count
+    ordered = of_labelled.masked_fill(~compared, -torch.inf).sort(1).values
+    smaller = torch.searchsorted(ordered, margin(view.cosines(nodes.unit)).contiguous(), right=True)
+    n_larger = ((ordered.shape[1] - smaller) * unlabelled).sum(1, keepdim=True)
+    n, count = (one.sum(1, keepdim=True).to(shots) for one in (compared, unlabelled))
     pairs = (n * count).clamp_min(1)
-    share = found[0].to(count) / pairs - ERRORS * ((n + count + 1) / (12 * pairs)).sqrt()
-    chosen = ((share - CHANCE) / (CERTAIN - CHANCE)).clamp(0, 1)
-    return shots.clamp_min(1) ** ((LEAST_POWER - 1) * chosen) if bool((chosen > 0).any()) else None
+    share = n_larger / pairs - ERRORS * ((n + count + 1) / (12 * pairs)).sqrt()
+    chosen = ((share - NOTHING_BELOW) / (ALL_FROM - NOTHING_BELOW)).clamp(0, 1)
+    return torch.where(chosen > 0, shots.clamp_min(1) ** ((LEAST_POWER - 1) * chosen), ones)
 
 
-def _gap(cosine: Float[Tensor, "task way row"]) -> Float[Tensor, "task row"]:
+def margin(cosine: Float[Tensor, "task way row"]) -> Float[Tensor, "task row"]:
+    """Return the largest cosine less the next."""
     best = cosine.topk(2, dim=1).values
     return best[:, 0] - best[:, 1]
-
-
-@dataclass(frozen=True, eq=False)
-class _Plainer:
-    """How many pairs of a labelled row and a row of a slice there are in which the labelled one is plainer; `gaps` are sorted."""
-
-    view: Viewpoint
-    gaps: Float[Tensor, "task support"]
-
-    def __call__(self, part: Slice) -> Totals:
-        """Go over one slice."""
-        plainer = self.gaps.shape[1] - torch.searchsorted(self.gaps, _gap(self.view.cosines(part.unit)).contiguous(), right=True)
-        return ((plainer * part.weight[:, 0]).sum(1, keepdim=True),)

@@ -95,8 +95,9 @@ class UniversalSIB(LearnedMethod):
     before, or, where the caller gives the mix, the potential that makes the rows meet it (a few
     rounds of Sinkhorn in a step, to convergence in the answer).
 
-    Where labelled rows are plainer than unlabelled ones, as those are that a person confirmed among
-    the surest answers, n_c labels count as √n_c of them, see `label_weights`.
+    Where labelled rows have larger margins than unlabelled ones, as those have that a person
+    confirmed among the surest answers, n_c labels count as √n_c of them, see `label_weights`. In
+    the inductive answer each counts for one.
 
     After K steps the answer is ``s cos(u − o, w_c − w̄) + b_c`` with one more set of numbers of the
     control network. In a pile, more than `FEW` unlabelled rows, it is blended with the graph and
@@ -222,24 +223,29 @@ class UniversalSIB(LearnedMethod):
         exponent, shape = self.power(task)
         shares = None if shares is None else shares.expand(task.n_tasks, -1)
         none = NoRows(torch.zeros_like(rows.count))
-        weights = label_weights(task, exponent, rows)
-        transductive, _ = adapt(self, task, exponent, shape, nodes, rows, shares, label_weights=weights)
-        inductive, _ = adapt(self, task, exponent, shape, nodes, none, None, label_weights=weights)
-        transductive, inductive = (
-            self._refine_outliers(one, task, own, nodes) for one, own in ((transductive, rows), (inductive, none))
-        )
+        plain = task.support_one_hot
+        y = plain * label_weights(task, exponent, nodes)[:, None]
+        transductive, _ = adapt(self, task, y, exponent, shape, nodes, rows, shares)
+        inductive, _ = adapt(
+            self, task, plain, exponent, shape, nodes, none, None
+        )  # says nothing of unlabelled rows: all labels count
+        transductive = self._refine_outliers(transductive, task, y, rows, nodes)
+        inductive = self._refine_outliers(inductive, task, plain, none, nodes)
         fell_back = rows.count[:, 0] < max(1.0, self.min_queries_per_class * task.n_way)
         answer = inductive.where(fell_back, transductive)
         if sparse is not None:
             fade = torch.where(fell_back[:, None], 0.0, (rows.count / FEW - 1).clamp(0, 1))
-            by_means, by_labels = (LocalModel(one.view, one.scale, one.bias) for one in (answer, inductive))
-            blend = Blend.of(by_means, by_labels, sparse.thinned(READ_LATER), rows, shares, self.blend, fade, task.n_shots)
+            weighed = inductive if torch.equal(y, plain) else adapt(self, task, y, exponent, shape, nodes, none, None)[0]
+            by_means, by_labels = (LocalModel(one.view, one.scale, one.bias) for one in (answer, weighed))
+            blend = Blend.of(by_means, by_labels, sparse.thinned(READ_LATER), rows, shares, self.blend, fade, y.sum(1))
             answer = replace(answer, blend=blend)
         return Fitted(answer, inductive, fell_back)
 
-    def _refine_outliers(self, answer: UniversalClassifier, task: Task, rows: Rows, nodes: Nodes) -> UniversalClassifier:
+    def _refine_outliers(
+        self, answer: UniversalClassifier, task: Task, y: Float[Tensor, "task support way"], rows: Rows, nodes: Nodes
+    ) -> UniversalClassifier:
         support = power_rows(task.support_x, answer.exponent)
-        second = OutlierRefinement.of(answer, support, task.support_one_hot, rows, nodes, self.second_outlier)
+        second = OutlierRefinement.of(answer, support, y, rows, nodes, self.second_outlier)
         return replace(answer, second=second)
 
     def _query_rows(
@@ -262,13 +268,14 @@ class UniversalSIB(LearnedMethod):
         task = episode.task
         shares = given_shares(episode, self.prior_given)
         exponent, shape = self.power(task)
+        y = task.support_one_hot
         nodes = Nodes.of(task, exponent, power_rows(task.support_x, exponent))
         rows = QueryRows(
             task, exponent, spread_labels(task, exponent)[0], nodes, max(1, task.query_x.shape[1]), keep=True, keep_products=True
         )
         trace: list[Tensor] = []
-        answer, state = adapt(self, task, exponent, shape, nodes, rows, shares, trace, draw=True)
-        inductive, _ = adapt(self, task, exponent, shape, nodes, NoRows(torch.zeros_like(rows.count)), None)
+        answer, state = adapt(self, task, y, exponent, shape, nodes, rows, shares, trace, draw=True)
+        inductive, _ = adapt(self, task, y, exponent, shape, nodes, NoRows(torch.zeros_like(rows.count)), None)
         (whole,) = rows
         return training_loss(
             episode,
