@@ -4,9 +4,10 @@
 
 Accuracy of each item alone (inductive) beside that with the unlabelled items (transductive), on the same examples, so that the gain is
 paired. Features are computed once; each draw solves what `sibyl label` solves. A draw that was measured with the same features and
-method is not measured again, so a killed run goes on. Data: $SIBYL_DATA, or ../shared/data beside the repository; `--texts` are features of
-CLINC150's 30 test intents, as `sibyl embed clinc150 --split test` writes them. The page says of each set what meta-training had met of it.
-The figures on calibration that a report cites are written into the package.
+method, by code that is still the same, is not measured again, and a set stands in the record as soon as it is whole, so a killed run
+goes on. The page alone is made from the record by --page-only (`label_page`). Data: $SIBYL_DATA, or ../shared/data beside the
+repository; `--texts` are features of CLINC150's 30 test intents, as `sibyl embed clinc150 --split test` writes them. The page says of
+each set what meta-training had met of it. The figures on calibration that a report cites are written into the package.
 """
 
 from __future__ import annotations
@@ -19,17 +20,17 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-from experiment import ROOT, commit, percent
+from experiment import ROOT, commit, write_record
+from label_page import page, row_of, write_calibration
 from sklearn.datasets import load_breast_cancer, load_digits, load_wine
 from sklearn.metrics import roc_auc_score
 
-from sibyl.compare.fingerprints import method_checksum
+from sibyl.compare.fingerprints import code_checksum, method_checksum
 from sibyl.datasets.as_source import source_of
 from sibyl.datasets.clinc150 import load_clinc150
 from sibyl.encoders.catalogue import default_encoder
@@ -44,20 +45,15 @@ from sibyl.methods.named import DEFAULT_METHOD, method_by_name
 from sibyl.sources.item import Item
 from sibyl.sources.open import open_source
 from sibyl.sources.source import Source
-from sibyl.storage import Json, read_json, write_json, write_text
+from sibyl.storage import Json, read_json, write_text
 from sibyl.transduction.tables import for_table
 
 DATA = Path(os.environ.get("SIBYL_DATA", ROOT.parent / "shared" / "data"))
-READ_BY = {
-    "photos": "squeezenet", "photos_mixed": "squeezenet", "clinc150": "MiniLM", "clinc150_tfidf": "tfidf", "wine": "table",
-    "breast_cancer": "table",
-}  # fmt: skip
-CALIBRATION = ROOT / "src" / "sibyl" / "labeling" / "calibration.json"
 ENCODER = DATA / "encoders" / "squeezenet1_1_features.onnx"
 WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 TABLE_MET = "nothing; read before, while lifts for tables were tried"
 SPEECH_MET = "nothing; the encoder's settings were chosen on other words in other voices of espeak-ng"
-PART = 0.01  # a loss that counts
+LIBRARIES = ("torch", "numpy", "scikit-learn", "onnxruntime")
 
 
 @dataclass(frozen=True)
@@ -194,86 +190,44 @@ def measure(pile: Pile, method: Method, seed: int) -> dict[str, float]:
     return result
 
 
-def row_of(entry: Json) -> dict[str, float]:
-    columns = {key: np.array([draw[key] for draw in entry["draws"]]) for key in entry["draws"][0]}
-    gain = columns["transductive"] - columns["inductive"]
-    row: dict[str, float] = {}
-    for name, values in (("inductive", columns["inductive"]), ("transductive", columns["transductive"]), ("gain", gain)):
-        row[name], row[f"{name}_half"] = percent(values)
-    row["lost"] = float((gain < -PART).mean())
-    row["worst"] = 100 * float(gain.min())
-    row["confidence"] = 100 * float(columns["confidence"].mean())
-    row["seconds"] = float(np.median(columns["seconds"]))
-    if "outlier_auroc" in columns:
-        row["outlier_auroc"] = float(columns["outlier_auroc"].mean())
-    return row
+def measured_on(pile: Pile, name: str, method: Method) -> list[str]:
+    """Say what figures depend on: method, its code and weights, rows and truth, and the code of what solves a table over it."""
+    solver = for_table(method, pile.matrix.shape[1]) if pile.is_table else method
+    over = [type(solver).__name__, code_checksum(type(solver))] if solver is not method else []
+    return [name, method_checksum(method), pile.fingerprint, *over]
 
 
-def markdown(results: dict[str, Json], method: str, draws: int, command: str, measured_at: str) -> str:
-    lines = [
-        "# The label job, one example per class",
-        "",
-        f"{draws} draws of the examples; all other items unlabelled; method `{method}`, no prior given. Accuracy in %, ± is half",
-        "the 95 % interval over draws (Student's t); the gain is paired: both answers see the same examples.",
-        "",
-        "| what | items | each item alone | with the unlabelled items | gain | draws that lose more than a point | worst draw | mean confidence | met in training | s |",
-        "|---|---|---|---|---|---|---|---|---|---|",
-    ]
-    for entry in results.values():
-        row = row_of(entry)
-        lines.append(
-            f"| {entry['words']} | {entry['items']:,} | {row['inductive']:.2f} ± {row['inductive_half']:.2f} | "
-            f"{row['transductive']:.2f} ± {row['transductive_half']:.2f} | **{row['gain']:+.2f} ± {row['gain_half']:.2f}** | "
-            f"{100 * row['lost']:.0f} % | {row['worst']:+.1f} | {row['confidence']:.1f} | {entry['met']} | {row['seconds']:.2f} |"
-        )
-    mixed = results.get("photos_mixed")
-    if mixed:
-        lines += [
-            "",
-            f"Among the others, the outlier score tells them from the classes' items with AUROC {row_of(mixed)['outlier_auroc']:.3f}.",
-        ]
-    failing = [entry["words"] for entry in results.values() if row_of(entry)["gain"] <= row_of(entry)["gain_half"]]
-    risky = [entry["words"] for entry in results.values() if row_of(entry)["lost"] >= 0.2]
-    lines += [
-        "",
-        "Sets where the gain is not clearly above 0: " + ("; ".join(failing) or "none") + ".",
-        "Sets where a draw in five loses more than a point: " + ("; ".join(risky) or "none") + ".",
-        "",
-        "The inductive answer is that of the same method before it sees the unlabelled items. *Met in training*:",
-        "what meta-training of universal SIB, or the choice of its settings, had met of a set. It was trained on",
-        "none of these items, but digits, photographs, requests and both tables were read more than once, with",
-        "changes to the method between: the tables with several lifts for few columns, before the three that ship",
-        "were chosen on made-up tables (docs/log.md). Other pages have other draws of the same sets, and so",
-        "slightly other figures. *Mean confidence* is to be read beside the accuracy: they should be equal.",
-        "SqueezeNet was trained on ImageNet, MiniLM on sentences of many kinds. Seconds: the solve and the table,",
-        "without encoding, one thread on a machine shared with other work.",
-    ]
-    checksums = {entry["measured_on"][1] for entry in results.values()}
-    if len(checksums) > 1:
-        lines += [
-            "",
-            f"Not all rows are of one version: {len(checksums)} checksums of the method's code and weights stand in `label.json`",
-            "(`measured_on`), one of each commit below.",
-        ]
-    lines += ["", f"Made by: `{command}`, commit {measured_at}."]
-    return "\n".join(lines) + "\n"
+def measured(pile: Pile, arguments: argparse.Namespace, old: Iterable[Json], keep: Callable[[Json], None]) -> Json:
+    """Measure what is missing of a set. `old`: what there is of it, the fullest first; `keep` is given the entry after
+    each draw."""
+    n_way = len({label for label in pile.truth.values() if label})
+    method = method_by_name(arguments.method, pile.matrix.shape[1], n_way)
+    key = measured_on(pile, arguments.method, method)
+    own = next((entry for entry in old if entry["measured_on"] == key), {})
+    draws = own.get("draws", [])[: arguments.draws]
+    entry: Json = {
+        "key": pile.key, "words": pile.words, "encoder": pile.encoder, "met": pile.met, "items": len(pile.names), "classes": n_way,
+        "measured_on": key, **({"commit": own["commit"]} if "commit" in own else {}), "draws": draws,
+    }  # fmt: skip
+    if len(draws) >= arguments.draws:
+        keep(entry)
+    for seed in range(len(draws), arguments.draws):
+        draws.append(measure(pile, method, seed))
+        entry["commit"] = commit()
+        keep(entry)
+    return entry
 
 
-def write_calibration(results: dict[str, Json], method: str) -> None:
-    """Tell reports where the confidence of a method was compared with the truth."""
-    known = json.loads(CALIBRATION.read_text(encoding="utf-8"))
-    known[method] = [
-        {
-            "data": entry["words"] if entry["key"] != "photos_mixed" else "those photographs among 80 of none of the classes",
-            "claimed": round(row_of(entry)["confidence"] / 100, 4),
-            "right": round(row_of(entry)["transductive"] / 100, 4),
-            "draws": len(entry["draws"]),
-            "encoder": entry.get("encoder") or READ_BY.get(entry["key"], ""),
-            "classes": entry["classes"],
-        }
-        for entry in results.values()
-    ]
-    write_json(CALIBRATION, known)
+def kept_of(path: Path) -> tuple[dict[str, Json], dict[str, Json]]:
+    """Return the sets of a record that are whole and those that are begun, each with the commit that it was measured at."""
+    try:
+        record = read_json(path)
+        sets, begun = record["sets"], record.get("begun", {})
+    except (DataError, KeyError):
+        return {}, {}
+    for entry in sets.values():
+        entry.setdefault("commit", record["commit"])  # before sets said so, the record did
+    return sets, begun
 
 
 def main() -> None:
@@ -286,40 +240,29 @@ def main() -> None:
     arguments = parser.parse_args()
     path = arguments.out / "label.json"
     if arguments.page_only:
-        record = read_json(path)
-        page = markdown(record["sets"], record["method"], arguments.draws, record["command"], record["commit"])
-        write_text(arguments.out / "label.md", page)
+        write_text(arguments.out / "label.md", page(read_json(path)))
         return
-    try:
-        before = read_json(path)["sets"]
-    except (DataError, KeyError):
-        before = {}
+    kept, begun = kept_of(path)
     results: dict[str, Json] = {}
-    for pile in piles(arguments.texts):
-        n_way = len({label for label in pile.truth.values() if label})
-        method = method_by_name(arguments.method, pile.matrix.shape[1], n_way)
-        solver = for_table(method, pile.matrix.shape[1]) if pile.is_table else method
-        key = [
-            arguments.method,
-            method_checksum(method),
-            pile.fingerprint,
-            *([type(solver).__name__] if solver is not method else []),
-        ]
-        old = before.get(pile.key, {})
-        draws = old["draws"][: arguments.draws] if old.get("measured_on") == key else []
-        results[pile.key] = {
-            "key": pile.key, "words": pile.words, "encoder": pile.encoder, "met": pile.met, "items": len(pile.names), "classes": n_way, "measured_on": key, "draws": draws,
-        }  # fmt: skip
-        for seed in range(len(draws), arguments.draws):
-            draws.append(measure(pile, method, seed))
-            sets = before | results
-            write_json(path, {"method": arguments.method, "commit": commit(), "sets": sets})
-        print(pile.key, {name: round(value, 2) for name, value in row_of(results[pile.key]).items()}, flush=True)
     command = f"runs/label.sh --draws {arguments.draws}{' --texts FEATURES' if arguments.texts else ''}"
-    text = markdown(results, arguments.method, arguments.draws, command, commit())
+
+    def write(sets: dict[str, Json], **begun: Json) -> None:
+        write_record(path, LIBRARIES, method=arguments.method, command=command, sets=sets, **begun)
+
+    def keep(entry: Json) -> None:
+        """A set stands beside the others as soon as it is whole; until then apart, so that the page shows whole ones alone."""
+        begun[entry["key"]] = entry
+        if len(entry["draws"]) >= arguments.draws:
+            results[entry["key"]] = begun.pop(entry["key"])
+        write(kept | results, **({"begun": begun} if begun else {}))
+
+    for pile in piles(arguments.texts):
+        old = [sets[pile.key] for sets in (begun, kept) if pile.key in sets]
+        entry = measured(pile, arguments, sorted(old, key=lambda entry: -len(entry["draws"])), keep)
+        print(pile.key, {name: round(value, 2) for name, value in row_of(entry).items()}, flush=True)
+    write(results)
+    text = page(read_json(path))
     write_text(arguments.out / "label.md", text)
-    versions = {name: version(name) for name in ("torch", "numpy", "scikit-learn", "onnxruntime")}
-    write_json(path, {"method": arguments.method, "commit": commit(), "command": command, "versions": versions, "sets": results})
     write_calibration(results, arguments.method)
     print(text)
 
