@@ -37,6 +37,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--protocols", default="standing", help=f"of {', '.join(PROTOCOLS)}; several with commas")
     parser.add_argument("--methods", default="all")
     parser.add_argument("--episodes", type=int, help="at most so many; the protocol's numbers without it")
+    parser.add_argument("--slow", action="append", default=[], metavar="METHOD=EPISODES", help="fewer episodes of a slow method")
     parser.add_argument("--iterations", type=int, default=2000)
     parser.add_argument("--rates", default="0.001,0.01")
     parser.add_argument("--most-ways", type=int, default=1000, help="learned methods are meta-trained for at most so many classes")
@@ -64,6 +65,7 @@ def main() -> None:
     if BASELINE not in methods:
         raise UserError(f"the table pairs every method with {BASELINE}; add it to --methods")
     rates = tuple(float(rate) for rate in arguments.rates.split(","))
+    most = {name: int(n) for name, _, n in (text.partition("=") for text in arguments.slow)}
     budget = Budget.of_length(arguments.iterations, rates)
     folder = arguments.cache / "compare"
     for protocol in arguments.protocols.split(","):
@@ -77,7 +79,7 @@ def main() -> None:
             trained = train_all(methods, few, training, budget, folder / "trained", report)
         means = {name: both.base_mean for name, both in training.items()}
         with progress_bar(f"{protocol}: compare") as report:
-            entrants = [Entrant(name, name) for name in methods]
+            entrants = [Entrant(name, name, most_episodes=most.get(name)) for name in methods]
             rows = run_arena(
                 data,
                 cells,
@@ -105,7 +107,7 @@ def main() -> None:
             f"Made by: `{command()}`, commit {commit()}, torch {version('torch')}, {torch.get_num_threads()} threads, {arguments.device}.",
         ]
         record = {
-            "protocol": protocol, "methods": methods, "episodes": arguments.episodes, "budget": asdict(budget), "device": arguments.device,
+            "protocol": protocol, "methods": methods, "episodes": arguments.episodes, "slow": most, "budget": asdict(budget), "device": arguments.device,
             "threads": torch.get_num_threads(), "commit": commit(),
             "versions": {name: version(name) for name in ("torch", "numpy", "scipy")},
             "features": {name: portable(features.provenance) for name, features in data.items()},

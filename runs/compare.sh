@@ -16,6 +16,7 @@
 # MOST_WAYS           learned methods are meta-trained for at most so many classes (1000)
 # PROTOCOLS           standing, or also mixes (its heart),shots,skew,unlabelled (each a table and pictures of its own)
 # METHODS             all, or names with commas between;  EPISODES  at most so many of the protocol's (a shorter run)
+# ALPHA_AM            at most so many for alpha_am, whose thousand steps take a second and more an episode
 # OUT, CACHE, DEVICE  results;  Sibyl's cache folder;  cpu
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -31,4 +32,5 @@ fi
 exec "${PYTHON:-python}" runs/compare.py "${features[@]}" \
   --protocols "${PROTOCOLS:-standing}" --methods "${METHODS:-all}" --iterations "${ITERATIONS:-2000}" --rates "${RATES:-0.001,0.01}" \
   --most-ways "${MOST_WAYS:-1000}" \
-  --device "${DEVICE:-cpu}" --out "${OUT:-results}" ${CACHE:+--cache "$CACHE"} ${EPISODES:+--episodes "$EPISODES"}
+  --device "${DEVICE:-cpu}" --out "${OUT:-results}" ${CACHE:+--cache "$CACHE"} ${EPISODES:+--episodes "$EPISODES"} \
+  ${ALPHA_AM:+--slow "alpha_am=$ALPHA_AM"}

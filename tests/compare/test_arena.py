@@ -17,7 +17,7 @@ from sibyl.compare.arena import CHOSEN_HERE, Entrant, Row, names_a_paper, run_ar
 from sibyl.compare.fingerprints import code_checksum, features_checksum, method_checksum
 from sibyl.compare.learners import Budget, TrainingSet, train_all
 from sibyl.compare.protocols import PROTOCOLS, Cell, grid
-from sibyl.compare.tables import to_json
+from sibyl.compare.tables import cell_differences, to_json
 from sibyl.errors import DataError, SibylError, UserError
 from sibyl.methods import METHODS
 from sibyl.methods.class_mean import ClassMean
@@ -157,6 +157,20 @@ def test_progress_ends_where_it_said(tmp_path: Path) -> None:
         assert steps[-1][0] == steps[-1][1]
         assert all(earlier[0] <= later[0] for earlier, later in pairwise(steps))
     assert steps[-1] == (0, 0)  # nothing was left to do
+
+
+def test_a_slow_method_may_meet_the_first_episodes_alone(tmp_path: Path) -> None:
+    entrants = (Entrant("class_mean", "class_mean"), Entrant("few", "soft_kmeans", most_episodes=3), Entrant("all", "soft_kmeans"))
+    rows = {row.name: row for row in arena(tmp_path, *entrants, cells=CELLS[:1])}
+    few, whole, base = (rows[name].result for name in ("few", "all", "class_mean"))
+    assert few is not None
+    assert whole is not None
+    assert base is not None
+    assert np.allclose(few.accuracy, whole.accuracy[:3])
+    assert rows["few"].origin.endswith("; first 3 episodes")
+    assert "episodes" not in rows["all"].origin
+    gap = cell_differences(list(rows.values()), "class_mean")["few"]
+    assert gap.mean == pytest.approx(float((few.accuracy - base.accuracy[:3]).mean()))
 
 
 def test_wrong_calls_are_named(tmp_path: Path) -> None:

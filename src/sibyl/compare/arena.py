@@ -8,7 +8,7 @@ only its own pairs.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 
@@ -53,12 +53,19 @@ class Entrant:
         Where its settings come from; left out, "published" or "validation classes" for a named method at its defaults, "own
         defaults" for one whose docstring names no paper, "shipped"
         for one whose weights come with the package, "checkpoint" for one from a file, and "given" for any other.
+    most_episodes : int, optional
+        Of a slow method, only so many of a cell's episodes, the first ones; its row says so.
     """
 
     name: str
     source: str | Method
     settings: Mapping[str, object] = field(default_factory=dict)
     origin: str = ""
+    most_episodes: int | None = None
+
+    def meets(self, cell: Cell) -> Cell:
+        """Return the cell with the episodes that are solved."""
+        return cell if self.most_episodes is None else replace(cell, episodes=min(cell.episodes, self.most_episodes))
 
     def method(self, cell: Cell, dim: int, trained: Mapping[Shape, Outcome], base_mean: tuple[float, ...] | None = None) -> Method:
         """Return the method for a cell, trained for its features, way and shots where it was; SibylError where it cannot be had.
@@ -82,7 +89,11 @@ class Entrant:
         return kind is not None and is_dataclass(kind) and BASE_MEAN in {one.name for one in fields(kind)}
 
     def origin_in(self, cell: Cell, trained: Mapping[Shape, Outcome]) -> str:
-        """Return where the settings in a cell come from; "meta-trained" where the arena trained the method."""
+        """Return where the settings in a cell come from, and whether it has fewer episodes than others."""
+        few = self.meets(cell).episodes
+        return self._origin_in(cell, trained) + (f"; first {few} episodes" if few < cell.episodes else "")
+
+    def _origin_in(self, cell: Cell, trained: Mapping[Shape, Outcome]) -> str:
         if self.origin:
             return self.origin
         if isinstance(self.source, Method) or self.settings:
@@ -148,10 +159,11 @@ class _Venue:
     ) -> tuple[Row, bool]:
         """Return the row of a pair, and whether it had to be measured."""
         traits: Traits | None = None
+        met = entrant.meets(cell)
         try:
             method = entrant.method(cell, self.features[cell.features].dim, self.trained, self.base_means.get(cell.features))
             traits = method.traits
-            path = self.path(cell, method)
+            path = self.path(met, method)
             known = _known(path)
             if known is not None:
                 return Row(cell, entrant.name, entrant.origin_in(cell, self.trained), traits, known), False
@@ -160,7 +172,7 @@ class _Venue:
             result = evaluate(
                 method,
                 sampler(),
-                cell.episodes,
+                met.episodes,
                 batch_size=solve_batch(type(method), self.batch_size),
                 class_prior=cell.class_prior,
                 device=self.device,
@@ -234,7 +246,7 @@ def run_arena(
         raise UserError(f"cell names features {unknown[0]!r}, but only {', '.join(features)} are given")
     checksums = {name: features_checksum(features[name]) for name in dict.fromkeys(cell.features for cell in cells)}
     venue = _Venue(features, checksums, trained or {}, Path(folder), batch_size, device, base_means or {})
-    done, total = 0, sum(cell.episodes for cell in cells) * len(entrants)
+    done, total = 0, sum(entrant.meets(cell).episodes for cell in cells for entrant in entrants)
     rows: list[Row] = []
     for cell in cells:
         # Built when the first method needs it, and once: it may copy the features.
@@ -248,7 +260,8 @@ def run_arena(
 
             row, measured = venue.meet(cell, entrant, sampler, on_batch)
             # What was known, or failed, took no time; the time left is reckoned without it.
-            done, total = (done + cell.episodes, total) if measured else (done, total - cell.episodes)
+            n = entrant.meets(cell).episodes
+            done, total = (done + n, total) if measured else (done, total - n)
             rows.append(row)
     on_progress(done, total, "")
     return tuple(rows)

@@ -81,7 +81,7 @@ def differences(accuracies: Mapping[str, Floats], baseline: str) -> dict[str, Di
     Parameters
     ----------
     accuracies : mapping of str to float array [episode]
-        Per-episode accuracies on the same episodes.
+        Per-episode accuracies on the same episodes; of a slow method perhaps the first ones alone.
     baseline : str
         One of the names; it has no entry in the answer.
 
@@ -93,11 +93,12 @@ def differences(accuracies: Mapping[str, Floats], baseline: str) -> dict[str, Di
     if baseline not in accuracies:
         return {}
     others = [name for name in accuracies if name != baseline]
-    p_values = [paired_p_value(accuracies[name], accuracies[baseline]) for name in others]
+    theirs = {name: accuracies[baseline][: len(accuracies[name])] for name in others}
+    p_values = [paired_p_value(accuracies[name], theirs[name]) for name in others]
     corrected = holm(p_values)
     found = {}
     for name, p_value, family_wise in zip(others, p_values, corrected, strict=True):
-        mean, half = interval(accuracies[name] - accuracies[baseline])
+        mean, half = interval(accuracies[name] - theirs[name])
         found[name] = Difference(mean, half, p_value, float(family_wise))
     return found
 

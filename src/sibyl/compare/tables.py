@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from sibyl.compare.arena import Row
 from sibyl.compare.protocols import Cell
 from sibyl.compare.statistics import Difference, differences, relative_gain
+from sibyl.evaluation import Evaluation
 from sibyl.methods import Traits
 from sibyl.storage import Json
 
@@ -185,10 +186,16 @@ def gain_table(rows: Sequence[Row], reference: str) -> Table | None:
         for group in cells.values():
             ours, other = group[reference].result, group[name].result if name in group else None
             assert ours is not None
-            texts.append(ABSENT if other is None else share(*relative_gain(ours.accuracy, other.accuracy), signed=True))
+            texts.append(ABSENT if other is None else share(*_gain(ours, other), signed=True))
         lines.append((name, kind(traits[name]), *texts))
     title = f"One shot: relative gain of {reference} over each inductive, then each transductive method (%)"
     return Table(title, ("over", "kind", *(cell.title for cell in cells)), tuple(lines))
+
+
+def _gain(ours: Evaluation, other: Evaluation) -> tuple[float, float]:
+    """Return the relative gain over the episodes that both have: of a slow method perhaps the first ones alone."""
+    n = min(len(ours.accuracy), len(other.accuracy))
+    return relative_gain(ours.accuracy[:n], other.accuracy[:n])
 
 
 def _plain(value: object) -> object:
@@ -218,7 +225,7 @@ def to_json(rows: Sequence[Row], baseline: str, reference: str) -> Json:
                 gap = found[row.name]
                 entry["difference"] = {"mean": gap.mean, "interval": gap.half, "p": gap.p_value, "p_holm": gap.holm}
             if ours is not None and row.name != reference:
-                gain, half = relative_gain(ours.accuracy, row.result.accuracy)
+                gain, half = _gain(ours, row.result)
                 entry["relative_gain_of_reference"] = {"mean": gain, "interval": half}
             entries.append(entry)
         cells.append({"features": cell.features, **cell.settings, "rows": entries})
