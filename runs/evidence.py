@@ -4,7 +4,7 @@
 
 DIR are folders of features of classes that no training met: CLINC150's test domains by ``minilm-int8``, photographs by SqueezeNet and by
 ``efficientnet-lite2`` (`sibyl embed`); digits come with scikit-learn; tables: runs/estimator.py. One draw of every cell is measured, then a second one, and
-each is kept in the record as soon as it is there, so a killed run goes on.
+each is kept in the record as soon as it is there, so a killed run goes on. A kind that a kept cell has not is added to it, draw by draw.
 """
 
 from __future__ import annotations
@@ -42,13 +42,14 @@ def main() -> None:
     for seed in range(max(draws.values(), default=0)):
         for cell in cells:
             found = record["cells"].setdefault(cell.key, {})
-            if seed < draws[cell.key] and all(len(values) == seed for values in found.values()):
-                for kind, value in cell.measure(seed).items():
-                    found.setdefault(kind, []).append(value)
+            added = cell.found(seed, found) if seed < draws[cell.key] else {}
+            for kind, value in added.items():
+                found.setdefault(kind, []).append(value)
+            if added:
                 record |= {"commit": commit(), "versions": versions("sibyl-learn", "torch", "numpy", "scikit-learn")}
                 write_json(file, record)
                 write_text(arguments.out / "evidence.md", page(record))
-                print(cell.key, seed, {kind: round(values[-1], 4) for kind, values in found.items()}, flush=True)
+                print(cell.key, seed, {kind: round(value, 4) for kind, value in added.items()}, flush=True)
     write_text(arguments.out / "evidence.md", page(record))
 
 

@@ -23,6 +23,7 @@ Matrix = npt.NDArray[np.float32]
 Codes = npt.NDArray[np.int64]
 PILE = 1500  # items of a pile
 WHOLE = 10_000  # all that there are
+KNOWN = "nothing", "exact", "60 counted", "15 counted", "off by two", "off by two, told as exact"  # of a class mix
 
 
 @dataclass(frozen=True)
@@ -36,11 +37,22 @@ class Sets:
 
 @dataclass(frozen=True)
 class Cell:
-    """What a line of a table holds: its name, draws at least, and seed → what was found by name."""
+    """What a line of a table holds: its name, draws at least, and seed → what was found by name.
+
+    Where `kinds` are named, ``measure(seed, kinds)`` finds some of them alone, so that a kind that comes later is added to what is kept.
+    """
 
     key: str
     draws: int
-    measure: Callable[[int], dict[str, float]]
+    measure: Callable[..., dict[str, float]]
+    kinds: tuple[str, ...] = ()
+
+    def found(self, seed: int, kept: dict[str, list[float]]) -> dict[str, float]:
+        """Measure what is missing of a draw."""
+        if not self.kinds:
+            return self.measure(seed) if all(len(values) == seed for values in kept.values()) else {}
+        missing = tuple(kind for kind in self.kinds if len(kept.get(kind, ())) == seed)
+        return self.measure(seed, missing) if missing else {}
 
 
 def names_part(sets: Sets) -> Iterator[Cell]:
@@ -123,37 +135,18 @@ def mix_part(sets: Sets) -> Iterator[Cell]:
     for mix, alpha in {"Dirichlet 1.0": 1.0, **MIXES}.items():
         for name in ("CLINC150", "photographs", "digits"):
             if name in sets.features:
-                yield Cell(f"mix/{name}/{mix}", 20, partial(known_mix, sets.features[name], alpha))
+                yield Cell(f"mix/{name}/{mix}", 20, partial(known_mix, sets.features[name], alpha), KNOWN)
 
 
-def known_mix(features: Features, alpha: float | None, seed: int) -> dict[str, float]:
+def known_mix(features: Features, alpha: float | None, seed: int, kinds: tuple[str, ...] = KNOWN) -> dict[str, float]:
+    """What is known of the class mix, from nothing to wrong shares told as counts and, firmly, as shares."""
     x, codes, y, _ = draw(features, 5, 1, alpha, seed, most=150)
     generator, rest = np.random.default_rng(seed), y[codes < 0]
     true = np.bincount(rest, minlength=5) / len(rest)
     off = off_by_two(rest, generator)
-    known: dict[str, Any] = {
-        "nothing": None,
-        "exact": true.astype(np.float32),
-        "60 counted": np.bincount(generator.choice(rest, 60, replace=False), minlength=5),
-        "15 counted": np.bincount(generator.choice(rest, 15, replace=False), minlength=5),
-        "off by two": np.round(20 * off / off.sum()),
-    }
-    return {kind: right(solve(x, codes, 5, prior), y) for kind, prior in known.items()}
-
-
-def firm_part(sets: Sets) -> Iterator[Cell]:
-    for mix, alpha in {"Dirichlet 1.0": 1.0, **MIXES}.items():
-        for name in ("CLINC150", "photographs", "digits"):
-            if name in sets.features:
-                yield Cell(f"firm/{name}/{mix}", 20, partial(firm_mix, sets.features[name], alpha))
-
-
-def firm_mix(features: Features, alpha: float | None, seed: int) -> dict[str, float]:
-    """The wrong shares of `known_mix`, told as if they were exact, beside nothing."""
-    x, codes, y, _ = draw(features, 5, 1, alpha, seed, most=150)
-    wrong = off_by_two(y[codes < 0], np.random.default_rng(seed))
-    known = {"nothing": None, "off by two, told as exact": (wrong / wrong.sum()).astype(np.float32)}
-    return {kind: right(solve(x, codes, 5, prior), y) for kind, prior in known.items()}
+    counts = (np.bincount(generator.choice(rest, n, replace=False), minlength=5) for n in (60, 15))
+    known = (None, true.astype(np.float32), *counts, np.round(20 * off / off.sum()), (off / off.sum()).astype(np.float32))
+    return {kind: right(solve(x, codes, 5, prior), y) for kind, prior in zip(KNOWN, known, strict=True) if kind in kinds}
 
 
 def off_by_two(rest: Codes, generator: np.random.Generator) -> npt.NDArray[np.float64]:
@@ -217,5 +210,4 @@ PARTS: dict[str, Callable[[Sets], Iterator[Cell]]] = {
     "names": names_part,
     "biased": biased_part,
     "mix": mix_part,
-    "firm": firm_part,
 }
