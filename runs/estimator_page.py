@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from estimator_rivals import ALPHAS, NEIGHBOURS, WIDTHS, rivals
-from experiment import RESULTS, percent
+from experiment import RESULTS, percent, span
 
 from sibyl.storage import Json, read_json, write_text
 
@@ -23,22 +23,33 @@ def gain(values: np.ndarray) -> str:
     return f"{mean:+.1f} ± {half:.1f}"
 
 
-def best_of(one: Json, draws: int, ending: str = "") -> dict[str, tuple[str, np.ndarray]]:
+def draws_of(one: Json) -> int:
+    """How many draws a set has; a record may hold sets of runs that were asked for more or fewer."""
+    return len(one.get("sib_classifier", ()))
+
+
+def best_of(one: Json, ending: str = "") -> dict[str, tuple[str, np.ndarray]]:
     """Each rival's best setting in hindsight among those that met all draws, with its accuracies."""
     found = {}
     for rival in rivals():
         own = {
             name.removeprefix(f"{rival}: "): np.array(values)
             for name, values in one["rivals"].items()
-            if name.startswith(f"{rival}: ") and name.endswith(ending) and len(values) == draws
+            if name.startswith(f"{rival}: ") and name.endswith(ending) and len(values) == draws_of(one)
         }
-        found[rival] = max(own.items(), key=lambda pair: pair[1].mean())
+        if own:
+            found[rival] = max(own.items(), key=lambda pair: pair[1].mean())
     return found
 
 
-def row(one: Json, draws: int) -> str:
-    ours, spread = np.array(one["sib_classifier"]), np.array(one.get("label_spreading", [0.0] * draws))
-    best = best_of(one, draws)
+def is_whole(one: Json) -> bool:
+    """Whether a set was measured to the end."""
+    return bool(draws_of(one)) and set(best_of(one)) == set(rivals())
+
+
+def row(one: Json) -> str:
+    ours, spread = np.array(one["sib_classifier"]), np.array(one.get("label_spreading", [0.0] * draws_of(one)))
+    best = best_of(one)
     strongest = max(best.values(), key=lambda pair: pair[1].mean())[1]
     cells = [
         f"**{shown(ours)}**" if ours.mean() >= max(strongest.mean(), spread.mean()) else shown(ours),
@@ -60,14 +71,14 @@ def no_grid(results: list[Json]) -> list[str]:
     )
 
 
-def tables(record: Json, draws: int) -> list[str]:
+def tables(results: list[Json]) -> list[str]:
     """Say how the tables stand like for like, and without what is done for tables alone."""
     lines = []
-    for one in record["results"]:
+    for one in results:
         if not one["is_table"]:
             continue
         ours = np.array(one["sib_classifier"])
-        alike = best_of(one, draws, "columns standardised")
+        alike = best_of(one, "columns standardised")
         rival, (setting, values) = max(alike.items(), key=lambda pair: pair[1][1].mean())
         lines.append(
             f"- {one['data']}: {rival} ({setting.removesuffix('columns standardised').rstrip(', ')}) {shown(values)}, SIBClassifier's gain\n"
@@ -84,11 +95,11 @@ def tables(record: Json, draws: int) -> list[str]:
 
 
 def page(record: Json) -> str:
-    draws = record["arguments"]["draws"]
+    results, rule = [one for one in record["results"] if is_whole(one)], record["rule"]
     lines = [
         "# One label per class: SIBClassifier beside scikit-learn",
         "",
-        f"Accuracy in % on the unlabelled rows, mean ± half the 95 % interval (Student's t) over {draws} draws",
+        f"Accuracy in % on the unlabelled rows, mean ± half the 95 % interval (Student's t) over {span(map(draws_of, results))} draws",
         "of the one labelled row of each class; all columns see the same draws, which are not those of",
         "[label.md](label.md). *Alone*: `inductive_labels_`, what the same classifier says without the other",
         "unlabelled rows. *Gain* is paired: SIBClassifier less the strongest of scikit-learn's three, and less",
@@ -96,23 +107,23 @@ def page(record: Json) -> str:
         "",
         f"| data | rows | SIBClassifier | alone | {' | '.join(rivals())} | gain | `label_spreading` | gain |",
         "|---|---|---|---|---|---|---|---|---|---|",
-        *(row(one, draws) for one in record["results"]),
+        *(row(one) for one in results),
         "",
         f"SIBClassifier (method {record['method']}) and `label_spreading` stand with no setting changed; tables are",
         "standardised before them, pixels and encoders' features are taken as they are. Each rival of",
         "scikit-learn stands with the best of its settings **in hindsight**, on these very labels: columns",
         "standardised or rows of unit length; for LabelSpreading its defaults, an rbf kernel with γ",
         f"{', '.join(map(str, WIDTHS))} over the median squared distance, a graph of {', '.join(map(str, NEIGHBOURS))} neighbours, and α",
-        f"{', '.join(map(str, ALPHAS))}. Where there are more than 1,000 rows, every setting meets the first 4 draws,",
-        "and the best 3 all draws. SelfTrainingClassifier wraps LogisticRegression.",
-        *no_grid(record["results"]),
+        f"{', '.join(map(str, ALPHAS))}. Where there are more than {rule['many_rows']:,} rows, every setting meets the first {rule['first_draws']} draws,",
+        f"and the best {rule['kept']} all draws. SelfTrainingClassifier wraps LogisticRegression.",
+        *no_grid(results),
         "",
-        *tables(record, draws),
+        *tables(results),
         "What each rival chose, and how long a fit takes (processor shared with other work):",
         "",
     ]
-    for one in record["results"]:
-        chosen = [f"{rival}: {setting}" for rival, (setting, _) in best_of(one, draws).items()]
+    for one in results:
+        chosen = [f"{rival}: {setting}" for rival, (setting, _) in best_of(one).items()]
         lines.append(f"- {one['data']}: {'; '.join(chosen)}; fit takes {one['seconds']:.2f} s")
     lines += [
         "",
@@ -121,12 +132,14 @@ def page(record: Json) -> str:
         "tables with different lifts for tables of few columns before those that ship were chosen on made-up",
         "tables. The network trained on 90 other intents of CLINC150 under the same encoder, and chose on 30.",
     ]
-    folders = any("classes)" in one["data"] for one in record["results"])
+    folders = any("classes)" in one["data"] for one in results)
     lines.append(
         "SqueezeNet has seen ImageNet, MiniLM the web."
         if folders
         else "Sentences and photographs were left out: no features were given."
     )
+    if len(results) < len(record["results"]):
+        lines.append(f"Not measured to the end: {', '.join(one['data'] for one in record['results'] if not is_whole(one))}.")
     command = "CLINC150=… PHOTOS=… runs/estimator.sh" if folders else "runs/estimator.sh"
     libraries = ", ".join(f"{name} {record['versions'][name]}" for name in ("scikit-learn", "torch"))
     later = sorted({one for entry in record["results"] for one in entry.get("commits", {}).values()} - {record["commit"]})

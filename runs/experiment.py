@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -46,6 +46,12 @@ def percent(values: Sequence[float] | npt.NDArray[np.float64]) -> tuple[float, f
     """Return mean and half the 95 % interval (Student's t) of shares over draws, in %."""
     mean, half = interval(np.asarray(values, np.float64))
     return 100 * mean, 100 * half
+
+
+def span(counts: Iterable[int]) -> str:
+    """Say how many there are where sets need not have equally many: "20", or "5 to 2,500"."""
+    several = sorted(set(counts))
+    return " to ".join(f"{one:,}" for one in dict.fromkeys([several[0], several[-1]])) if several else "no"
 
 
 def arguments_of(arguments: argparse.Namespace) -> Json:

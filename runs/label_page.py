@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import numpy as np
-from experiment import ROOT, percent
+from experiment import ROOT, percent, span
 
 from sibyl.storage import Json, write_json
 
@@ -37,7 +37,7 @@ def page(record: Json) -> str:
     lines = [
         "# The label job, one example per class",
         "",
-        f"{draws_of(results)} draws of the examples; all other items unlabelled; method `{record['method']}`, no prior given. Accuracy in %, ± is half",
+        f"{span(len(entry['draws']) for entry in results.values())} draws of the examples; all other items unlabelled; method `{record['method']}`, no prior given. Accuracy in %, ± is half",
         "the 95 % interval over draws (Student's t); the gain is paired: both answers see the same examples.",
         "",
         "| what | items | each item alone | with the unlabelled items | gain | draws that lose more than a point | worst draw | mean confidence | met in training | s |",
@@ -81,12 +81,6 @@ def page(record: Json) -> str:
         ]
     lines += ["", f"Made by: `{record['command']}`, commit {commits(record)}."]
     return "\n".join(lines) + "\n"
-
-
-def draws_of(results: dict[str, Json]) -> str:
-    """Say how many draws the sets have; those of a run that was stopped have not all as many."""
-    counts = sorted({len(entry["draws"]) for entry in results.values()})
-    return str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
 
 
 def versions_of(results: dict[str, Json]) -> int:

@@ -93,3 +93,36 @@ def test_the_published_table_is_that_of_its_json() -> None:
         assert told is not None
         for group, key in ((1, "sib_classifier"), (2, "inductive")):
             assert float(told[group]) == pytest.approx(100 * np.mean(result[key]), abs=0.06)
+
+
+def test_the_page_is_made_from_the_record_whatever_draws_it_has(script: Any) -> None:
+    record = json.loads((ROOT / "results" / "estimator.json").read_text(encoding="utf-8"))
+    assert script.page(record) == (ROOT / "results" / "estimator.md").read_text(encoding="utf-8")
+    record["arguments"]["draws"] = 3  # a later run of one set alone asked for fewer
+    wine = next(one for one in record["results"] if one["data"].startswith("wine"))
+    for values in (wine, wine["rivals"]):
+        values |= {name: kept[:3] for name, kept in values.items() if isinstance(kept, list)}
+    record["rule"] = {"many_rows": 2000, "first_draws": 5, "kept": 2}
+    record["results"].append({"data": "begun", "is_table": False, "rows": 9, "rivals": {}})
+    text = script.page(record)
+    assert "over 3 to 20 draws" in text
+    assert "more than 2,000 rows, every setting meets the first 5 draws,\nand the best 2 all draws." in text
+    assert "Not measured to the end: begun." in text
+
+
+def test_a_method_that_is_added_meets_the_draws_of_the_others(script: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    X, _, truth = clusters()
+    data = script.Data("clumps", X.astype(np.float32), truth, False)
+    build = script.rivals()["LogisticRegression"]
+    monkeypatch.setattr(script, "load", lambda _: [data])
+    monkeypatch.setattr(script, "rivals", lambda: {"LogisticRegression": build})
+    monkeypatch.setattr(script, "page", lambda _: "")
+    for draws in ("2", "4"):
+        monkeypatch.setattr(sys, "argv", ["estimator.py", "--draws", draws, "--out", str(tmp_path)])
+        script.main()
+        record = json.loads((tmp_path / "estimator.json").read_text())
+        record["results"][0].pop("label_spreading")
+        (tmp_path / "estimator.json").write_text(json.dumps(record))
+    script.main()
+    found = json.loads((tmp_path / "estimator.json").read_text())["results"][0]
+    assert {name: len(found[name]) for name in ("sib_classifier", "label_spreading")} == {"sib_classifier": 2, "label_spreading": 2}
