@@ -21,7 +21,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import pickle
 import platform
 import resource
 import shutil
@@ -40,10 +39,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow.parquet as pq
-import torch
 
 from benchmarks.distributed_page import SHARED, page
-from benchmarks.distributed_rows import DIM, N_WAY, SHARD, examples_of, made, truth_of
+from benchmarks.distributed_reduce import reduced
+from benchmarks.distributed_rows import N_WAY, examples_of, made, truth_of
 from sibyl.storage import read_json, write_json, write_text
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -163,25 +162,6 @@ def codes_of(labels: Any) -> npt.NDArray[np.int8]:
     return found
 
 
-def reduced() -> dict[str, float]:
-    """Measure what the driver does with what a shard answers to a pass: take it out of a message, and add it up."""
-    from sibyl.methods.named import method_by_name
-    from sibyl.methods.universal.neighbours import NODES
-
-    n_steps = method_by_name("universal_sib", DIM, N_WAY).settings["n_steps"]  # type: ignore[attr-defined]
-    shapes = ((N_WAY, 1), (N_WAY, 1), (3,), (N_WAY, NODES), (N_WAY, DIM), (N_WAY, 1))  # of `EStep`
-    answer = tuple(torch.rand(1, *shape, dtype=torch.float64) for shape in shapes)
-    message, total, n_times = pickle.dumps(answer), answer, 2000
-    began = time.process_time()
-    for _ in range(n_times):
-        total = tuple(a + b for a, b in zip(total, pickle.loads(message), strict=True))  # noqa: S301
-    seconds = (time.process_time() - began) / n_times
-    kept = 4 * (2 * DIM + N_WAY)  # the row, prepared too, and what the graph says of it
-    return {
-        "seconds": seconds, "bytes": len(message), "passes": n_steps + 5, "rows of a shard": SHARD, "bytes kept of a row": kept
-    }  # fmt: skip
-
-
 def bytes_of(folder: Path) -> dict[str, float]:
     """Return the bytes of a row in the shards: features, and names."""
     found = {"features": 0, "names": 0}
@@ -273,6 +253,7 @@ def main() -> None:
     def keep(key: str, what: Sequence[str], measured: Callable[[Sequence[str]], dict[str, Any]] | None = None) -> None:
         if key not in record:
             record[key] = (measured or run)([*what, "--work", str(arguments.work)])
+            record.get("later", {}).get("peaks", {}).pop(key, None)  # what was noted beside an older measurement
             print(key, record[key], flush=True)
         write_json(path, record)
         write_text(arguments.out / "distributed.md", page(record))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from benchmarks import distributed, distributed_rows
+from benchmarks import distributed, distributed_reduce, distributed_rows
 from benchmarks.distributed_page import page
 from sibyl.storage import read_json
 
@@ -47,6 +48,44 @@ def test_the_page_tells_how_memory_grows_and_what_the_machine_allows() -> None:
     assert "Memory, from 1,000 rows to 1,000,000:\n\n- one worker: driver +21 MB\n\n" in told
     assert "two threads 1.25." in told
     assert "1.64 times" in told
+
+
+def test_what_a_later_commit_takes_is_told_until_it_is_measured_anew() -> None:
+    record = read_json(RESULTS / "distributed.json")
+    assert "**Memory is less today**" in page(record)
+    assert "1,000,000 rows: one worker 318 MB; two threads 363 MB; Ray, two actors 312 (driver) and 297 MB (worker); " in page(
+        record
+    )
+    assert "10,000,000 rows have not been measured to the end." in page(record)
+    record["later"]["peaks"]["1000000 one"] |= {"driver": 6e8, "different": 3}
+    assert "**Memory is not the same today**" in page(record)
+    assert "3 labels differed." in page(record)
+    record["later"]["peaks"], record["10000000 one"] = {}, FIGURES
+    assert "today" not in page(record)
+    assert "to the end" not in page(record)
+
+
+def test_a_new_measurement_replaces_what_was_noted_beside_the_old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    record: dict[str, Any] = {
+        "later": {"commit": "a", "change": "b", "busy": False, "peaks": {"100 one": FIGURES, "9 one": FIGURES}}
+    }
+    (tmp_path / "distributed.json").write_text(json.dumps(record))
+    monkeypatch.setattr(distributed, "run", lambda what: (_ for _ in ()).throw(KeyboardInterrupt) if what[1] == "ray" else FIGURES)
+    places = ["--work", str(tmp_path / "work"), "--out", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", ["distributed", "--rows", "100", "--ways", "one,ray", *places])
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "labels-100.npy").touch()
+    with pytest.raises(KeyboardInterrupt):
+        distributed.main()
+    assert list(json.loads((tmp_path / "distributed.json").read_text())["later"]["peaks"]) == ["9 one"]
+
+
+def test_the_passes_of_the_estimate_are_those_of_the_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(distributed_rows, "SHARD", 50_000)
+    answers = distributed_reduce.answers_of_passes()
+    reduce = read_json(RESULTS / "distributed.json")["reduce"]
+    assert len(answers) == reduce["passes"]
+    assert max(len(pickle.dumps(one)) for one in answers) == pytest.approx(reduce["bytes"], rel=0.02)
 
 
 def test_rows_are_made_once_and_taken_away_when_all_is_measured(tmp_path: Path) -> None:
