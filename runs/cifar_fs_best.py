@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from experiment import TRAINING_MEAN, commit, with_training_mean
+from experiment import TRAINING_MEAN, commit, with_training_mean, without_training_mean
 from rich.progress import Progress
 
 from sibyl.compare.learners import Budget, TrainingSet, train_one
@@ -149,11 +149,7 @@ def page(record: dict[str, Any]) -> str:
         "best inductive method on the same features and episodes, meta-trained ones included. The published set-up, and the paper's figures, are in",
         "[cifar_fs_conv4.md](cifar_fs_conv4.md); its test episodes are the same, so this is the second time that they were read.",
     ]
-    if TRAINING_MEAN not in record.get("notes", ()):
-        lines += [
-            "`simple_shot` stands here without the mean of the training classes, which its paper subtracts: with it, it has 54.0 where it has",
-            "48.8 without (validation classes, one shot, where the class mean has 54.3; docs/log.md).",
-        ]
+    lines += without_training_mean(record)
     if record["arguments"]["slice"] > 1:
         lines += ["", "**A trial of the script on a slice: the figures mean nothing.**"]
     for features, table in record["tables"].items():

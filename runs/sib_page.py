@@ -11,7 +11,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from experiment import TRAINING_MEAN
+from experiment import without_training_mean
 from matplotlib.figure import Figure
 
 from sibyl.inference_plot import ACCENT, MUTED, save_figure
@@ -64,11 +64,7 @@ def prose(record: dict[str, Any]) -> list[str]:
         f"rows: {rule(ours, ('', ''))}. The {PROTOCOL.keep} iteration counts; all settings were chosen on validation classes, and the",
         "test classes were read after all networks were trained; a second time for further seeds of K = 5 as published (docs/log.md).",
     ]
-    if TRAINING_MEAN not in record.get("notes", ()):
-        lines += [
-            "`simple_shot` stands without the mean of the training classes, which its paper subtracts: with it, it has",
-            "54.0 where it has 48.8 without (validation classes, one shot, where the class mean has 54.3; docs/log.md).",
-        ]
+    lines += without_training_mean(record)
     if record["paper"]:
         lines += [
             "Of the paper's figures, CIFAR-FS with Conv-4-64 at K = 3 and all at K = 5 were checked against its tables;",

@@ -66,3 +66,15 @@ def test_the_best_of_cifar_fs_claims_no_gain_that_only_sib_was_given_the_transfo
     gain = 100 * (table["SIB, K=5, power transform"]["1"]["accuracy"] / 0.7 - 1)
     assert f"| {gain:+.1f} |" in script.page(record)
     assert "| +17.0 |" not in script.page(record)
+
+
+def test_figures_of_simple_shot_that_no_record_holds_are_typed_once_and_are_those_of_the_log() -> None:
+    figures = experiment.SIMPLE_SHOT
+    log = (RUNS.parent / "docs" / "log.md").read_text(encoding="utf-8")
+    assert f"{figures['without']} → {figures['with']} (CIFAR-FS, one shot)" in log
+    assert f"where the class mean has {figures['class mean']}" in log
+    for path in RUNS.glob("*.py"):
+        typed = [f"{figure}" in path.read_text(encoding="utf-8") for figure in figures.values()]
+        assert all(typed) == (path.stem == "experiment"), path
+    assert f"{figures['with']} where it has {figures['without']} without" in experiment.without_training_mean({})[1]
+    assert experiment.without_training_mean({"notes": [experiment.TRAINING_MEAN]}) == []
