@@ -4,7 +4,7 @@
 
 Each size runs in a process of its own, on as many cores as threads are asked for. It reports the largest anonymous memory (file pages,
 which the system may drop at any time, do not count) above what it held before `fit`, and in all. The products are timed in the same
-process, in slices as `fit` makes them and as many side by side; `COUNTED` says which they are.
+process, in slices as `fit` makes them and as many side by side; `counted` says which they are.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import platform
 import subprocess
 import sys
 import tempfile
+import textwrap
 import threading
 import time
 from collections.abc import Callable
@@ -27,20 +28,34 @@ import torch
 from sibyl.methods.universal.gradient_network import N_FEATURES
 from sibyl.methods.universal.neighbours import NODES
 from sibyl.methods.universal.sparse_graph import BLOCK, n_nodes_of
-from sibyl.methods.universal.universal import ENTRIES, KEPT, NODES_PER_ENTRY
+from sibyl.methods.universal.universal import KEPT, rows_of_slice
 from sibyl.storage import write_json, write_text
+from sibyl.tasks import Task
 from sibyl.threads import in_order
 
 ROOT = Path(__file__).resolve().parents[1]
 DIM, N_WAY, N_SHOT = 384, 100, 5
-COUNTED = [
-    "- in each step, rows × class means twice (the adapted ones and those of the labelled rows), the pull of the rows on the means, rows ×",
-    "  the rows that send messages (512 and the labelled ones; once where few enough rows let them be kept), and what those say of each class;",
-    "- in each step, the three layers of the gradient network for each pair of row and class: 18 to 32, 32 to 32, 32 to 2 numbers;",
-    "- rows × class means 15 times more: the first look (1), the first outlier scores (4), what describes the three answers (2), the class",
-    "  mix (2), the answer and the last outlier scores (6); the pull once more; rows × 512 neighbours for the outlier scores;",
-    "- the graph: its nodes × its nodes, and, where not all rows are nodes, rows × nodes.",
-]
+IN_A_STEP = 2  # looks: at how rows lie to class means
+LOOKS = {
+    "the first look": 1, "the first outlier scores": 4, "what describes the three answers": 2, "the class mix": 2,
+    "the answer and the last outlier scores": 6,
+}  # fmt: skip
+"""Products of rows and class means outside the steps, pass by pass; `tests/test_scale.py` holds them against the code."""
+
+
+def counted(channels: int) -> list[str]:
+    """Say which products `products` takes."""
+    looks = ", ".join(f"{what} ({times})" for what, times in LOOKS.items())
+    lines = [
+        f"in each step, rows × class means {IN_A_STEP} times (the adapted ones and those of the labelled rows), the pull of the rows on the "
+        f"means, rows × the rows that send messages ({NODES} and the labelled ones; once where few enough rows let them be kept), and what "
+        "those say of each class;",
+        f"in each step, the three layers of the gradient network for each pair of row and class: {N_FEATURES} to {channels}, {channels} to "
+        f"{channels}, {channels} to 2 numbers;",
+        f"rows × class means {sum(LOOKS.values())} times more: {looks}; the pull once more; rows × {NODES} neighbours for the outlier scores;",
+        "the graph: its nodes × its nodes, and, where not all rows are nodes, rows × nodes.",
+    ]
+    return [line for text in lines for line in textwrap.wrap(f"- {text}", 100, subsequent_indent="  ")]
 
 
 def make(path: Path, n_rows: int, seed: int = 0) -> None:
@@ -68,9 +83,10 @@ def watched(stop: threading.Event, peak: list[int]) -> None:
 
 
 def products(n_rows: int, n_steps: int, channels: int, threads: int) -> tuple[float, float]:
-    """Seconds that the products of `COUNTED` take alone: by the clock, and of the processor."""
+    """Seconds that the products that `counted` names take alone: by the clock, and of the processor."""
     n_chosen, n_nodes = NODES + N_WAY * N_SHOT, n_nodes_of(n_rows, DIM)
-    n_slice = ENTRIES // max(N_WAY, n_chosen // NODES_PER_ENTRY)
+    one = Task(torch.zeros(1, 1, DIM), torch.zeros(1, 1, dtype=torch.long), torch.zeros(1, 0, DIM), N_WAY)
+    n_slice = rows_of_slice(one, n_chosen, on_disk=True)  # what is left of the file without the labelled rows lies on the disk, too
     x, centre, assigned = torch.randn(n_slice, DIM), torch.randn(N_WAY, DIM), torch.randn(N_WAY, n_slice)
     chosen, heard, told = torch.randn(n_chosen, DIM), torch.randn(n_slice, n_chosen), torch.randn(n_chosen, N_WAY)
     entries, hidden = torch.randn(n_slice * N_WAY, N_FEATURES), torch.randn(n_slice * N_WAY, channels)
@@ -80,12 +96,14 @@ def products(n_rows: int, n_steps: int, channels: int, threads: int) -> tuple[fl
 
     def of_rows(_: int) -> None:
         for number in range(n_steps):
-            centre @ x.T, centre @ x.T, assigned @ x
+            for _ in range(IN_A_STEP):
+                centre @ x.T
+            assigned @ x
             if not (is_kept and number):
                 x @ chosen.T
             heard @ told
             entries @ enter, hidden @ mix, hidden @ leave
-        for _ in range(1 + 4 + 2 + 2 + 6):
+        for _ in range(sum(LOOKS.values())):
             centre @ x.T
         assigned @ x
         x @ chosen[:NODES].T
@@ -137,7 +155,7 @@ def measure(path: Path, method: str, threads: int) -> None:
     settings = getattr(network, "settings", {})
     clock, needed = products(len(matrix), settings["n_steps"], settings["n_channels"], threads)
     figures = {
-        "rows": len(matrix), "threads": threads, "seconds": seconds, "products": clock, "ratio": seconds / clock, "processor": processor, "processor_products": needed,
+        "rows": len(matrix), "channels": settings["n_channels"], "threads": threads, "seconds": seconds, "products": clock, "ratio": seconds / clock, "processor": processor, "processor_products": needed,
         "processor_ratio": processor / needed, "peak": peak[0], "before": before,
         "accuracy": float((fitted.transduction_ == truth)[rest].mean()), "inductive": float((fitted.inductive_labels_ == truth)[rest].mean()),
     }  # fmt: skip
@@ -173,7 +191,7 @@ def main() -> None:
         f"rows each; one process per size, on {arguments.threads} core{'s' * (arguments.threads > 1)}. Memory is anonymous; the file's own pages do not count.",
         "*Products* are the dense products that it needs, timed alone in the same process and on the same cores:",
         "",
-        *COUNTED,
+        *counted(found[0]["channels"]),
         "",
         "Everything else is no product and counts against it: activations, softmax, the search for the nearest of the distances, label spreading",
         "(sparse), reading and preparing rows, products that are computed more often than needed. *Processor* counts the seconds that the cores",
