@@ -1,6 +1,6 @@
 """How fast the page of ``sibyl review`` is, and how much memory its two processes take: real server, solver and browser.
 
-    python benchmarks/review.py [--sizes 1424x24,10000x50,100000x100] [--dim 64] [--out results]
+    python -m benchmarks.review [--sizes 1424x24,10000x50,100000x100] [--dim 64] [--out results]
 
 Writes ``results/review_speed.md`` and ``.json``; of sizes that are not asked for, the record's figures stay. Piles are made: clusters of
 features with names. Seconds are those of the machine as it is, with the processor's own where other processes may have had it; beside each
@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from benchmarks.review_page import page_of, ratios
 from sibyl.storage import write_json, write_text
 
 if TYPE_CHECKING:
@@ -37,10 +38,6 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 PRESSES = 30
 MANY = 50_000  # items from which a solve takes so long that one is measured
-BUDGETS = {"first screen": 3.0, "key to next item": 0.05, "acknowledged": 0.1, "drawn anew": 0.15, "scrolled": 0.016}
-SOLVED = {(1424, 24): 1.0, (10000, 50): 1.5, (100000, 100): 30.0}
-RATIOS = {"first screen": 2.5, "acknowledged": 5.0, "solved anew": 2.0, "drawn anew": 10.0}
-MEMORY = {"server": 200, "solver": 700}  # MB
 WATCH = """() => {
   window.waits = [];
   let begun = 0;
@@ -217,59 +214,6 @@ def worked(page: Page, found: dict[str, Any], solver: int, times: int) -> None:
         of_processor.append(processor(solver) - before)
     found["solved anew"], found["solve alone"] = median(seen), median(alone)
     found["processor of"]["solved anew"] = median(of_processor)
-
-
-def ratios(one: dict[str, Any], before: dict[str, Any] | None) -> dict[str, float]:
-    """Return what does not depend on the machine."""
-    found = {
-        "first screen": one["first screen"] / one["imports"],
-        "acknowledged": one["acknowledged"] / (one["flushed"] + one["answer of nothing"]),
-        "solved anew": one["solved anew"] / one["solve alone"],
-    }
-    return found | ({} if before is None else {"drawn anew": one["drawn anew"] / before["drawn anew"]})
-
-
-def page_of(record: dict[str, Any]) -> str:
-    """Return the page for people."""
-    lines = [
-        "# How fast the page is",
-        "",
-        "Written by `python benchmarks/review.py`: real server, solver and Chromium; piles of made features, two examples a class.",
-        f"{record['cores']} cores; other work ran beside, the load stands below. Medians; seconds in brackets are the budget of the design",
-        "on a quiet core: where the processor's own seconds stand, those are to be compared with it. A ratio compares with what the same",
-        "run measures (see the script), and has a bound that holds on any machine.",
-        "",
-        "| | " + " | ".join(f"{one['items']:,} × {one['classes']} × {one['columns']}" for one in record["sizes"]) + " |",
-        "|---|" + "---|" * len(record["sizes"]),
-    ]
-    for name, budget in {**BUDGETS, "solved anew": None}.items():
-        cells = []
-        for one in record["sizes"]:
-            bound = budget if budget is not None else SOLVED.get((one["items"], one["classes"]))
-            seconds, ratio, own = told(one[name]), one["ratios"].get(name), one["processor of"].get(name)
-            words = [seconds + ("" if bound is None else f" ({bound:g}){'' if one[name] <= bound else ' over'}")]
-            if own is not None:
-                words.append(f"of the processor {told(own)}{'' if bound is None or own <= bound else ', over'}")
-            if ratio is not None:
-                words.append(f"ratio {ratio:.1f} of at most {RATIOS[name]:g}{'' if ratio <= RATIOS[name] else ': over'}")
-            cells.append("; ".join(words))
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    for process, budget in MEMORY.items():
-        cells = [
-            f"{one['memory before the map'][process]['most']:.0f} MB ({budget})"
-            f"{'' if one['memory before the map'][process]['most'] <= budget else ' over'}; "
-            f"{one['memory'][process]['most']:.0f} with the map"
-            for one in record["sizes"]
-        ]
-        lines.append(f"| {process}, largest | " + " | ".join(cells) + " |")
-    loads = (f"{one['load'][0]:.1f} to {one['load'][1]:.1f}" for one in record["sizes"])
-    lines.append("| load, at the beginning and the end | " + " | ".join(loads) + " |")
-    return "\n".join([*lines, ""])
-
-
-def told(seconds: float) -> str:
-    """Return seconds in words."""
-    return f"{seconds:.3f} s" if seconds < 1 else f"{seconds:.1f} s"
 
 
 def main() -> None:

@@ -287,9 +287,8 @@ def main() -> None:
     said = {"repetitions": arguments.repetitions, "threads": arguments.threads}
     found = {"commit": commit(), "torch": version("torch"), "machine": platform.machine()}
     bounds = {"test_flops_per_episode": flops, "matrix_flops_per_second": fast, "bare_mb": bare}
-    write_json(
-        arguments.out / "speed.json", {"arguments": said, "provenance": found, "difference": difference, "rows": rows, **bounds}
-    )
+    record = {"arguments": said, "provenance": found, "difference": difference, "rows": rows, **bounds}
+    write_json(arguments.out / "speed.json", record)
 
 
 def commit() -> str:

@@ -21,12 +21,11 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import torch
-from experiment import ROOT, commit
+from experiment import ROOT, commit, write_record
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
@@ -42,7 +41,7 @@ from sibyl.methods import build_method
 from sibyl.methods.method import LearnedMethod
 from sibyl.methods.sib import SIB
 from sibyl.seeding import generator_for
-from sibyl.storage import write_json, write_text
+from sibyl.storage import write_text
 from sibyl.tasks import Episode, Task
 from sibyl.training.meta_train import MetaRecipe, meta_train
 from sibyl.training.pretrain import CosineClassifier
@@ -291,11 +290,8 @@ def main() -> None:
     ]
     write_text(arguments.out / f"{stem}.md", "\n".join(lines) + "\n")
     said = {"seeds": arguments.seeds, "iterations": arguments.iterations}
-    versions = {name: version(name) for name in ("torch", "numpy", "scikit-learn", "matplotlib")}
-    write_json(
-        arguments.out / f"{stem}.json",
-        {"arguments": said, "commit": commit(), "versions": versions, "seconds": seconds, "figures": figures, "per_seed": found},
-    )
+    libraries = "torch", "numpy", "scikit-learn", "matplotlib"
+    write_record(arguments.out / f"{stem}.json", libraries, arguments=said, seconds=seconds, figures=figures, per_seed=found)
 
 
 if __name__ == "__main__":

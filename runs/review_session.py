@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -29,6 +28,7 @@ import numpy as np
 import pandas as pd
 from experiment import RESULTS, write_record
 from review import Person
+from review_session_page import page_of
 
 import sibyl
 from sibyl.storage import write_text
@@ -258,6 +258,7 @@ def run(folder: Path, n: int, k: int, dim: int) -> dict[str, Any]:
         "items": n, "kinds": k, "columns": dim, "parts": person.parts, "keys": person.keys, "heap": heap, "undone": undone,
         "wrong by the person": int((~right & ~guessed).sum()), "right": float(right.mean()), "guesses right": float(right[guessed].mean()),
         "guessed": int(guessed.sum()), "checked": seen["checked"], "same as sibyl label": _same(folder, table), "load": os.getloadavg()[0],
+        "cores": os.cpu_count(),
     }  # fmt: skip
 
 
@@ -269,34 +270,6 @@ def _same(folder: Path, mine: pd.DataFrame) -> bool:
     hand = pd.read_csv(folder / "by_hand" / "labels.csv", dtype=str, keep_default_na=False).set_index("item")
     guessed = mine.index[mine["status"] == "labelled"]
     return bool(len(guessed) and mine.loc[guessed].equals(hand.loc[guessed]))
-
-
-def page_of(found: dict[str, Any]) -> str:
-    """Return the page for people."""
-    checked, total = found["checked"], found["keys"]
-    holds = checked["low"] <= found["guesses right"] <= checked["high"]
-    undone = re.sub(r"\s+", " ", found["undone"])
-    return "\n".join([
-        f"# {found['items']:,} items by keys alone",
-        "",
-        f"Written by `python runs/review_session.py`: a scripted person, a real Chromium, no mouse. A made pile, {found['kinds']} kinds,",
-        f"{found['columns']} columns, the last kind a fifth as frequent as the others; names are typed. Amid the queue the server is killed,",
-        f"labelled to, and started again. Seconds are those of a machine with a load of {found['load']:.0f} on {os.cpu_count()} cores.",
-        "",
-        "| part | keys | seconds | items labelled by the person | of the whole pile right |",
-        "|---|---|---|---|---|",
-        *(f"| {one['part']} | {one['keys']:,} | {one['seconds']:.0f} | {one['labelled']:,} | {one['right']:.1%} |" for one in found["parts"]),
-        "",
-        f"In all **{total:,} keys for {found['items']:,} items, {total / found['items']:.3f} an item**; {found['right']:.2%} of the labels "
-        f"that were written are right,",
-        "and none that the person gave is wrong." if not found["wrong by the person"] else f"{found['wrong by the person']} of the person's are wrong.",
-        f"Of the {found['guessed']:,} that are guesses {found['guesses right']:.1%} are right. The checks ({checked['right']} of "
-        f"{checked['of']}) said {checked['low']:.0%} to {checked['high']:.0%}",
-        f"of all guesses at their time{'; that holds what is left too.' if holds else '; what is left is the hard rest, and lies outside.'}",
-        f"The heap that was named had {found['heap']} items. Undo said: “{undone}”. The guesses are "
-        f"{'those' if found['same as sibyl label'] else '**not** those'} of `sibyl label` with the same examples, to the last digit.",
-        "",
-    ])  # fmt: skip
 
 
 def main() -> None:

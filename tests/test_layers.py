@@ -101,3 +101,10 @@ def test_files_are_short() -> None:
     assert median(lines.values()) <= 100
     long = {path.relative_to(SOURCE).as_posix() for path, number in lines.items() if number > 300}
     assert long <= STILL_LONG
+
+
+@pytest.mark.parametrize("folder", ["runs", "benchmarks"])
+def test_scripts_are_short(folder: str) -> None:
+    paths = list((Path(__file__).resolve().parents[1] / folder).glob("*.py"))
+    assert paths
+    assert [path.name for path in paths if len(path.read_text(encoding="utf-8").splitlines()) > 300] == []
