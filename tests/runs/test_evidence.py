@@ -38,7 +38,12 @@ def test_a_kind_that_a_kept_cell_has_not_is_added_to_it(tmp_path: Path, monkeypa
     (tmp_path / "evidence.json").write_text(json.dumps({"cells": kept}))
     solved: list[Any] = []
     solve = parts.solve
-    monkeypatch.setattr(parts, "solve", lambda *given: (solved.append(given), solve(*given))[1])
+
+    def counted(*given: Any) -> Any:
+        solved.append(given)
+        return solve(*given)
+
+    monkeypatch.setattr(parts, "solve", counted)
     monkeypatch.setattr(evidence, "read_sets", lambda _: sets)
     monkeypatch.setattr(evidence, "PARTS", {"mix": lambda _: iter([cell])})
     monkeypatch.setattr(sys, "argv", ["evidence.py", "--draws", "1", "--out", str(tmp_path)])
