@@ -5,7 +5,7 @@
 IMAGES holds class folders in ``train``, ``val`` and ``test``. A killed run goes on from WORK; ``WORK/backbone/progress.jsonl`` has a
 line per epoch. ResNet-12 is pre-trained in float32 by the one-cycle recipe: on a processor without bfloat16 instructions that format is
 2.4 times slower. An epoch takes half an hour of one core. What is measured, and the choices made on validation classes, are those of
-`runs/sib_table.py`; the inductive methods that must be meta-trained come from the arena (`runs/compare.py`) on the same features.
+`runs/sib_table.py`, with the inductive methods that must be meta-trained on the same episodes.
 """
 
 from __future__ import annotations
@@ -22,13 +22,12 @@ from piles_features import first_of_each
 
 from sibyl.cli.embed import read_images
 from sibyl.features import check_disjoint
-from sibyl.methods import METHODS
-from sibyl.methods.method import LearnedMethod
 from sibyl.storage import Json
 from sibyl.training.pretrain import class_mean_score, get_recipe, pretrain, shortened
 
 SPLITS = {"train": "train", "validation": "val", "test": "test"}
 PER_CLASS = 200  # validation images of a class that choose the epoch
+READING = "they had been read before, on features of Conv-4-64, when nothing here was chosen by them."
 SIBYL = "from sibyl.cli.app import main; main()"
 
 
@@ -41,6 +40,10 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32", help="of pre-training")
     parser.add_argument("--views", type=int, default=10, help="augmented views of each training image")
     parser.add_argument("--seeds", type=int, help="of meta-training, fewer than the protocol's")
+    parser.add_argument("--rival-iterations", type=int, default=2000, help="meta-training of the learned inductive methods")
+    parser.add_argument(
+        "--shot", type=int, choices=(1, 5), help="stop before the test, with what this many shots need: to share the work"
+    )
     parser.add_argument("--slice", type=int, default=1, help="divide all iterations by this: a trial, not a result")
     parser.add_argument("--out", type=Path, default=RESULTS / "cifar_fs_resnet12")
     parser.add_argument("--only-backbone", action="store_true", help="stop after pre-training")
@@ -81,13 +84,10 @@ def main() -> None:
     features = embed(backbone, arguments)
     run = [sys.executable, str(ROOT / "runs" / "sib_table.py"), str(features), str(arguments.out)]
     title = ["--title", "SIB, ResNet-12 on CIFAR-FS", "--work", str(arguments.work / "meta"), "--slice", str(arguments.slice)]
-    seeds = ["--seeds", str(arguments.seeds)] if arguments.seeds else []
-    subprocess.run([*run, *title, *seeds], check=True)
-    inductive = [name for name, kind in METHODS.items() if not kind.traits.transductive]
-    learned = [name for name in inductive if issubclass(METHODS[name], LearnedMethod)]
-    arena = [sys.executable, str(ROOT / "runs" / "compare.py"), f"cifar-fs-resnet12={features}"]
-    rivals = ["--methods", ",".join(["class_mean", "sib", *learned]), "--out", str(arguments.work / "arena")]
-    subprocess.run([*arena, *rivals, *(["--iterations", "10", "--episodes", "10"] if arguments.slice > 1 else [])], check=True)
+    if arguments.seeds:
+        title += ["--seeds", str(arguments.seeds)]
+    rivals = ["--learned", "inductive", "--learned-iterations", str(arguments.rival_iterations), "--reading", READING]
+    subprocess.run([*run, *title, *rivals, *(["--shots", str(arguments.shot)] if arguments.shot else [])], check=True)
 
 
 if __name__ == "__main__":

@@ -23,10 +23,12 @@ from experiment import TRAINING_MEAN, commit, with_training_mean
 from rich.progress import Progress
 from sib_page import COSINE_EPISODES, write_page
 
+from sibyl.compare.learners import Budget, TrainingSet, train_one
 from sibyl.features import Features, check_disjoint
 from sibyl.inference import report_inference
+from sibyl.methods import METHODS
 from sibyl.methods.checkpoint import load_method
-from sibyl.methods.method import Method
+from sibyl.methods.method import LearnedMethod, Method
 from sibyl.methods.sib import SIB
 from sibyl.storage import write_json
 from sibyl.training.meta_train import MetaRecipe, meta_train
@@ -109,6 +111,34 @@ def train(
     return trained
 
 
+@dataclass(frozen=True, eq=False)
+class Rivals:
+    """Methods with parameters of their own, meta-trained on the same features as the arena does it."""
+
+    names: tuple[str, ...]
+    data: TrainingSet
+    budget: Budget
+    folder: Path
+
+    @classmethod
+    def of(cls, names: str, iterations: int, train_set: Features, held_out: Features, work: Path) -> Rivals:
+        """Choose them by name, or all inductive ones."""
+        inductive = [name for name, kind in METHODS.items() if issubclass(kind, LearnedMethod) and not kind.traits.transductive]
+        chosen = inductive if names == "inductive" else [name for name in names.split(",") if name]
+        budget = replace(Budget.of_length(max(2, iterations), (1e-3, 1e-2)), views=False)
+        return cls(tuple(chosen), TrainingSet(train_set, held_out), budget, work / "rivals")
+
+    def train(self, name: str, way: int, shot: int) -> Method:
+        """Meta-train one, or take it from where it is finished."""
+        print(f"{name}, {shot}-shot", flush=True)
+        return load_method(train_one(name, way, shot, self.data, self.budget, self.folder / name))
+
+    def record(self) -> dict[str, Any] | None:
+        """What the page says of them."""
+        inductive = [name for name in self.names if not METHODS[name].traits.transductive]
+        return {"inductive": inductive, "budget": self.budget.statement()} if self.names else None
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("features", type=Path)
@@ -118,6 +148,9 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="folder for the meta-training runs")
     parser.add_argument("--seeds", type=int, help="fewer than the protocol's")
     parser.add_argument("--episodes", type=int, help="of the test, other than the protocol's")
+    parser.add_argument("--learned", default="", help="meta-trained rivals on the same episodes, names with commas, or 'inductive'")
+    parser.add_argument("--learned-iterations", type=int, default=2000)
+    parser.add_argument("--reading", default="the first time.", help="how often the test classes were read, for the page")
     parser.add_argument("--slice", type=int, default=1, help="divide all iterations by this: a trial, not a result")
     parser.add_argument("--only", default="", help="train only variants whose name starts so, and stop before the test")
     parser.add_argument("--finished", action="store_true", help="train nothing more: a table of the networks that are finished")
@@ -138,6 +171,9 @@ def main() -> None:
             if variant.name.startswith(arguments.only):
                 trained = train(variant, shot, seed, train_set, held_out, arguments.work, protocol, progress)
                 networks.setdefault((f"{variant.name}, K={variant.n_steps}", shot), []).append(trained)
+    rivals = Rivals.of(arguments.learned, arguments.learned_iterations // arguments.slice, train_set, held_out, arguments.work)
+    for name, shot in itertools.product(rivals.names, arguments.shots):
+        networks[name, shot] = [rivals.train(name, protocol.n_way, shot)]
     if arguments.only or arguments.shots != [1, 5]:
         return
     seconds = time.perf_counter() - began
@@ -173,6 +209,7 @@ def main() -> None:
         arguments.out.with_suffix(".json"),
         {
             "title": arguments.title, "notes": [TRAINING_MEAN], "table": table, "cosines": cosines, "paper": PAPER.get(arguments.paper, {}), "best_inductive": best_inductive,
+            "reading": arguments.reading, "learned": rivals.record(),
             "variants": [asdict(v) for v in variants], "features": train_set.provenance, "commit": commit(),
             "protocol": asdict(protocol), "seconds": seconds,
             "versions": {name: version(name) for name in ("torch", "numpy")}, "arguments": {name: value for name, value in vars(arguments).items() if not isinstance(value, Path)},

@@ -143,7 +143,9 @@ class _Bounded(TorchFunctionMode):
         if func in _FACTORIES:
             sizes = kwargs.get("size", args) if kwargs else args
             flat = [one for part in sizes for one in (part if isinstance(part, list | tuple) else [part])]
-            asked = math.prod(max(int(one), 1) for one in flat if isinstance(one, int)) ** (2 if func is torch.eye else 1)
+            if func is torch.eye and len(flat) == 1:
+                flat *= 2
+            asked = math.prod(max(int(one), 1) for one in flat if isinstance(one, int))
             self.left -= asked
             if asked > 1 << 62 or self.left < 0:
                 raise ValueError("asks for a larger network than its tensors are")

@@ -12,6 +12,7 @@ import torch
 from sibyl.episodes import EpisodeSampler
 from sibyl.errors import CheckpointError, DataError, UnknownName
 from sibyl.evaluation import evaluate
+from sibyl.methods import METHODS
 from sibyl.methods.checkpoint import load_method, save_method
 from sibyl.methods.method import LearnedMethod
 from sibyl.methods.sib import SIB
@@ -93,6 +94,15 @@ def test_a_checkpoint_comes_back_whole(tmp_path: Path) -> None:
     task = TRAIN.sample(0, 2).task
     assert again.settings == sib.settings
     assert torch.equal(again.solve(task).logits, sib.solve(task).logits)
+
+
+@pytest.mark.parametrize("name", [name for name, kind in METHODS.items() if issubclass(kind, LearnedMethod)])
+def test_every_learned_method_comes_back_at_the_size_of_real_features(name: str, tmp_path: Path) -> None:
+    """What a constructor allocates is bounded by what the file holds; the bound must not stop an honest one."""
+    kind = METHODS[name]
+    assert issubclass(kind, LearnedMethod)
+    save_method(tmp_path / "method.safetensors", kind.for_shape(640, 5), {})
+    assert type(load_method(tmp_path / "method.safetensors")) is kind
 
 
 def test_loading_leaves_the_random_numbers_of_the_caller_alone(tmp_path: Path) -> None:
