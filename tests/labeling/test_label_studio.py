@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from sibyl.errors import DataError
-from sibyl.labeling.examples import collect, gather_examples, naming
+from sibyl.labeling.examples import collect, gather_examples
+from sibyl.labeling.item_names import naming
 
 NAMES = {"photos/cat 1.jpg", "photos/dog.jpg", "photos/x.jpg", "other/x.jpg"}
 LOCAL, UPLOAD = "/data/local-files/?d=photos/cat%201.jpg", "/data/upload/1/5c9b3e4a-dog.jpg"

@@ -13,8 +13,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sibyl.errors import DataError
-from sibyl.labeling.examples import Examples, collect, naming
+from sibyl.labeling.examples import Examples, collect
 from sibyl.labeling.file_names import correction_files
+from sibyl.labeling.item_names import naming
 from sibyl.labeling.pairs import PairTable, read_pair_table
 from sibyl.messages import counted
 

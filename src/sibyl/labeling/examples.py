@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import difflib
-import heapq
-import os
 import unicodedata
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
 from numbers import Real
-from pathlib import Path, PurePath, PurePosixPath
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from sibyl.errors import DataError
-from sibyl.labeling.label_studio import addressed
+from sibyl.labeling.item_names import composed, hint, naming
 from sibyl.labeling.pairs import Pairs, read_pairs
-
-_NEAR_AMONG = 20_000  # names compared when the nearest ones are sought
 
 
 @dataclass(frozen=True)
@@ -166,7 +160,7 @@ def collect(
     item_named = naming(root, names, contents)
     for where, written, label in pairs:
         item = item_named(written)
-        label = label.strip() if label.isascii() else _composed(label)
+        label = label.strip() if label.isascii() else composed(label)
         if labels.get(item, label) != label:
             raise DataError(
                 f"{source}: {item!r} has two labels, {labels[item]!r} ({seen[item]}) and {label!r} ({where}); keep the right one"
@@ -184,40 +178,6 @@ def runs_as_formula(label: str) -> bool:
     return plain[:1] in ("=", "@") or (plain[:1] in ("+", "-") and bool(set(plain) & set("(|!")))
 
 
-def naming(
-    root: str | Path, names: Collection[str], contents: Callable[[], Mapping[str, str]] | None = None
-) -> Callable[[str], str]:
-    """Return what brings an item as written in a table, be it an address of Label Studio, to its name below `root`."""
-    # A table loses blanks around its cells: a name that has some is found by what is left of it.
-    blank = {name.strip(): name for name in names if name[:1].isspace() or name[-1:].isspace()}
-    address_item, by_content = addressed(names), None if contents is None else cache(contents)
-    odd = [name for name in names if not name.isascii()]
-    alike: dict[str, list[str]] = {}
-
-    def same_letters(item: str) -> str | None:
-        if odd and not alike:  # one system writes an accent as part of its letter, another behind it
-            for name in odd:
-                alike.setdefault(_composed(name), []).append(name)
-        found = [] if item.isascii() else alike.get(_composed(item), [])
-        return found[0] if len(found) == 1 else None
-
-    def item_named(written: str) -> str:
-        item = written if written in names else _item_name(written, Path(root))
-        if item in names:
-            return item
-        known = blank.get(item) or same_letters(item) or address_item(written)
-        if known is None and by_content is not None:
-            known = by_content().get(written.strip())
-        return item if known is None else known
-
-    return item_named
-
-
-def _composed(text: str) -> str:
-    """Return a name without blanks around it, in the Unicode form that composes letters and accents."""
-    return unicodedata.normalize("NFC", text).strip()
-
-
 def checked(examples: Examples) -> Examples:
     """Return examples of at least two classes as they are.
 
@@ -232,26 +192,6 @@ def checked(examples: Examples) -> Examples:
             f"{examples.source}: expected examples of at least two classes, found {found}; add one labelled item of each class"
         )
     return examples
-
-
-def _item_name(written: str, root: Path) -> str:
-    path = Path(written)
-    if path.is_absolute():
-        for base in (root.absolute(), root.resolve()):
-            if path.is_relative_to(base):
-                return path.relative_to(base).as_posix()
-        return written
-    # A path that exists as written may hold a backslash; otherwise it is taken for Windows' separator.
-    plain = written if "\\" not in written or _exists(root / written) else written.replace("\\", "/")
-    # What a shell completes starts at the working folder and not at the source.
-    if root.is_dir() and not _exists(root / plain) and _exists(path) and path.absolute().is_relative_to(root.absolute()):
-        plain = path.absolute().relative_to(root.absolute()).as_posix()
-    return PurePosixPath(plain).as_posix()
-
-
-def _exists(path: Path) -> bool:
-    """Whether something lies at a path; a name that is too long for a file system, or a closed folder, is a no."""
-    return os.path.exists(path)  # noqa: PTH110 - Path.exists raises there
 
 
 def check_items_exist(examples: Examples, names: Collection[str], unusable: Mapping[str, str]) -> None:
@@ -275,9 +215,8 @@ def check_items_exist(examples: Examples, names: Collection[str], unusable: Mapp
     known = names if isinstance(names, set | frozenset | dict) else set(names)
     missing = [item for item in examples.labels if item not in known and item not in unusable]
     if missing:
-        hint = _hint(missing[0], known)
         more = f" ({len(missing)} such items)" if len(missing) > 1 else ""
-        raise DataError(f"{examples.source}: no item {missing[0]!r}{more}; {hint}")
+        raise DataError(f"{examples.source}: no item {missing[0]!r}{more}; {hint(missing[0], known)}")
     for name in examples.class_names:
         items = [item for item, label in examples.labels.items() if label == name]
         if items and not any(item in known for item in items):
@@ -285,22 +224,3 @@ def check_items_exist(examples: Examples, names: Collection[str], unusable: Mapp
                 f"{examples.source}: no example of class {name!r} can be used: {items[0]!r} is skipped ({unusable[items[0]]}); "
                 "name another example"
             )
-
-
-def _hint(item: str, names: Collection[str]) -> str:
-    """Say what the items are called, for somebody who named one that is not there."""
-    numbers = [int(name) for name in names if name.isdecimal()]
-    if names and len(numbers) == len(names):
-        return f"items are called by numbers, from {min(numbers)} to {max(numbers)}"
-    near = [] if item.isdecimal() else _nearest(item, names)
-    if near:
-        return f"did you mean {' or '.join(map(repr, near))}?"
-    return f"items are called {', '.join(map(repr, heapq.nsmallest(2, names)))} …"
-
-
-def _nearest(item: str, names: Collection[str]) -> list[str]:
-    base = PurePosixPath(item).name.lower()
-    same = sorted(name for name in names if PurePosixPath(name).name.lower() == base)
-    if same:
-        return same[:3]
-    return difflib.get_close_matches(item, sorted(names)[:_NEAR_AMONG], n=3, cutoff=0.6)
