@@ -18,7 +18,7 @@ import torch
 from safetensors.numpy import load_file
 
 from sibyl import memmap
-from sibyl.labeling.examples import examples_from
+from sibyl.labeling.examples import Examples
 from sibyl.labeling.solve import solve_items
 from sibyl.labeling.suggest import suggest
 from sibyl.memmap import (
@@ -236,7 +236,7 @@ def test_the_label_job_says_the_same_of_rows_in_a_file(tmp_path: Path, given: tu
     means = draw.normal(size=(3, 8))
     values = (means[np.arange(90) % 3] + 0.4 * draw.normal(size=(90, 8))).astype(np.float32)
     names = tuple(f"{number:02d}" for number in range(90))
-    examples = examples_from({names[row]: str(row % 3) for row in given}, tmp_path)
+    examples = Examples({names[row]: str(row % 3) for row in given}, ("0", "1", "2"))
     on_disk = allocate(values.shape)
     on_disk[:] = values
     np.save(tmp_path / "x.npy", values)

@@ -1,7 +1,8 @@
-"""Words for messages: a count with its noun."""
+"""Words for messages: a count with its noun, names in quotes; and names that must not be what they seem."""
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 
 _LONGEST = 120  # letters of a name
@@ -22,6 +23,12 @@ def counted(number: int, one: str, many: str = "") -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
+def percent(share: float, digits: int = 0) -> str:
+    """Return a share in percent, and never 100 % for what is less: ``97 %``, ``> 99 %``; the page of ``sibyl review`` says the same."""
+    text = f"{100 * share:.{digits}f}"
+    return f"> {100 - 10**-digits:.{digits}f} %" if float(text) == 100 and share < 1 - 1e-9 else f"{text} %"
+
+
 def printable(text: str) -> str:
     """Return a text with escapes in the place of control characters: a name from the data must not steer the terminal.
 
@@ -35,3 +42,9 @@ def quoted(names: Sequence[str], at_most: int = 8) -> str:
     """Return names in quotes, the first of many, and of a very long name the beginning."""
     shown = [name if len(name) <= _LONGEST else name[:_LONGEST] + "…" for name in names[:at_most]]
     return ", ".join(map(repr, shown)) + (", …" if len(names) > at_most else "")
+
+
+def runs_as_formula(label: str) -> bool:
+    """Whether a spreadsheet would take the name of a class for a formula."""
+    plain = unicodedata.normalize("NFKC", label)  # a full-width sign is a sign to some spreadsheets
+    return plain[:1] in ("=", "@") or (plain[:1] in ("+", "-") and bool(set(plain) & set("(|!")))

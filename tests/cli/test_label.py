@@ -206,3 +206,38 @@ def test_help_shows_an_example_and_does_not_load_torch() -> None:
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     assert "sibyl label photos/ --examples examples.csv" in " ".join(run.stdout.split())
+
+
+@pytest.mark.parametrize("given", ["examples.csv", "--example"])
+@pytest.mark.parametrize("pile", ["photos", "rows.csv"])
+def test_a_wrong_name_is_told_before_torch_is_imported(photos: Path, tmp_path: Path, pile: str, given: str) -> None:
+    names = ("r/0.png", "g/0.jpg") if pile == "photos" else ("1", "99")
+    (tmp_path / "rows.csv").write_text("a,b\n" + "".join(f"{row}.5,{row % 3}\n" for row in range(20)))
+    write_examples(tmp_path, [(names[0], "red"), (names[1], "green")])
+    options = (
+        ["--examples", given] if given == "examples.csv" else ["--example", f"red={names[0]}", "--example", f"green={names[1]}"]
+    )
+    code = (
+        f"import sys; sys.argv = ['sibyl', 'label', {pile!r}, '--out', 'out', *{options!r}]\n"
+        "from sibyl.cli.app import main\ntry: main()\nfinally: print(*{'torch', 'onnxruntime', 'scipy'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 2 or done.returncode == 1
+    assert f"no item {names[1]!r}" in done.stderr
+    assert done.stdout.split() == []
+
+
+def test_the_list_of_examples_is_read_once(
+    photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from sibyl.labeling import examples, pairs
+
+    read = []
+
+    def read_pairs(path: Path) -> pairs.Pairs:
+        read.append(path)
+        return pairs.read_pairs(path)
+
+    monkeypatch.setattr(examples, "read_pairs", read_pairs)
+    assert run(monkeypatch, capsys)[0] == 0
+    assert len(read) == 1

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from sibyl.errors import DataError
-from sibyl.labeling.examples import gather_examples
+from sibyl.labeling.examples import gather_examples, read_given
 from sibyl.labeling.label import label
 from sibyl.sources.open import open_source
 from tests.encoders.tiny_onnx import write_tiny_encoder
@@ -98,7 +98,7 @@ def test_what_label_studio_exports_comes_back_as_examples(out: Path, tmp_path: P
     getattr(tool, f"convert_to_{form}")(str(tmp_path / "tasks.json"), str(tmp_path / form), is_dir=False, **more)
     (written,) = (tmp_path / form).iterdir()
     photos = out.parent / "photos"
-    examples = gather_examples(written, [], photos, {path.name for path in photos.iterdir()}, {}, "folder")
+    examples = gather_examples(read_given(written), photos, {path.name for path in photos.iterdir()})
     assert examples.labels == {f"{number:02d}.png": CLASSES[number % 3] for number in range(75)}
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sibyl.errors import UserError
 from sibyl.labeling.corrections import read_corrections, with_corrections
-from sibyl.labeling.examples import Examples, read_examples
+from sibyl.labeling.examples import Examples, checked, gather_examples, read_given
 from tests.fuzz.mutation import check_sentence, damaged
 
 NAMES = {"a/1.png", "b 2.png", "=c.png", "3", "n" * 300}
@@ -28,7 +28,7 @@ def test_examples(tmp_path: Path) -> None:
         with named:
             path.write_bytes(content)
             try:
-                examples = read_examples(path, tmp_path)
+                examples = checked(gather_examples(read_given(path), tmp_path))
             except UserError as error:
                 check_sentence(error)
                 continue

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from sibyl.errors import DataError
-from sibyl.labeling.examples import Examples, check_items_exist, collect, examples_from, read_examples
+from sibyl.labeling.examples import Examples, check_items_exist, checked, collect, gather_examples, read_given
 
 GOOD = {"a/1.jpg": "cat", "b 2.jpg": "dog"}
+
+
+def examples_from(given: Any, root: Path) -> Examples:
+    return checked(gather_examples(read_given(given), root))
 
 
 def read(tmp_path: Path, content: str | bytes) -> dict[str, str]:
     path = tmp_path / "examples.csv"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return dict(read_examples(path, tmp_path).labels)
+    return dict(examples_from(path, tmp_path).labels)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +100,7 @@ def test_signs_alone_are_good_labels(tmp_path: Path) -> None:
 
 def test_a_missing_table(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such file"):
-        read_examples(tmp_path / "absent.csv", tmp_path)
+        examples_from(tmp_path / "absent.csv", tmp_path)
 
 
 def test_unknown_items_come_with_the_nearest(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sibyl.errors import DataError
-from sibyl.labeling.examples import collect, gather_examples
+from sibyl.labeling.examples import collect, gather_examples, read_given
 from sibyl.labeling.item_names import naming
 
 NAMES = {"photos/cat 1.jpg", "photos/dog.jpg", "photos/x.jpg", "other/x.jpg"}
@@ -50,7 +50,7 @@ def read(
 ) -> dict[str, str]:
     path = tmp_path / ("export.csv" if isinstance(content, str) else "export.json")
     path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
-    return dict(gather_examples(path, [], tmp_path, names, {}, "folder", None if texts is None else lambda: texts).labels)
+    return dict(gather_examples(read_given(path), tmp_path, names, contents=None if texts is None else lambda: texts).labels)
 
 
 @pytest.mark.parametrize("content", [TASKS, MIN, CSV], ids=["JSON", "JSON_MIN", "CSV"])

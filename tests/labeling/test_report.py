@@ -14,7 +14,7 @@ from rich.console import Console
 
 from sibyl.errors import DataError
 from sibyl.labeling import outputs as module
-from sibyl.labeling.examples import examples_from
+from sibyl.labeling.examples import Examples
 from sibyl.labeling.outputs import write_outputs
 from sibyl.labeling.report import Counts, Summary, print_summary
 from sibyl.labeling.table import labels_table
@@ -23,7 +23,7 @@ from sibyl.tasks import Solution
 
 
 def outputs(tmp_path: Path) -> tuple[pd.DataFrame, Summary]:
-    examples = examples_from({"p": "[red]cat[/red]", "q": "dog"}, tmp_path)
+    examples = Examples({"p": "[red]cat[/red]", "q": "dog"}, ("[red]cat[/red]", "dog"))
     logits = torch.tensor([[[1.0, 0.0]]])
     table = labels_table(("p", "q", "x"), examples, Solution(logits, logits), [Skipped("z", "odd \x1b[31m name")])
     return table, Summary(Counts.of(table), False, "anchored_means", {"name": "m.onnx"}, 0, 1.5)

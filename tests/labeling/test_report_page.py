@@ -11,7 +11,7 @@ import pandas as pd
 
 from sibyl.labeling.label import to_show
 from sibyl.labeling.page_choice import PageLimits, choose_classes
-from sibyl.labeling.report import BY_NAMES, Counts
+from sibyl.labeling.report import Counts
 from sibyl.labeling.report_page import report_html
 from sibyl.labeling.request import LabelRequest
 from sibyl.labeling.run import label_items
@@ -126,7 +126,7 @@ def test_all_kinds_of_change_are_counted_and_no_example_is_named_that_is_not_the
     table.loc[rows, "changed"] = True
     table.loc[rows, "inductive_label"] = [f"kind {row}" for row in rows]
     counts = replace(Counts.of(table), examples=0)
-    page = report_html(replace(shown, table=table, summary=replace(shown.summary, counts=counts, examples_from=BY_NAMES)))
+    page = report_html(replace(shown, table=table, summary=replace(shown.summary, counts=counts, names={CLASSES[0]: "used"})))
     text = " ".join(" ".join(Found(page).text).split())
     assert "14 of 57 labels would be others without the unlabelled items. The surest come first." in text
     assert "and 2 more" in text

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from sibyl.errors import DataError
-from sibyl.labeling.examples import Examples, examples_from
+from sibyl.labeling.examples import Examples
 from sibyl.labeling.report import Counts
 from sibyl.labeling.solve import solve_items
 from sibyl.labeling.table import COLUMNS, labels_table, write_labels_csv
@@ -126,7 +126,7 @@ def test_nothing_unlabelled() -> None:
 
 def test_the_csv_reads_back_and_runs_no_formula(tmp_path: Path) -> None:
     odd = ("=cmd.jpg", "+1.jpg", "@x", "-rf.jpg", 'a "q", \n😀.jpg', " b ", "plain.jpg")
-    examples = examples_from({"p": "cat", "q": "naïve, dog"}, tmp_path)
+    examples = Examples({"p": "cat", "q": "naïve, dog"}, ("cat", "naïve, dog"))
     logits = torch.zeros(1, len(odd), 2)
     table = labels_table((*odd, "p", "q"), examples, Solution(logits, logits))
     write_labels_csv(tmp_path / "labels.csv", table)

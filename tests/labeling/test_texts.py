@@ -49,7 +49,7 @@ def test_the_encoder_chosen_is_no_remark(tickets: Path, monkeypatch: pytest.Monk
     from sibyl.encoders.catalogue import Choice
     from sibyl.encoders.tfidf import TfidfEncoder
 
-    said = Choice(TfidfEncoder(), "encoder tfidf (words and pieces of words)")
+    said = Choice(TfidfEncoder(), "tfidf (words and pieces of words)")
     monkeypatch.setattr(label_run, "default_encoder", lambda modality: said)
     summary = label_items(LabelRequest(tickets, EXAMPLES, column="message")).summary
     assert not [note for note in summary.notes if "encoder" in note]
@@ -80,3 +80,10 @@ def test_a_wrong_name_is_told_before_an_encoder_is_loaded(tmp_path: Path, monkey
     monkeypatch.setattr(label_run, "encoder_by_name", loaded)
     with pytest.raises(DataError, match=r"no item 'd\.png'"):
         label(tmp_path, {"a.png": "one", "d.png": "two"}, "conv4-cifar-fs")
+
+
+def test_a_list_of_examples_with_a_comma_in_its_name_is_one_list(tickets: Path) -> None:
+    path = tickets.parent / "mine, all of them.csv"
+    path.write_text("item,label\n" + "".join(f"{item},{label}\n" for item, label in EXAMPLES.items()))
+    understood = label_items(LabelRequest(tickets, path, "tfidf", column="message")).summary.understood
+    assert understood.endswith(f", from {path}")

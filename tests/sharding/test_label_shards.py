@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pandas as pd
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
+from rich.console import Console
 
 from sibyl.errors import DataError
 from sibyl.labeling.label import label
@@ -20,9 +22,8 @@ from sibyl.memmap import is_mapped
 from sibyl.sharding.engine import engine_by_name
 from sibyl.sharding.held import Held
 from sibyl.sharding.label import label_shards
-from sibyl.sharding.write import SUMMARY, Write, write_json
-from sibyl.sources.stores import place_of
-from tests.sources.shards import KEYS, MOTO, make_bucket, put, refusing_store, s3_server, write_shards
+from sibyl.sharding.write import Write
+from tests.sources.shards import write_shards
 
 WAY, DIM, ROWS = 4, 12, 3000
 SIZES = [1100, 500, 1400]
@@ -268,47 +269,11 @@ def test_an_interrupted_run_leaves_nothing(folder: Path, tmp_path: Path, monkeyp
     assert list((tmp_path / "there").iterdir()) == []
 
 
-def test_a_store_without_room_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in KEYS.items():
-        monkeypatch.setenv(name, value)
-    with refusing_store(507, "XMinioStorageFull") as address:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", address)
-        with pytest.raises(DataError, match=r"^s3://bucket/out/summary\.json: no room left there"):
-            write_json(place_of("s3://bucket/out"), SUMMARY, {})
-
-
-@pytest.mark.s3
-@pytest.mark.skipif(MOTO is None, reason="moto's server is not installed")
-def test_from_an_object_store_into_one(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    examples = rows_of()[2]
-    for name, value in KEYS.items():
-        monkeypatch.setenv(name, value)
-    label_shards(folder, examples, tmp_path / "local")
-    with s3_server(tmp_path) as address:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", address)
-        make_bucket(address, "bucket")
-        for file in folder.iterdir():
-            put(address, f"bucket/pile/{file.name}", file.read_bytes())
-        label_shards("s3://bucket/pile", examples, "s3://bucket/labels")
-        found = ds.dataset("bucket/labels", filesystem=_store(), format="parquet", exclude_invalid_files=True).to_table()
-        assert found.equals(ds.dataset(sorted(map(str, (tmp_path / "local").glob("*.parquet")))).to_table())
-        with pytest.raises(DataError, match="not empty"):
-            label_shards("s3://bucket/pile", examples, "s3://bucket/labels")
-
-        def fails(*_: Any) -> Any:
-            raise KeyboardInterrupt
-
-        monkeypatch.setattr("sibyl.sharding.label.write_json", fails)
-        with pytest.raises(KeyboardInterrupt):
-            label_shards("s3://bucket/pile", examples, "s3://bucket/again")
-        assert [one.path for one in _store().get_file_info(_below("bucket/again")) if one.is_file] == []
-
-
-def _store() -> Any:
-    return place_of("s3://bucket").filesystem
-
-
-def _below(path: str) -> Any:
-    from pyarrow import fs
-
-    return fs.FileSelector(path, recursive=True, allow_not_found=True)
+def test_each_pass_over_the_shards_is_a_stage(tmp_path: Path) -> None:
+    told = io.StringIO()
+    matrix, names, examples = rows_of()
+    pile = write_shards(tmp_path / "in", matrix, SIZES, names)
+    label_shards(pile, examples, tmp_path / "out", console=Console(file=told, width=100))
+    lines = told.getvalue().splitlines()
+    assert lines[0] == "pass 1 over the shards: 3 …"
+    assert [line.split()[1] for line in lines] == [str(number + 1) for number in range(len(lines))]

@@ -293,4 +293,4 @@ def test_a_run_with_such_classes_says_so(tmp_path: Path) -> None:
     rows = np.random.default_rng(0).normal(size=(30, 3))
     pd.DataFrame(rows, columns=list("abc")).to_csv(tmp_path / "t.csv", index=False)
     found = label_items(LabelRequest(tmp_path / "t.csv", {"1": "butterfly", "2": "buterfly", "3": "ferry"}, cache=tmp_path / "c"))
-    assert any("differ in one letter" in note for note in found.summary.notes)
+    assert any("in one letter more" in note for note in found.summary.notes)

@@ -136,14 +136,19 @@ def label_command(
         )  # fmt: skip
         return
 
-    from sibyl.labeling.label import label_and_write
+    from sibyl.labeling.given import check_named
     from sibyl.labeling.request import LabelRequest
 
     request = LabelRequest(
         source, examples, encoder, out, earlier, export or [], column, label_column, id_column, kind, ignore or [], keep_columns, method,
         class_prior=_known_mix(balanced, mix), classes=classes, batch_size=batch, console=console, named=named, command=command,
-        waited=time.perf_counter() - began,
+        began=began,
     )  # fmt: skip
+    if earlier is None:
+        check_named(request)  # before libraries are imported, which takes seconds
+
+    from sibyl.labeling.label import label_and_write
+
     _, summary = label_and_write(request)
     _show(summary, as_json)
 
@@ -180,12 +185,15 @@ def _show(summary: Summary, as_json: bool) -> None:
 
 
 def _known_mix(balanced: bool, mix: str | None) -> object:
+    if mix is None:
+        return "balanced" if balanced else None
+
     from sibyl.errors import DataError
     from sibyl.transduction.class_prior import read_mix
 
-    if balanced and mix is not None:
+    if balanced:
         raise DataError("give --balanced or --mix, not both: they say different things of the class mix")
-    return read_mix(mix) if mix is not None else "balanced" if balanced else None
+    return read_mix(mix)
 
 
 def _pair(written: str) -> tuple[str, str]:

@@ -42,7 +42,7 @@ def suggest_command(
 
     from sibyl.labeling.first_items import first_of_pile
     from sibyl.labeling.next_labels import holds_run, next_labels
-    from sibyl.messages import printable
+    from sibyl.messages import percent, printable
 
     if not holds_run(out):
         items = first_of_pile(
@@ -60,7 +60,7 @@ def suggest_command(
         return
     table = Table("item", "now", "sure", "why", box=None, pad_edge=False)
     for one in found.items:
-        table.add_row(*(escape(printable(text)) for text in (one.item, one.label, f"{one.confidence:.0%}", one.why)))
+        table.add_row(*(escape(printable(text)) for text in (one.item, one.label, percent(one.confidence), one.why)))
     console = Console()
     console.print(table)
     console.print(printable(found.advice), highlight=False, markup=False, soft_wrap=True)

@@ -144,18 +144,26 @@ KNOWN = (
 
 @dataclass(frozen=True, eq=False)
 class Choice:
-    """An encoder that was chosen, and why.
+    """An encoder that was chosen.
 
     Parameters
     ----------
     encoder : Encoder
         Ready to use.
-    note : str
-        What was chosen, and what to install for better; for the person.
+    remark : str
+        Its name, and what it is.
+    better : str
+        Where it is weak, the option for a better one, and what that needs.
     """
 
     encoder: Encoder[Any, Any]
-    note: str
+    remark: str
+    better: str = ""
+
+    @property
+    def note(self) -> str:
+        """What a person should know of the choice, in a sentence."""
+        return f"encoder {self.remark}" + (f"; better: {self.better}" if self.better else "")
 
 
 def default_encoder(modality: str) -> Choice:
@@ -178,8 +186,8 @@ def default_encoder(modality: str) -> Choice:
     if not candidates:
         raise UnknownName("modality with encoders", modality, {known.modality for known in KNOWN})
     chosen = next(known for known in candidates if known.is_ready)
-    note = f"encoder {chosen.name} ({chosen.remark})"
+    better = ""
     if chosen.is_weak:
         best = next((known for known in candidates if known.name in _PACKAGED), candidates[0])
-        note += f"; better: --encoder {best.name} ({best.needs})"
-    return Choice(encoder_by_name(chosen.name), note)
+        better = f"--encoder {best.name} ({best.needs})"
+    return Choice(encoder_by_name(chosen.name), f"{chosen.name} ({chosen.remark})", better)

@@ -24,10 +24,11 @@ from sibyl.labeling.examples import Examples
 from sibyl.labeling.file_names import check_same_pile
 from sibyl.labeling.report import Counts, Summary
 from sibyl.labeling.request import LabelRequest
-from sibyl.labeling.run import Labelling, encoder_for, is_fitted, method_line
-from sibyl.labeling.saved_run import SavedRun, prior_of
+from sibyl.labeling.run import Labelling, encoder_for, is_fitted
+from sibyl.labeling.saved_run import SavedRun
 from sibyl.labeling.solve import Solved, solve_items
 from sibyl.labeling.table import in_source_order, labels_table, with_columns, with_texts
+from sibyl.labeling.wording import method_line
 from sibyl.memmap import allocate_beside, release, slices
 from sibyl.messages import counted
 from sibyl.methods import METHODS
@@ -137,7 +138,7 @@ def _taught(run: SavedRun, earlier: str | Path, mended: Corrections, rows: npt.N
     names = [*(_OLD + name for name in run.names), *mended.labels]
     matrix = np.concatenate([run.matrix, rows]) if mended.labels else run.matrix
     method = replace(run, examples=examples).build_method()
-    solved = solve_items(names, matrix, examples, method, prior_of(run.class_prior), is_table=run.is_table)
+    solved = solve_items(names, matrix, examples, method, run.class_prior, is_table=run.is_table)
     assert solved.solution.classifier is not None
     return _Taught(examples.class_names, solved.solution.classifier, solved.task.support_x, solved.task.support_y)
 

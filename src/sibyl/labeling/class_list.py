@@ -11,7 +11,8 @@ import numpy as np
 
 from sibyl.encoders.encoder import Encoder
 from sibyl.errors import DataError
-from sibyl.labeling.examples import Examples, runs_as_formula
+from sibyl.labeling.examples import Examples
+from sibyl.messages import runs_as_formula
 from sibyl.sources.naming import LABEL_NAMES, named
 from sibyl.sources.table_files import cell_text, read_table
 

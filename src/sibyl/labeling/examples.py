@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from numbers import Real
@@ -15,6 +14,7 @@ import numpy.typing as npt
 from sibyl.errors import DataError
 from sibyl.labeling.item_names import composed, hint, naming
 from sibyl.labeling.pairs import Pairs, read_pairs
+from sibyl.messages import runs_as_formula
 
 
 @dataclass(frozen=True)
@@ -52,24 +52,50 @@ class Examples:
         return self.origins.get(item, "example")
 
 
-def read_examples(path: str | Path, root: str | Path) -> Examples:
-    """Read a table with the columns ``item`` and ``label``.
+@dataclass(frozen=True)
+class Given:
+    """Examples as a person gave them, items as written.
 
-    Items are paths below `root`; ``./`` in front, backslashes and absolute paths are understood.
-    See `read_pair_table` for the rest.
+    Parameters
+    ----------
+    pairs : list of (str, str, str)
+        Where a label is written, the item, the label.
+    source : str
+        Where the list comes from, for messages.
+    """
+
+    pairs: Pairs
+    source: str
+
+
+def read_given(given: Any, named: Sequence[tuple[str, str]] = ()) -> Given | None:
+    """Read what a person gives; None where that is nothing.
+
+    Parameters
+    ----------
+    given : path, mapping, Series or None
+        A table (see `read_pairs`), or item (text, path or number) → label (text or number).
+    named : sequence of (item, label)
+        Further examples, one by one.
 
     Raises
     ------
     DataError
-        If the file is missing, is not such a table, an item has two labels, or there are fewer than
-        two classes.
+        If it is neither, the table cannot be read, or a label is no label.
     """
-    return checked(collect(read_pairs(path), str(path), root))
-
-
-def examples_from(labels: Mapping[Any, Any], root: str | Path) -> Examples:
-    """Take examples from a mapping of item (text, path or number) to label (text or number); else as `read_examples`."""
-    return checked(collect(_written(labels), "examples", root))
+    if given is None and not named:
+        return None
+    pairs: Pairs = []
+    if isinstance(given, Mapping) or type(given).__name__ == "Series":  # of pandas or polars, neither imported here
+        pairs = _written(given)
+    elif given is not None:
+        if not isinstance(given, str | Path):
+            raise DataError(
+                f"examples: expected a path or item → label (a dict or a Series), as in {{0: 'cat', 7: 'dog'}}, got {type(given).__name__}"
+            )
+        pairs = read_pairs(given)
+    pairs += [("--example", item, label) for item, label in named]
+    return Given(pairs, str(given) if isinstance(given, str | Path) else "examples")
 
 
 def _written(labels: Any) -> Pairs:
@@ -93,29 +119,26 @@ def _written(labels: Any) -> Pairs:
 
 
 def gather_examples(
-    given: Any,
-    named: Sequence[tuple[str, str]],
+    given: Given | None,
     root: str | Path,
-    names: Collection[str],
-    own: Mapping[str, str],
-    own_origin: str,
+    names: Collection[str] = (),
+    own: Mapping[str, str] | None = None,
+    own_origin: str = "example",
     contents: Callable[[], Mapping[str, str]] | None = None,
 ) -> Examples:
-    """Put together what a person gives; where that is nothing, take the labels that the source itself holds.
+    """Bring what a person gives to the items' names; where that is nothing, take the labels that the source itself holds.
 
     The answer may be of fewer than two classes; see `checked`.
 
     Parameters
     ----------
-    given : path, mapping, Series or None
-        A table, or item → label.
-    named : sequence of (item, label)
-        Further examples, one by one.
+    given : Given, optional
+        Of `read_given`.
     root : path
-        What items are named below.
+        What items are named below; ``./`` in front, backslashes and absolute paths are understood.
     names : collection of str
         Items of the source: a name that is among them means that item, however odd it looks.
-    own : mapping of str to str
+    own : mapping of str to str, optional
         Labels that the source holds: sub-folders, a label column.
     own_origin : str
         ``folder`` or ``column``.
@@ -123,22 +146,11 @@ def gather_examples(
         Returns what stands in each item → its name, for texts, which lists of other tools do not
         name.
     """
-    pairs: Pairs = []
-    if isinstance(given, Mapping) or type(given).__name__ == "Series":  # of pandas or polars, neither imported here
-        pairs = _written(given)
-    elif given is not None:
-        if not isinstance(given, str | Path):
-            raise DataError(
-                f"examples: expected a path or item → label (a dict or a Series), as in {{0: 'cat', 7: 'dog'}}, got {type(given).__name__}"
-            )
-        pairs = read_pairs(given)
-    pairs += [("--example", item, label) for item, label in named]
-    source = str(given) if isinstance(given, str | Path) else "examples"
-    if given is not None or named:
-        return collect(pairs, source, root, names, contents)
-    labels = {str(item): str(label) for item, label in own.items()}
+    if given is not None:
+        return collect(given.pairs, given.source, root, names, contents)
+    labels = {str(item): str(label) for item, label in (own or {}).items()}
     collected = collect([(own_origin, item, label) for item, label in labels.items()], str(root), root, names)
-    return Examples(collected.labels, collected.class_names, collected.source, dict.fromkeys(collected.labels, own_origin))
+    return replace(collected, origins=dict.fromkeys(collected.labels, own_origin))
 
 
 def collect(
@@ -170,12 +182,6 @@ def collect(
         labels[item] = label
         seen.setdefault(item, where)
     return Examples(labels, tuple(sorted(set(labels.values()))), source)
-
-
-def runs_as_formula(label: str) -> bool:
-    """Whether a spreadsheet would take the name of a class for a formula."""
-    plain = unicodedata.normalize("NFKC", label)  # a full-width sign is a sign to some spreadsheets
-    return plain[:1] in ("=", "@") or (plain[:1] in ("+", "-") and bool(set(plain) & set("(|!")))
 
 
 def checked(examples: Examples) -> Examples:

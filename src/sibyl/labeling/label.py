@@ -134,13 +134,14 @@ def label(
 
 def label_and_write(request: LabelRequest) -> tuple[Labelling, Summary]:
     """Do what `label` does, and return all of it."""
+    began = time.perf_counter() if request.began is None else request.began
     _check_output(request)
     if request.earlier is None:
         labelling = label_items(request)
     else:
         _check_applies(request)
         labelling = label_with(request)
-    labelling = replace(labelling, summary=replace(labelling.summary, seconds=labelling.summary.seconds + request.waited))
+    labelling = replace(labelling, summary=replace(labelling.summary, seconds=time.perf_counter() - began))
     if request.out is None:
         return labelling, labelling.summary
     with stage(request.console, "writing labels and report"):

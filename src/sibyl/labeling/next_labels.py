@@ -10,7 +10,7 @@ from sibyl.labeling.corrections import Corrections, read_corrections, with_corre
 from sibyl.labeling.examples import checked
 from sibyl.labeling.file_names import RUN
 from sibyl.labeling.outputs import finish_output
-from sibyl.labeling.saved_run import SavedRun, prior_of
+from sibyl.labeling.saved_run import SavedRun
 from sibyl.labeling.solve import Solved, solve_items
 from sibyl.labeling.suggest import suggest, suggestion_words
 from sibyl.threads import torch_threads
@@ -119,9 +119,7 @@ def next_labels(out: str | Path, number: int = 10) -> NextLabels:
 
 def _solved(run: SavedRun, mended: Corrections) -> Solved:
     taught = replace(run, examples=checked(with_corrections(run.examples, mended)))
-    return solve_items(
-        run.names, run.matrix, taught.examples, taught.build_method(), prior_of(run.class_prior), is_table=run.is_table
-    )
+    return solve_items(run.names, run.matrix, taught.examples, taught.build_method(), run.class_prior, is_table=run.is_table)
 
 
 def _churn(run: SavedRun, mended: Corrections, now: Solved) -> float:

@@ -15,7 +15,6 @@ from rich.table import Table
 from sibyl.messages import counted, printable
 from sibyl.storage import Json
 
-BY_NAMES = "the names of the classes alone"  # in place of examples
 _NAMED = 3  # skipped items that are named for each reason
 _NUMBER = re.compile(r"\d[\d.,]*\b")
 

@@ -27,10 +27,10 @@ from sibyl.labeling.file_names import TABLES
 from sibyl.labeling.item_map import map_points, map_rows
 from sibyl.labeling.page_choice import ClassChoice, PageLimits, choose_changed, choose_classes, choose_outliers, count_changes
 from sibyl.labeling.previews import MAX_LETTERS, SOUND_SECONDS, Preview, previews
-from sibyl.labeling.report import BY_NAMES, Summary
-from sibyl.labeling.report_parts import Bar, Cards, ClassSection, Page, Point, Share, hue
+from sibyl.labeling.report import Summary
+from sibyl.labeling.report_parts import Bar, Cards, ClassSection, Page, Point, Share, colour
 from sibyl.memmap import take_rows
-from sibyl.messages import counted
+from sibyl.messages import counted, percent
 from sibyl.sources.source import Source
 
 _CHANGES = 12  # kinds of change that are shown
@@ -89,6 +89,7 @@ def report_html(shown: ToShow, limits: PageLimits | None = None, cache: Path | N
         page_files.joinpath(name).read_text(encoding="utf-8") for name in ("report.html.j2", "report.css", "report.js")
     )
     engine = Environment(loader=DictLoader({"report": template}), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    engine.globals["percent"] = percent
     checksum = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     page = _page(shown, limits or PageLimits(), cache)
     return engine.get_template("report").render(page=page, style=Markup(style), script=Markup(script), script_hash=Markup(checksum))
@@ -132,7 +133,7 @@ def _page(shown: ToShow, limits: PageLimits, cache: Path | None) -> Page:
         title=shown.source.root.name or str(shown.source.root.resolve().name),
         version=summary.version,
         counts=summary.counts,
-        by_names=summary.examples_from == BY_NAMES,
+        by_names=bool(summary.names) and not summary.counts.examples,
         has_encoder=summary.modality not in ("features", "table"),
         n_sample=n_labelled if is_sample else 0,
         in_shards=shown.in_shards,
@@ -172,7 +173,7 @@ def _before(label: str) -> Markup:
 def _class(index: int, n_classes: int, choice: ClassChoice, cards: Cards, on_map: bool, by_name: str) -> ClassSection:
     return ClassSection(
         choice.name,
-        hue(index, n_classes),
+        colour(index, n_classes),
         choice.n_labelled,
         choice.n_examples,
         choice.n_hidden,
@@ -199,7 +200,7 @@ def _points(shown: ToShow, limits: PageLimits, cache: Path | None) -> tuple[list
         example = status != "labelled"
         opacity = 1.0 if example else 0.25 + 0.65 * float(sure)
         points.append(
-            Point(round(1000 * across), round(700 * down), name, group, hue(group, len(number)), f"{opacity:.2f}", example)
+            Point(round(1000 * across), round(700 * down), name, group, colour(group, len(number)), f"{opacity:.2f}", example)
         )
     return sorted(points, key=lambda point: point.example), len(shown.names)
 
@@ -215,7 +216,7 @@ def _mix(shown: ToShow, choices: list[ClassChoice]) -> list[Share]:
     given = shown.class_mix if shown.class_mix is not None else [choice.n_labelled / total for choice in choices]
     largest = max([*given, 1e-9])
     rows = [
-        Share(choice.name, hue(index, len(choices)), float(share), float(share) / largest, choice.n_labelled)
+        Share(choice.name, colour(index, len(choices)), float(share), float(share) / largest, choice.n_labelled)
         for index, (choice, share) in enumerate(zip(choices, given, strict=True))
     ]
     return sorted(rows, key=lambda row: -row.share)

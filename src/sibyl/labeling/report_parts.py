@@ -37,7 +37,7 @@ class ClassSection:
     """A class with the items that are shown of it."""
 
     name: str
-    hue: str
+    colour: str
     n_labelled: int
     n_examples: int
     n_hidden: int
@@ -53,7 +53,7 @@ class Share:
     """A class's share of the unlabelled items."""
 
     name: str
-    hue: str
+    colour: str
     share: float
     width: float
     n_labelled: int
@@ -76,7 +76,7 @@ class Point:
     y: int
     item: str
     group: int
-    hue: str
+    colour: str
     opacity: str
     example: bool
 
@@ -120,10 +120,11 @@ class Page:
     counted: str
 
 
-def hue(index: int, n_classes: int) -> str:
-    """Hues far apart: evenly spread for a few classes, by the golden angle for many, whose neighbours in the list then differ most."""
-    step = 360 / n_classes if n_classes <= 12 else 137.508
-    return f"{(25 + step * index) % 360:.0f}"
+def colour(index: int, n_classes: int) -> str:
+    """Say in CSS what colour a class has: hues evenly spread, and of more than twelve by turns middling, lighter and darker ones."""
+    hue, n_levels = (25 + 360 * index / n_classes) % 360, min(3, -(-n_classes // 12))
+    lighter = (0, 0.13, -0.13)[index % n_levels]
+    return f"--h:{hue:.4g}" + (f";--l:{lighter}" if lighter else "")
 
 
 class Cards:

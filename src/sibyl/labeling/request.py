@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from sibyl.encoders.encoder import Encoder
+from sibyl.labeling.examples import Given, read_given
 from sibyl.labeling.file_names import output_files, output_place
-from sibyl.methods import Method
+from sibyl.sources.open import open_source
+from sibyl.sources.source import Source
+
+if TYPE_CHECKING:  # a slip in the examples is told before torch is imported
+    from sibyl.encoders.encoder import Encoder
+    from sibyl.methods import Method
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,8 +32,8 @@ class LabelRequest:
         Files and folders that hold no data, beside the output and the files named here.
     command : str
         How the run was asked for; the report shows it.
-    waited : float
-        Seconds that a person has waited before the job began.
+    began : float, optional
+        When a person began to wait, by `time.perf_counter`; when the job begins if left out.
     """
 
     source: Any
@@ -51,7 +57,22 @@ class LabelRequest:
     named: Sequence[tuple[str, str]] = ()
     exclude: Sequence[str | Path] = ()
     command: str = ""
-    waited: float = 0.0
+    began: float | None = None
+
+    @cached_property
+    def opened(self) -> Source:
+        """The source, opened once."""
+        if isinstance(self.source, Source):
+            return self.source
+        return open_source(
+            self.source, column=self.column, label_column=self.label_column, id_column=self.id_column, exclude=self.no_data,
+            kind=self.kind, ignore=self.ignore,
+        )  # fmt: skip
+
+    @cached_property
+    def given(self) -> Given | None:
+        """The examples as they were given, read once."""
+        return read_given(self.examples, self.named)
 
     @property
     def folder(self) -> Path | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib.metadata import version
@@ -14,28 +13,25 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from sibyl.encoders.catalogue import default_encoder
-from sibyl.encoders.embed import Embedded
+from sibyl.encoders.catalogue import Choice, default_encoder
 from sibyl.encoders.embed_source import embed_source
 from sibyl.encoders.encoder import Encoder
 from sibyl.encoders.named import encoder_by_name, is_known
 from sibyl.errors import DataError
 from sibyl.labeling.class_list import read_classes, with_names
-from sibyl.labeling.corrections import Corrections, read_corrections, with_corrections, without_lost, without_unread
-from sibyl.labeling.examples import Examples, check_items_exist, checked, gather_examples
-from sibyl.labeling.file_names import CORRECTIONS, check_same_pile
-from sibyl.labeling.report import BY_NAMES, Counts, Summary
+from sibyl.labeling.corrections import without_lost
+from sibyl.labeling.examples import check_items_exist, checked
+from sibyl.labeling.file_names import check_same_pile
+from sibyl.labeling.given import check_named, labels_given
+from sibyl.labeling.report import Counts, Summary
 from sibyl.labeling.request import LabelRequest
 from sibyl.labeling.saved_run import SavedRun, answer_of, kept_classifier, kept_method, plain_prior
 from sibyl.labeling.solve import Solved, solve_items
 from sibyl.labeling.table import in_source_order, with_columns, with_texts
+from sibyl.labeling.wording import examples_from, method_line, notes_of, prior_word, taught_by
 from sibyl.memmap import trim
-from sibyl.messages import counted, quoted
-from sibyl.methods import Method
 from sibyl.methods.named import DEFAULT_METHOD, method_by_name
-from sibyl.sources.naming import is_placeholder
 from sibyl.sources.open import open_source
-from sibyl.sources.rows import case_twins, spelling_twins
 from sibyl.sources.source import Source
 from sibyl.stages import stage
 from sibyl.threads import torch_threads
@@ -79,14 +75,14 @@ class Labelling:
 
 @torch_threads()
 def label_items(request: LabelRequest) -> Labelling:
-    """Label items; nothing is written, and `earlier`, `export` and `waited` are ignored."""
+    """Label items; nothing is written, and `earlier`, `export` and `began` are ignored."""
     started = time.perf_counter()
     source, encoder = _opened(request)
     class_prior, method = request.class_prior, DEFAULT_METHOD if request.method is None else request.method
     if request.folder is not None:
         check_same_pile(request.folder, source.root)
     listed = {} if request.classes is None else read_classes(request.classes)
-    given, mended = _labels_given(request, source, listed)
+    given, mended = labels_given(request, source, listed)
     network, choice = encoder_for(source, encoder)
     given = with_names(given, listed, network, source.root)
     if isinstance(method, str) and network is not None and not is_fitted(network):
@@ -112,25 +108,25 @@ def label_items(request: LabelRequest) -> Labelling:
 
     trim()
     rebuilt = kept_method(method, solver)
-    weak = [note for note in choice if "; better: " in note]
-    notes = [*weak, *_notes(source, given, mended, embedded, reasons, solved.fell_back), *lost, *solved.notes]
+    notes = [choice.note] if choice is not None and choice.better else []
+    notes += [*notes_of(source, given, mended, embedded, reasons, solved.fell_back), *lost, *solved.notes]
     if rebuilt is None:
         notes.append(f"method {solver.name} is not one of sibyl's: this run cannot be taken up later")
     summary = Summary(
         Counts.of(table),
         solved.fell_back,
         method_line(solver),
-        dict(embedded.encoder) | ({"chosen": choice[0].removeprefix("encoder ")} if choice and not weak else {}),
+        dict(embedded.encoder) | ({"chosen": choice.remark} if choice is not None and not choice.better else {}),
         embedded.n_cached,
         time.perf_counter() - started,
         notes=tuple(notes),
         method_name=solver.name,
         source=str(source.root),
         modality=source.modality,
-        examples_from=_examples_from(given, mended),
-        understood=f"{source.understood or source.modality}; {_taught_by(given, mended)}",
+        examples_from=examples_from(given, mended),
+        understood=f"{source.understood or source.modality}; {taught_by(given, mended)}",
         names=dict(solved.names),
-        class_prior="balanced" if isinstance(class_prior, str) else "nothing" if class_prior is None else "given",
+        class_prior=prior_word(class_prior),
         command=request.command,
         version=version("sibyl-learn"),
         made=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %z"),
@@ -169,8 +165,8 @@ def label_items(request: LabelRequest) -> Labelling:
     return Labelling(table, summary, source, embedded.names, embedded.matrix, given.class_names, solved, run, network)
 
 
-def encoder_for(source: Source, encoder: str | Path | Encoder[Any, Any] | None) -> tuple[Encoder[Any, Any] | None, tuple[str, ...]]:
-    """Return the encoder that a source is read with, none where it holds rows already, and what a person should know of the choice.
+def encoder_for(source: Source, encoder: str | Path | Encoder[Any, Any] | None) -> tuple[Encoder[Any, Any] | None, Choice | None]:
+    """Return the encoder that a source is read with, none where it holds rows already, and the choice where nobody named one.
 
     Raises
     ------
@@ -180,42 +176,28 @@ def encoder_for(source: Source, encoder: str | Path | Encoder[Any, Any] | None) 
     if source.matrix is not None:
         if encoder is not None:
             raise DataError(f"{source.root}: holds rows of numbers, which need no encoder; leave --encoder out")
-        return None, ()
+        return None, None
     if encoder is None:
         choice = default_encoder(source.modality)
-        return choice.encoder, (choice.note,)
-    return (encoder_by_name(str(encoder)) if isinstance(encoder, str | Path) else encoder), ()
+        return choice.encoder, choice
+    return (encoder_by_name(str(encoder)) if isinstance(encoder, str | Path) else encoder), None
 
 
 def _opened(request: LabelRequest) -> tuple[Source, str | Path | Encoder[Any, Any] | None]:
     """Open the source; a folder anew where the encoder reads another kind of its files than most of them are. Return the encoder too."""
-    if isinstance(request.source, Source):
-        return request.source, request.encoder
-    exclude, encoder = request.no_data, request.encoder
-    source = open_source(
-        request.source, column=request.column, label_column=request.label_column, id_column=request.id_column, exclude=exclude,
-        kind=request.kind, ignore=request.ignore,
-    )  # fmt: skip
-    if encoder is None or request.kind is not None or source.matrix is not None or not source.root.is_dir():
+    source, encoder = request.opened, request.encoder
+    if source is request.source or source.matrix is not None or not source.root.is_dir():
         return source, encoder
-    _check_named(request, source)  # before an encoder is loaded
+    if encoder is None or request.kind is not None:
+        return source, encoder
+    check_named(request)  # before an encoder is loaded
     network = encoder_by_name(str(encoder)) if isinstance(encoder, str | Path) else encoder
     if network.modality == source.modality:
         return source, network
     try:
-        return open_source(source.root, exclude=exclude, kind=network.modality), network
+        return open_source(source.root, exclude=request.no_data, kind=network.modality), network
     except DataError:
         return source, network  # which says that they do not fit
-
-
-def _check_named(request: LabelRequest, source: Source) -> None:
-    """Refuse examples that lie nowhere in a folder, be it read as images, texts or clips."""
-    if request.examples is None and not request.named:
-        return
-    names, reasons = set(source.names), {one.name: one.reason for one in source.skipped} | dict(source.unread)
-    given = gather_examples(request.examples, request.named, source.root, names | reasons.keys(), {}, "", _contents_of(source))
-    there = {item for item in given.labels if (source.root / item).is_file()}
-    check_items_exist(given, names | there | reasons.keys(), reasons)
 
 
 def is_fitted(encoder: Encoder[Any, Any]) -> bool:
@@ -229,91 +211,3 @@ def _typed(encoder: str | Path | Encoder[Any, Any] | None, network: Encoder[Any,
         return None
     name = network.name if encoder is None else str(encoder)
     return str(Path(name).absolute()) if Path(name).exists() and not is_known(name) else name
-
-
-def _labels_given(request: LabelRequest, source: Source, listed: Mapping[str, str]) -> tuple[Examples, Corrections]:
-    examples, named, folder = request.examples, request.named, request.folder
-    names = set(source.names)
-    own_origin = "folder" if source.root.is_dir() and source.matrix is None else "column"
-    reasons = {**{one.name: one.reason for one in source.skipped}, **source.unread}
-    given = gather_examples(
-        examples, named, source.root, names | reasons.keys(), {**source.labels, **source.lost}, own_origin, _contents_of(source)
-    )
-    mended = Corrections({}) if folder is None else read_corrections(folder, source.root, names)
-    given = with_corrections(given, mended)
-    if not given.labels and not listed:
-        column = " or, where a column holds labels, --label-column NAME" if source.root.is_file() else ""
-        raise DataError(
-            f"{source.root}: no item is labelled; give at least one example of each class with --examples TABLE or --example CLASS=ITEM"
-            f"{column}"
-        )
-    checked(replace(given, class_names=tuple(sorted({*given.class_names, *listed}))))
-    check_items_exist(given, names - source.unread.keys(), reasons)
-    given, unread = without_unread(given, source.unread)
-    mended = replace(mended, notes=(*mended.notes, *unread))
-    if examples is None and not named and names <= given.labels.keys():
-        what = "lie in sub-folders, which count as their classes" if own_origin == "folder" else "have a label in their column"
-        raise DataError(
-            f"{source.root}: all {len(names):,} items {what}, so nothing is left to label; name the examples with --examples or --example"
-        )
-    return given, mended
-
-
-def _contents_of(source: Source) -> Callable[[], Mapping[str, str]] | None:
-    """Return what lists the texts of a source with their names; None for other items."""
-    if source.modality != "text":
-        return None
-    return lambda: {item.read().decode("utf-8", "replace").strip(): item.name for item in source.items if item.content is not None}
-
-
-def _notes(
-    source: Source, examples: Examples, mended: Corrections, embedded: Embedded, reasons: Mapping[str, str], fell_back: bool
-) -> list[str]:
-    notes = [*source.notes, *mended.notes]
-    notes += [f"classes {one!r} and {other!r} differ only in capitals or blanks" for one, other in case_twins(examples.class_names)]
-    notes += [
-        f"classes {one!r} and {other!r} differ in one letter; if they are one class, write both alike"
-        for one, other in spelling_twins(examples.class_names)
-    ]
-    doubtful = [name for name in examples.class_names if is_placeholder(name)]
-    notes += [f"{name!r} is a class here; if it means that an item is not labelled, leave the label blank" for name in doubtful]
-    if embedded.problem:
-        notes.append(embedded.problem)
-    lost = [item for item in examples.labels if item in reasons]
-    if lost:
-        notes.append(f"{len(lost)} of the examples cannot be used: {lost[0]!r} is skipped ({reasons[lost[0]]})")
-    if fell_back:
-        notes.append("too few unlabelled items to learn from: the labels are the inductive ones")
-    return notes
-
-
-def _examples_from(examples: Examples, mended: Corrections) -> str:
-    if not examples.labels:
-        return BY_NAMES
-    words = {
-        "folder": "sub-folders",
-        "column": "a column of labels",
-        "correction": " and ".join(mended.files) or CORRECTIONS,
-        "example": examples.source,
-    }
-    counts = {origin: sum(examples.origin(item) == origin for item in examples.labels) for origin in words}
-    return ", ".join(f"{words[origin]} ({number:,})" for origin, number in counts.items() if number)
-
-
-def _taught_by(examples: Examples, mended: Corrections) -> str:
-    """Say how many examples of which classes there are, and where they come from."""
-    n, classes = len(examples.labels), examples.class_names
-    if not n:
-        return f"{len(classes):,} classes ({quoted(classes, 6)}), by their names alone"
-    where = _examples_from(examples, mended)
-    if ", " not in where:
-        where = where.rpartition(" (")[0]
-    given = "given" if where == "examples" else f"from {where}"
-    return f"{counted(n, 'example')} of {len(classes):,} classes ({quoted(classes, 6)}), {given}"
-
-
-def method_line(solver: Method | type[Method]) -> str:
-    """Say in words what a method is."""
-    kind = "learns from the unlabelled items" if solver.traits.transductive else "looks at the examples alone"
-    mix = ", presumes equally frequent classes" if solver.traits.assumes_balance else ""
-    return f"{solver.name} ({kind}{mix})"

@@ -162,12 +162,10 @@ class SavedRun:
             if needs_rows or saved.classifier is None:
                 raise CheckpointError(f"{path}: holds no items, as a classifier that was saved does; expected a run of sibyl label")
             classes = tuple(str(one) for one in saved.classes.tolist())
-            no_rows = np.zeros((0, saved.n_features), np.float32)
-            examples = Examples({}, classes, str(path))
+            no_rows, examples = np.zeros((0, saved.n_features), np.float32), Examples({}, classes, str(path))
             return cls((), no_rows, examples, saved.method, classifier=saved.classifier, class_mix=saved.class_mix)
         task = checked(_Task, saved.task, path, "a run of sibyl label")
-        classes = saved.classes.tolist()
-        known = set(task.names)
+        classes, known = saved.classes.tolist(), set(task.names)
         vectors = _vectors(saved.arrays.get(_NAMES), classes, saved.n_features)
         is_sound = (
             len(known) == len(task.names) == len(saved.arrays["features"])
@@ -295,8 +293,3 @@ def plain_prior(class_prior: Any) -> Any:
     if isinstance(class_prior, Mapping):
         return {str(name): value if isinstance(value, str) else float(value) for name, value in class_prior.items()}
     return [float(share) for share in torch.as_tensor(class_prior).flatten().tolist()]
-
-
-def prior_of(plain: Any) -> Any:
-    """Undo `plain_prior`."""
-    return torch.tensor(plain) if isinstance(plain, list) else plain

@@ -112,7 +112,7 @@ def open_pile(opening: Opening, progress: Progress) -> Pile:
     """
     from sibyl.encoders.embed_source import embed_source
     from sibyl.encoders.named import named_by_run
-    from sibyl.labeling.examples import examples_from, gather_examples
+    from sibyl.labeling.examples import gather_examples, read_given
     from sibyl.labeling.file_names import RUN, output_files
     from sibyl.labeling.outputs import finish_output
     from sibyl.labeling.run import encoder_for
@@ -139,10 +139,9 @@ def open_pile(opening: Opening, progress: Progress) -> Pile:
     source = open_source(
         opening.path, column=opening.column, label_column=opening.label_column, id_column=opening.id_column, exclude=leave_out
     )
-    if opening.examples is not None:
-        given = gather_examples(opening.examples, (), source.root, set(source.names), {}, "example").labels
-    elif given:
-        given = examples_from(given, source.root).labels
+    given = gather_examples(
+        read_given(given if opening.examples is None else opening.examples), source.root, set(source.names)
+    ).labels
     network, choice = encoder_for(source, opening.encoder)
     embedded = embed_source(source, network, opening.cache, report=progress)
     skipped = [(one.name, one.reason) for one in (*source.skipped, *embedded.skipped)]
@@ -162,7 +161,7 @@ def open_pile(opening: Opening, progress: Progress) -> Pile:
         {item: label for item, label in given.items() if item in known},
         {} if given else {item: label for item, label in source.labels.items() if item in known},
         str(embedded.encoder.get("name", "")),
-        (*source.notes, *choice),
+        (*source.notes, *([choice.note] if choice is not None else [])),
     )
 
 

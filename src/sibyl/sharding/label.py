@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib.metadata import version
@@ -19,12 +19,12 @@ import torch
 from rich.console import Console
 
 from sibyl.errors import DataError
-from sibyl.labeling.examples import Examples, checked, gather_examples
+from sibyl.labeling.examples import Examples, checked, gather_examples, read_given
 from sibyl.labeling.file_names import RUN
 from sibyl.labeling.report import Summary
 from sibyl.labeling.report_page import ToShow, report_html
-from sibyl.labeling.run import method_line
 from sibyl.labeling.saved_run import SavedRun, kept_classifier, plain_prior
+from sibyl.labeling.wording import method_line, prior_word
 from sibyl.memmap import slices
 from sibyl.messages import counted
 from sibyl.methods import METHODS, Method
@@ -38,6 +38,7 @@ from sibyl.sharding.write import SUMMARY, Write, Written, added, check_out, outp
 from sibyl.sources.item import Item
 from sibyl.sources.shards import Shards, open_shards
 from sibyl.sources.source import Source
+from sibyl.stages import steps
 from sibyl.tasks import Classifier
 
 _SHOWN = 800  # rows that the report is made of
@@ -154,7 +155,7 @@ def label_shards(
                 {"name": "none"}, 0, time.perf_counter() - started, output=f"{str(out).rstrip(chr(47))}/*.parquet", notes=notes, method_name=name,
                 source=shards.place.uri, modality="features",
                 examples_from=f"the run in {earlier}" if earlier is not None else given.source,
-                class_prior="balanced" if isinstance(class_prior, str) else "nothing" if class_prior is None else "given",
+                class_prior=prior_word(class_prior),
                 understood=f"features of {counted(shards.layout.dim, 'number')} in {counted(len(shards.shards), 'shard')}, "
                 f"{shards.n_rows:,} rows; {engine} engine, {counted(worker.n_workers, 'worker')}",
                 command=command, version=version("sibyl-learn"), made=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %z"),
@@ -173,17 +174,14 @@ def label_shards(
 
 def _shown(shards: Shards) -> dict[int, npt.NDArray[np.int64]]:
     """Choose rows evenly among all, however many shards there are."""
-    firsts = np.cumsum([0, *(shard.n_rows for shard in shards.shards)])[:-1]
-    chosen = np.linspace(0, shards.n_rows - 1, min(shards.n_rows, _SHOWN), dtype=np.int64)
-    shard_of = np.searchsorted(firsts, chosen, side="right") - 1
-    return {int(number): chosen[shard_of == number] - firsts[number] for number in np.unique(shard_of)}
+    return shards.places(np.linspace(0, shards.n_rows - 1, min(shards.n_rows, _SHOWN), dtype=np.int64))[1]
 
 
 def _examples(examples: str | Path | Mapping[Any, Any] | None, named: Sequence[tuple[str, str]], shards: Shards) -> Examples:
     if examples is None and not named:
         raise DataError(f"{shards.place.uri}: no item is labelled; give at least one example of each class with --examples TABLE")
     pairs_root = Path(shards.place.path) if not shards.place.is_remote else Path("/")
-    return checked(gather_examples(examples, named, pairs_root, _Anything(), {}, "example"))
+    return checked(gather_examples(read_given(examples, named), pairs_root, _Anything()))
 
 
 class _Anything(frozenset[str]):
@@ -244,20 +242,18 @@ def _report(summary: Summary, samples: Sequence[Written], shards: Shards, class_
 
 @contextmanager
 def _progress(console: Console | None, n_shards: int) -> Iterator[Callable[[], None]]:
-    """Show passes and shards."""
-    if console is None:
-        yield lambda: None
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("shards"), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        task, done = bar.add_task("pass 1", total=n_shards), 0
+    """Show passes, each as a stage of so many shards."""
+    done = 0
+    with ExitStack() as shown:
+        advance = shown.enter_context(steps(console, "pass 1 over the shards", n_shards))
 
         def passed() -> None:
-            nonlocal done
-            done += 1
+            nonlocal done, advance
             number, within = divmod(done, n_shards)
-            bar.update(task, description=f"pass {number + 1}", completed=within)
+            if not within and number:
+                shown.close()
+                advance = shown.enter_context(steps(console, f"pass {number + 1} over the shards", n_shards))
+            done += 1
+            advance(within + 1)
 
         yield passed

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
 from sibyl.errors import DataError
 from sibyl.labeling.examples import Examples
@@ -25,91 +23,16 @@ from sibyl.methods.universal.universal import Fitted
 from sibyl.sharding.engine import Engine
 from sibyl.sharding.held import Held, Setting
 from sibyl.sharding.passes import Answers, Bad, Found, Gather, Keys, Look, Mix, ShardedRows
+from sibyl.sharding.solved import Ask, Known, Solved
 from sibyl.sources.shards import Shards
 from sibyl.tasks import Classifier, ClassPrior, Task, class_shares
 from sibyl.threads import torch_threads
 from sibyl.transduction.class_prior import NOTHING_NEW, RoughMix, read_class_prior
-from sibyl.transduction.conflicts import Conflicts, find_conflicts
+from sibyl.transduction.conflicts import find_conflicts
 from sibyl.transduction.feature_rows import CENTRED, offset_of
 from sibyl.transduction.transduce import transduce
 
 Passed = Callable[[], None]
-
-
-@dataclass(frozen=True, eq=False)
-class Solved:
-    """A pile in shards, solved.
-
-    Parameters
-    ----------
-    answer : callable
-        ``answer(held, number) → Answers`` for all rows of a shard; it travels to the worker.
-    classifier : callable
-        For rows that come later.
-    examples : mapping of int to mapping of int to str
-        Shard → place → the label that was given.
-    support_x : float32 array [labelled, dim]
-        Features of the examples, in the order of `items`.
-    items : list of str
-        Examples.
-    class_mix : float64 array [way]
-        Estimated shares among the unlabelled rows.
-    fell_back : bool
-        The labels are the inductive ones.
-    notes : tuple of str
-        What a person should know.
-    """
-
-    answer: Callable[[Held, int], Answers]
-    classifier: Classifier | None
-    examples: Mapping[int, Mapping[int, str]]
-    support_x: npt.NDArray[np.float32]
-    items: list[str]
-    class_mix: npt.NDArray[np.float64]
-    fell_back: bool
-    notes: tuple[str, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class Ask:
-    """Answer the rows of a shard from what the passes ended in."""
-
-    key: str
-    setting: Callable[[], Setting]
-    fitted: Fitted
-    conflicts: Conflicts
-    group_rows: npt.NDArray[np.float32]
-
-    def __call__(self, held: Held, number: int) -> Answers:
-        """Go over one shard."""
-        setting = held.shared(self.key, self.setting)
-        rows = held.rows(number, setting)
-        answers, first = Answers.empty(rows.task.query_x.shape[1]), rows.first
-        for part in rows:
-            logits, alone, score, _ = self.fitted(part)
-            here = slice(part.first - first, part.first - first + part.unit.shape[1])
-            x = rows.task.query_x[0, here]
-            answers.fill(here, self._divided(logits[0].mT, x), self._divided(alone[0].mT, x), score[0])
-        return answers
-
-    def _divided(self, logits: Tensor, x: Tensor) -> Tensor:
-        if not self.conflicts.groups:
-            return logits
-        logits = logits.clone()
-        self.conflicts.divide(logits, self.conflicts.twins(x.numpy(), self.group_rows))
-        return logits
-
-
-@dataclass(frozen=True, eq=False)
-class _Known:
-    """Answers that are there already."""
-
-    answers: Answers
-    firsts: tuple[int, ...]
-
-    def __call__(self, held: Held, number: int) -> Answers:
-        first = self.firsts[number]
-        return self.answers.taken(slice(first, first + held.shards.shards[number].n_rows))
 
 
 def look(engine: Engine, shards: Shards, examples: Examples, passed: Passed) -> list[Found]:
@@ -120,9 +43,8 @@ def look(engine: Engine, shards: Shards, examples: Examples, passed: Passed) -> 
     DataError
         If an item is named twice or lies nowhere, or cannot be used.
     """
-    numbers, found = range(len(shards.shards)), list[Found]()
-    where: dict[str, str] = {}
-    for number, one in zip(numbers, engine.map(Look(frozenset(examples.labels)), numbers), strict=True):
+    found, where = list[Found](), dict[str, str]()
+    for number, one in enumerate(_told(engine, Look(frozenset(examples.labels)), len(shards.shards), passed)):
         for name in one.examples:
             if name in where:
                 raise DataError(
@@ -133,7 +55,6 @@ def look(engine: Engine, shards: Shards, examples: Examples, passed: Passed) -> 
             if name in one.spoilt:
                 raise DataError(f"{shards.place.uri}/{where[name]}: the example {name!r} {one.spoilt[name]}; choose another one")
         found.append(one)
-        passed()
     lost = [name for name in examples.labels if name not in where]
     if lost:
         more = f" ({counted(len(lost), 'such example')})" if len(lost) > 1 else ""
@@ -174,10 +95,11 @@ def solve_shards(
     found = look(engine, shards, examples, passed)
     number_of = {name: place for place, name in enumerate(examples.class_names)}
     prior = read_class_prior(class_prior, examples.class_names)
-    firsts = tuple(np.cumsum([0, *(shard.n_rows for shard in shards.shards)])[:-1].tolist())
     labelled = {number: sorted(place for place, _ in one.examples.values()) for number, one in enumerate(found) if one.examples}
     at = sorted(
-        (firsts[number] + place, name, row) for number, one in enumerate(found) for name, (place, row) in one.examples.items()
+        (shards.firsts[number] + place, name, row)
+        for number, one in enumerate(found)
+        for name, (place, row) in one.examples.items()
     )
     items, support = [name for _, name, _ in at], np.stack([row for _, _, row in at])
     codes = np.array([number_of[examples.labels[name]] for name in items], np.int64)
@@ -192,7 +114,7 @@ def solve_shards(
     notes = (conflicts.note(lambda row: repr(items[row])),) if conflicts.groups else ()
     common = {"examples": given, "support_x": support, "items": items}
     if n_unlabelled <= FEW:
-        return _in_memory(engine, shards, firsts, labelled, at, codes, method, prior, common)
+        return _in_memory(engine, shards, at, codes, method, prior, common)
 
     total, square = np.sum([one.total for one in found], 0), sum(one.square for one in found)
     offset = offset_of(total, square, n_usable)
@@ -203,7 +125,7 @@ def solve_shards(
     task = Task(
         torch.from_numpy(support_x)[None], torch.from_numpy(codes[kept])[None], torch.zeros(1, 0, shards.layout.dim), len(number_of)
     )
-    setting = _setting(engine, shards, firsts, labelled, offset, task, method, n_unlabelled, passed)
+    setting = _setting(engine, shards, labelled, offset, task, method, n_unlabelled, passed)
     there = engine.share(setting)
     rows = ShardedRows(engine, range(len(shards.shards)), setting.key, there, torch.tensor([[float(n_unlabelled)]]), passed)
     fitted, mix = _fit(method, task, rows, setting, prior)
@@ -235,7 +157,6 @@ def _fit(
 def _setting(
     engine: Engine,
     shards: Shards,
-    firsts: tuple[int, ...],
     labelled: dict[int, list[int]],
     offset: npt.NDArray[np.float64] | None,
     task: Task,
@@ -247,14 +168,13 @@ def _setting(
     exponent, _ = method.power(task)
     n_nodes = min(n_unlabelled, max(NODES, n_nodes_of(shards.n_rows, shards.layout.dim)))
     keys = chosen = np.zeros(0, np.int64)
-    for number, (of_rows, at) in zip(
-        range(len(firsts)), _told(engine, Keys(n_nodes, labelled, offset), len(firsts), passed), strict=True
+    for first, (of_rows, at) in zip(
+        shards.firsts, _told(engine, Keys(n_nodes, labelled, offset), len(shards.shards), passed), strict=True
     ):
-        keys, chosen = np.concatenate([keys, of_rows]), np.concatenate([chosen, firsts[number] + at])
+        keys, chosen = np.concatenate([keys, of_rows]), np.concatenate([chosen, first + at])
         order = np.argsort(keys, kind="stable")[:n_nodes]
         keys, chosen = keys[order], chosen[order]
-    shard_of = np.searchsorted(firsts, chosen, side="right") - 1
-    wanted = {int(number): chosen[shard_of == number] - firsts[number] for number in np.unique(shard_of)}
+    shard_of, wanted = shards.places(chosen)
     rows = np.empty((len(chosen), shards.layout.dim), np.float32)
     for number, of_shard in zip(wanted, engine.map(Gather(wanted, offset), list(wanted)), strict=True):
         rows[shard_of == number] = of_shard
@@ -263,7 +183,7 @@ def _setting(
     nodes = Nodes.over(task, unit[:, :NODES], place[:, :NODES], real[:, :NODES], power_rows(task.support_x, exponent))
     n_graph = n_nodes_of(shards.n_rows, shards.layout.dim)
     graph = SparseGraph.over(task, exponent, unit[:, :n_graph], real[:, :n_graph])
-    return Setting(uuid4().hex, task, exponent, nodes, graph, firsts, labelled, offset)
+    return Setting(uuid4().hex, task, exponent, nodes, graph, shards.firsts, labelled, offset)
 
 
 def _told(engine: Engine, call: Callable[[Held, int], Any], n_shards: int, passed: Passed) -> Iterator[Any]:
@@ -275,8 +195,6 @@ def _told(engine: Engine, call: Callable[[Held, int], Any], n_shards: int, passe
 def _in_memory(
     engine: Engine,
     shards: Shards,
-    firsts: tuple[int, ...],
-    labelled: dict[int, list[int]],
     at: list[tuple[int, str, npt.NDArray[np.float32]]],
     codes: npt.NDArray[np.int64],
     method: UniversalSIB,
@@ -288,7 +206,7 @@ def _in_memory(
     everything = {number: np.arange(shards.shards[number].n_rows) for number in numbers}
     X = np.concatenate(list(engine.map(Gather(everything, None), numbers)))
     usable = np.ones(len(X), bool)
-    usable[[firsts[number] + place for number, bad in enumerate(engine.map(Bad(), numbers)) for place in bad]] = False
+    usable[[shards.firsts[number] + place for number, bad in enumerate(engine.map(Bad(), numbers)) for place in bad]] = False
     all_codes = np.full(len(X), -1)
     all_codes[[place for place, _, _ in at]] = codes
     found = transduce(X[usable], all_codes[usable], int(codes.max()) + 1, method, prior)
@@ -308,6 +226,6 @@ def _in_memory(
         whole[asked] = part
     assert solution.class_mix is not None
     return Solved(
-        _Known(answers, firsts), solution.classifier, class_mix=solution.class_mix[0].double().numpy(), fell_back=found.fell_back,
+        Known(answers), solution.classifier, class_mix=solution.class_mix[0].double().numpy(), fell_back=found.fell_back,
         notes=tuple(found.notes()), **common,
     )  # fmt: skip

@@ -72,7 +72,7 @@ def files_of_table(table: RawTable, column: str, kind: Kind, label_column: str |
         elif not is_file(place):
             skipped.append(Skipped(name, "no such file"))
         elif not kind.belongs(place):
-            skipped.append(Skipped(name, f"not {'an' if kind.modality[0] in 'aio' else 'a'} {kind.modality}"))
+            skipped.append(Skipped(name, f"not {kind.article}"))
         else:
             items.append(Item(name, place))
     if not items:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,16 @@ class Shards:
     def n_rows(self) -> int:
         """Rows of all shards."""
         return sum(shard.n_rows for shard in self.shards)
+
+    @cached_property
+    def firsts(self) -> tuple[int, ...]:
+        """Place of each shard's first row among all rows."""
+        return tuple(np.cumsum([0, *(shard.n_rows for shard in self.shards)])[:-1].tolist())
+
+    def places(self, rows: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], dict[int, npt.NDArray[np.int64]]]:
+        """Return in which shard each of some rows lies, and shard → their places in it."""
+        shard_of = np.searchsorted(self.firsts, rows, side="right") - 1
+        return shard_of, {int(number): rows[shard_of == number] - self.firsts[number] for number in np.unique(shard_of)}
 
     def batches(self, number: int, n_rows: int = BATCH, *, names: bool = True) -> Iterator[Batch]:
         """Read a shard from its first row to its last.

@@ -8,8 +8,6 @@
     set(key, value) { try { localStorage.setItem(key, value); } catch { /* a private window keeps nothing */ } },
   };
 
-  const percent = (share) => `${Math.round(100 * share)} %`;
-
   // light or dark
   const theme = store.get("sibyl-theme");
   if (theme) root.dataset.theme = theme;
@@ -40,7 +38,7 @@
       card.classList.toggle("fixed", fixed !== undefined);
       const name = card.querySelector(".name");
       name.textContent = name.title = fixed?.label || label;
-      card.querySelector(".sure").textContent = fixed ? (fixed.label ? "yours" : "taken back") : kind === "labelled" ? percent(sure) : "yours";
+      card.querySelector(".sure").textContent = fixed ? (fixed.label ? "yours" : "taken back") : kind === "labelled" ? sure : "yours";
     }
     one("#tray").hidden = !corrections.size;
     one("#traytext").textContent = corrections.size === 1 ? "1 correction" : `${corrections.size} corrections`;
@@ -78,9 +76,9 @@
     one("#look-label").textContent = fixed?.label || label;
     let words = "";
     if (kind === "labelled") {
-      words = `${percent(sure)} sure; otherwise ${runner}.`;
+      words = `${sure} sure; otherwise ${runner}.`;
       if (before && before !== label) words += ` Without the unlabelled items it would be ${before}.`;
-      if (fixed) words = `Corrected by you; it was labelled ${label} (${percent(sure)} sure).`;
+      if (fixed) words = `Corrected by you; it was labelled ${label} (${sure} sure).`;
     } else if (fixed) words = fixed.label ? `Corrected by you; it was ${label}.` : "Your correction is taken back.";
     const sound = one("#look-sound");
     sound.hidden = !card.dataset.sound;

@@ -165,11 +165,6 @@ class UniversalSIB(LearnedMethod):
         self.posterior = Posterior()
         self.blend = BlendNetwork()
 
-    @classmethod
-    def for_shape(cls, dim: int, n_way: int) -> UniversalSIB:
-        """Build the network, untrained; it fits every shape."""
-        return cls()
-
     @torch.no_grad()
     def solve(self, task: Task, class_prior: ClassPrior = None) -> Solution:
         """Answer with the adapted class means; a given `class_prior` is met by the queries' soft assignments, unless they are too few.
