@@ -101,7 +101,7 @@ def test_a_check_stays_a_check_when_its_item_is_named_again() -> None:
     assert mark.seen == mark.key == "cat"
 
 
-@pytest.mark.parametrize("name", ["", "  ", "=1+1", "@x", "+cmd|x", "a\0b", "x" * 201, None, 3])
+@pytest.mark.parametrize("name", ["", "  ", "=1+1", "@x", "+cmd|x", "＝1+1", "a\0b", "x" * 201, None, 3])
 def test_names_that_no_class_may_have(name: Any) -> None:
     with pytest.raises(DataError):
         check_name(name)

@@ -179,7 +179,7 @@ class Actions:
         if unknown:
             raise DataError(f"unknown format {unknown[0]!r}; known: {', '.join(FORMATS)}")
         taught, confirmed = session.state.labels(TAUGHT), session.state.labels(CONFIRMED)
-        if len(set({**taught, **confirmed}.values())) < 2:
+        if len(set(session.state.by_person.values())) < 2:
             raise DataError("name items of at least two classes first")
         session.write_beside()
         revision = session.journal.revision

@@ -13,7 +13,7 @@ from sibyl.reviewing.guesses import NOTHING, Guesses, translated
 from sibyl.reviewing.journal import Event
 from sibyl.reviewing.questions import queue
 from sibyl.reviewing.session import Session
-from sibyl.reviewing.state import ASIDE, CONFIRMED, TAUGHT, last_to_undo, undone
+from sibyl.reviewing.state import ASIDE, TAUGHT, last_to_undo, undone
 
 _TEN = 10
 _FEW = 20  # items that cannot be read, told by name
@@ -68,17 +68,16 @@ class Answers:
         """Return the columns of all items; see `columns.columns`."""
         session = self._session
         session.need_ready()
-        place_of = {key: place for place, key in enumerate(session.state.titles)}
         before, earlier = self._earlier(since), None
         if before is not None and len(before.likely) == len(session.names):
-            earlier = translated(before.likely[:, 0], before.now(session.state, place_of))
-        return columns(session.state, session.guesses, earlier, session.row_of, place_of, session.journal.revision)
+            earlier = translated(before.likely[:, 0], before.now(session.state))
+        return columns(session.state, session.guesses, earlier, session.row_of, session.journal.revision)
 
     def queue(self, number: int, checks_only: bool = False) -> list[dict[str, Any]]:
         """Return the items to ask next, with words why."""
         session = self._session
         session.need_ready()
-        left_out = {session.row_of[item] for item in session.state.marks if item in session.row_of} | session.skipped
+        left_out = session.marked_rows | session.skipped
         chosen = queue(number, session.state.asked, session.guesses, session.first, session.order, left_out, checks_only)
         for one in chosen:
             titles = [title for title in map(self._title_of_solve, one.pop("between")) if title]
@@ -100,15 +99,14 @@ class Answers:
         """Return what is shown of some items."""
         session = self._session
         session.need_ready()
-        place_of = {key: place for place, key in enumerate(session.state.titles)}
-        now = None if session.guesses is None else session.guesses.now(session.state, place_of)
+        now = None if session.guesses is None else session.guesses.now(session.state)
         told = []
         for row in session.rows(rows)[:200]:
             name, candidates = session.names[row], []
             if session.guesses is not None and now is not None:
                 places = translated(session.guesses.likely[row], now).tolist()
                 chances = session.guesses.chance[row].tolist()
-                candidates = [[place, round(chance, 4)] for place, chance in zip(places, chances, strict=True) if place != NOTHING]
+                candidates = [[place, round(chance, 8)] for place, chance in zip(places, chances, strict=True) if place != NOTHING]
             mark = session.state.marks.get(name)
             told.append(
                 {
@@ -161,10 +159,9 @@ class Answers:
         if session.guesses is None:
             return []
         if self._heaps[0] != session.guesses.revision:
-            human = [session.row_of[item] for item in session.state.marks if item in session.row_of]
-            message, _ = await session.solver.ask("heaps", human=human)
+            message, _ = await session.solver.ask("heaps", human=list(session.marked_rows))
             self._heaps = (session.guesses.revision, message["heaps"])
-        marked = {session.row_of[item] for item in session.state.marks if item in session.row_of}
+        marked = session.marked_rows
         left = [[row for row in heap if row not in marked] for heap in self._heaps[1]]
         return sorted((heap for heap in left if heap), key=len, reverse=True)
 
@@ -185,14 +182,12 @@ class Answers:
         except TimeoutError:  # a solve is running: what is known from before will do
             heaps = self._heaps[1]
         ten = self._earlier("ten")
-        moved = (
-            session.moved(ten)[0]
-            if ten is not None and session.guesses is not None and ten.n_human <= session.guesses.n_human - _TEN
-            else None
-        )
-        left = session.is_left()
-        claimed = float(session.guesses.chance[left, 0].mean()) if session.guesses is not None and left.any() else None
-        n_classes = len(set(session.state.labels(TAUGHT).values()) | set(session.state.labels(CONFIRMED).values()))
+        left, moved, claimed = session.is_left(), None, None
+        if session.guesses is not None:
+            if ten is not None and ten.n_human <= session.guesses.n_human - _TEN:
+                moved = session.guesses.moved(ten, session.state, left)[0]
+            claimed = float(session.guesses.chance[left, 0].mean()) if left.any() else None
+        n_classes = len(set(session.state.by_person.values()))
         return {
             **session.counts(), "claimed": claimed, "moved": moved, "goal": goal, "course": course(session.state),
             "doubts": doubts(session.state), "advice": advice(n_classes, int(left.sum()), session.state, heaps, moved, goal),

@@ -154,7 +154,7 @@ def review_app(session: Session, events: Events, token: str, port: int, framed_b
 
     @asynccontextmanager
     async def life(app: Starlette) -> AsyncIterator[None]:
-        session.start()
+        session.solver.start()
         try:
             yield
         finally:

@@ -21,7 +21,6 @@ def columns(
     guesses: Guesses | None,
     before: npt.NDArray[np.uint16] | None,
     row_of: Mapping[str, int],
-    place_of: dict[str, int],
     revision: int,
 ) -> bytes:
     """Put the columns together.
@@ -36,15 +35,16 @@ def columns(
     label, runner, alone, earlier = (np.full(n, NOTHING, "<u2") for _ in range(4))
     status, sure, margin, outlier = (np.zeros(n, np.uint8) for _ in range(4))
     if guesses is not None and n:
-        now = guesses.now(state, place_of)
+        now = guesses.now(state)
         label[:], alone[:] = translated(guesses.likely[:, 0], now), translated(guesses.alone, now)
-        sure[:] = np.rint(guesses.chance[:, 0] * 255)
+        sure[:] = np.minimum(np.rint(guesses.chance[:, 0] * 255), np.where(guesses.chance[:, 0] < 1, 254, 255))  # 255 is certain
         if guesses.likely.shape[1] > 1:
             runner[:] = translated(guesses.likely[:, 1], now)
             margin[:] = np.rint((guesses.chance[:, 0] - guesses.chance[:, 1]) * 255)
         outlier[:] = np.clip(np.rint(guesses.outlier * 16), 0, 255)
         if before is not None:
             earlier[:] = before
+    place_of = state.place_of
     for item, mark in state.marks.items():
         row = row_of.get(item)
         if row is not None:

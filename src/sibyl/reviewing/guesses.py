@@ -64,9 +64,18 @@ class Guesses:
             frozenset(message["teaching"]), message["seconds"], n_human, time.time(),
         )  # fmt: skip
 
-    def now(self, state: State, place_of: dict[str, int]) -> npt.NDArray[np.uint16]:
+    def now(self, state: State) -> npt.NDArray[np.uint16]:
         """Return for each of its classes the place among the page's classes; `NOTHING` for one that is gone, and for no class."""
+        place_of = state.place_of
         return np.array([*(place_of.get(state.current(key), NOTHING) for key in self.keys), NOTHING], np.uint16)
+
+    def moved(self, before: Guesses | None, state: State, left: npt.NDArray[np.bool_]) -> tuple[float | None, int]:
+        """Share and number of guesses that differ from an earlier solve's, of the rows that are left."""
+        if before is None or len(before.likely) != len(self.likely):
+            return None, 0
+        now, then = (translated(one.likely[:, 0], one.now(state)) for one in (self, before))
+        both = (now != NOTHING) & (then != NOTHING) & left
+        return (float((now != then)[both].mean()) if both.any() else 0.0), int((now != then)[both].sum())
 
     def key(self, row: int, rank: int = 0) -> str:
         """Key of an item's likeliest class, or of a later one; empty if there is none."""

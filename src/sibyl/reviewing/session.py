@@ -19,15 +19,13 @@ from sibyl.reviewing.audit import checked
 from sibyl.reviewing.beside import Beside
 from sibyl.reviewing.farewell import finished_words, last_words
 from sibyl.reviewing.frames import Arrays
-from sibyl.reviewing.guesses import NOTHING, Guesses, translated
+from sibyl.reviewing.guesses import Guesses
 from sibyl.reviewing.journal import FILE, FORMAT, Event, Journal
 from sibyl.reviewing.pile import Opening
 from sibyl.reviewing.questions import checking_order
 from sibyl.reviewing.solver import Solver
-from sibyl.reviewing.state import ASIDE, CONFIRMED, TAUGHT, check_name, check_names, replay
+from sibyl.reviewing.state import CONFIRMED, TAUGHT, check_name, check_names, replay
 from sibyl.reviewing.thumbnails import Thumbnails
-from sibyl.sources.folder_items import FolderItems
-from sibyl.sources.item import Item
 
 MAX_ROWS = 100_000
 _KEPT_GUESSES = 40
@@ -62,8 +60,7 @@ class Session:
         told: Callable[[str], None] = lambda words: None,
     ) -> None:
         self.opening, self.out = opening, Path(opening.out)
-        self._announce = announce
-        self._tell_terminal = told
+        self._announce, self._tell_terminal = announce, told
         self.finished = -1  # revision of the labels that were last written by Finish
         self._classes = check_names(classes)
         self.journal = Journal(self.out / FILE)
@@ -90,10 +87,6 @@ class Session:
 
     # ---- beginning and end
 
-    def start(self) -> None:
-        """Start the solver."""
-        self.solver.start()
-
     async def stop(self) -> None:
         """Write what is derived, and end."""
         if self._watching is not None:
@@ -118,24 +111,14 @@ class Session:
             self.stage = {key: message[key] for key in ("stage", "done", "total")}
             self._announce({"event": "progress", **self.stage})
         elif kind == "opened":
-            self._later(self._opened(message, arrays))
+            task = asyncio.get_running_loop().create_task(self._opened(message, arrays))
+            self._tasks.add(task)  # a loop does not hold its tasks
+            task.add_done_callback(self._tasks.discard)
         elif kind == "solved":
             self._solved(message, arrays)
-        elif kind == "refused":
+        elif kind in ("refused", "died"):
             self.solving_since = 0.0
             self.say(message["words"])
-        elif kind == "died":
-            self.solving_since = 0.0
-            again = "it stopped twice within a minute; labelling goes on, and it is tried again every few seconds"
-            self.say(
-                f"the solver stopped (code {message['code']}) and is starting again; labels are safe"
-                + message["often"] * f": {again}"
-            )
-
-    def _later(self, work: Any) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
     def say(self, words: str) -> None:
         """Tell the page of trouble; the terminal too, while the page has nothing to show."""
@@ -150,12 +133,7 @@ class Session:
             return
         names: list[str] = message["names"]
         self.names, self.row_of = names, {name: row for row, name in enumerate(names)}
-        shown = message["shown"]
-        self.texts = shown.get("texts")
-        if "below" in shown:
-            self.thumbnails = Thumbnails(FolderItems(Path(shown["below"]), tuple(names)))
-        elif "places" in shown:
-            self.thumbnails = Thumbnails([Item(name, Path(place)) for name, place in zip(names, shown["places"], strict=True)])
+        self.thumbnails, self.texts = Thumbnails.of(names, message["shown"]), message["shown"].get("texts")
         self.first = arrays["first"].tolist()
         run = hashlib.sha256("\0".join(names).encode("utf-8", "surrogateescape")).hexdigest()
         self.order = checking_order(len(names), int(run[:8], 16))
@@ -235,9 +213,8 @@ class Session:
 
     async def _import_outside(self) -> None:
         assert self._beside is not None
-        known = {**self.state.labels(TAUGHT), **self.state.labels(CONFIRMED)}
         try:
-            labels = await asyncio.to_thread(self._beside.changed, known)
+            labels = await asyncio.to_thread(self._beside.changed, self.state.by_person)
             if labels:
                 await self.take_in("corrections.csv", labels)
         except UserError as error:
@@ -251,12 +228,10 @@ class Session:
 
     def _ask_solve(self) -> None:
         taught, confirmed = self.state.labels(TAUGHT), self.state.labels(CONFIRMED)
-        classes = {**taught, **confirmed}.values()
-        if len(set(classes)) < 2 or not self.ready:
+        if len(set(self.state.by_person.values())) < 2 or not self.ready:
             self.guesses = None if self.ready else self.guesses
             return
-        revision = self.journal.revision
-        keys = {title: key for key, title in self.state.titles.items()}
+        revision, keys = self.journal.revision, {title: key for key, title in self.state.titles.items()}
         self.asked_for = {at: known for at, known in self.asked_for.items() if at > revision - 500} | {
             revision: (keys, len(taught) + len(confirmed))
         }
@@ -270,7 +245,7 @@ class Session:
 
     def _solved(self, message: dict[str, Any], arrays: Arrays) -> None:
         keys, n_human = self.asked_for.get(message["revision"], ({}, 0))
-        if len(self.state.labels(TAUGHT)) + len(self.state.labels(CONFIRMED)) == 0:
+        if not self.state.by_person:
             return
         if self.guesses is not None:
             self.past.append(self.guesses)
@@ -278,7 +253,7 @@ class Session:
         if message["revision"] == self.journal.revision:
             self.solving_since = 0.0
         self.trouble = ""
-        moved, n_moved = self.moved(self.past[-1] if self.past else None)
+        moved, n_moved = self.guesses.moved(self.past[-1] if self.past else None, self.state, self.is_left())
         if self._write_soon is None and self.guesses.teaching:
             self._write_soon = asyncio.get_running_loop().call_later(_WRITE_AFTER, self.write_beside)
         self._announce(
@@ -288,20 +263,16 @@ class Session:
             }
         )  # fmt: skip
 
-    def moved(self, before: Guesses | None) -> tuple[float | None, int]:
-        """Share and number of guesses that differ from an earlier solve's."""
-        if before is None or self.guesses is None or len(before.likely) != len(self.guesses.likely):
-            return None, 0
-        place_of = {key: place for place, key in enumerate(self.state.titles)}
-        now, then = (translated(one.likely[:, 0], one.now(self.state, place_of)) for one in (self.guesses, before))
-        both = (now != NOTHING) & (then != NOTHING) & self.is_left()
-        return (float((now != then)[both].mean()) if both.any() else 0.0), int((now != then)[both].sum())
-
     def is_left(self) -> npt.NDArray[np.bool_]:
         """Say of each row whether it has no mark."""
         left = np.ones(len(self.names), bool)
-        left[[self.row_of[item] for item in self.state.marks if item in self.row_of]] = False
+        left[list(self.marked_rows)] = False
         return left
+
+    @property
+    def marked_rows(self) -> set[int]:
+        """Rows that have a mark."""
+        return {self.row_of[item] for item in self.state.marks if item in self.row_of}
 
     def wrote(self, revision: int) -> None:
         """Note that Finish has written the labels of a revision."""
@@ -325,8 +296,4 @@ class Session:
 
     def counts(self) -> dict[str, Any]:
         """Return how many items are what."""
-        kinds = {TAUGHT: 0, CONFIRMED: 0, ASIDE: 0}
-        for item, mark in self.state.marks.items():
-            kinds[mark.kind] += item in self.row_of
-        left = len(self.names) - sum(kinds.values())
-        return {"counts": {**kinds, "left": left}, "checked": checked(self.state).plain(), "revision": self.journal.revision}
+        return {"counts": self.state.counts(self.row_of), "checked": checked(self.state).plain(), "revision": self.journal.revision}

@@ -65,7 +65,10 @@ class Solver:
             now = time.monotonic()
             self._deaths = [*(one for one in self._deaths if now - one < _PATIENCE), now]
             often = len(self._deaths) > 1
-            self._told({"of": "died", "often": often, "code": await self._process.wait()}, {})
+            words = f"the solver stopped (code {await self._process.wait()}) and is starting again; labels are safe"
+            if often:
+                words += ": it stopped twice within a minute; labelling goes on, and it is tried again every few seconds"
+            self._told({"of": "died", "words": words}, {})
             if often:
                 await asyncio.sleep(_PAUSE)
 

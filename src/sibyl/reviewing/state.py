@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sibyl.errors import DataError
+from sibyl.messages import runs_as_formula
 from sibyl.reviewing.journal import Event
 
 TAUGHT, CONFIRMED, ASIDE = "taught", "confirmed", "aside"
@@ -89,6 +91,21 @@ class State:
     def labels(self, kind: str) -> dict[str, str]:
         """Item → name of its class, of the items that were taught, or confirmed."""
         return {item: self.title(mark.key) for item, mark in self.marks.items() if mark.kind == kind}
+
+    @property
+    def by_person(self) -> dict[str, str]:
+        """Item → name of its class, of all that a person labelled."""
+        return {**self.labels(TAUGHT), **self.labels(CONFIRMED)}
+
+    @property
+    def place_of(self) -> dict[str, int]:
+        """Key of a class → its place among the page's classes."""
+        return {key: place for place, key in enumerate(self.titles)}
+
+    def counts(self, items: Collection[str]) -> dict[str, int]:
+        """Return how many of some items are what, and how many have no mark."""
+        kinds = Counter(mark.kind for item, mark in self.marks.items() if item in items)
+        return {kind: kinds[kind] for kind in (TAUGHT, CONFIRMED, ASIDE)} | {"left": len(items) - kinds.total()}
 
     @property
     def aside(self) -> list[str]:
@@ -214,7 +231,7 @@ def check_name(title: Any) -> str:
         raise DataError(f"the name of a class may have {MAX_NAME} letters, this one has {len(name)}")
     if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in name):
         raise DataError("the name of a class may not hold control characters")
-    if name[0] in "=@" or (name[0] in "+-" and set(name) & set("(|!")):
+    if runs_as_formula(name):
         raise DataError(f"the name {name!r} would run as a formula in spreadsheets; choose another")
     return name
 

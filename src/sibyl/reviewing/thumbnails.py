@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
 
 from sibyl.reviewing import showing
+from sibyl.sources.folder_items import FolderItems
 from sibyl.sources.item import Item
 
 ROOM = 96 << 20  # bytes
@@ -28,6 +31,15 @@ class Thumbnails:
         self._size = 0
         self._making: dict[tuple[str, int], asyncio.Future[bytes]] = {}
         self._pool = ThreadPoolExecutor(2)
+
+    @classmethod
+    def of(cls, names: Sequence[str], shown: Mapping[str, Any]) -> Thumbnails:
+        """Show what the child says of items: ``below`` which folder they lie, or in which ``places``; the others have no pictures."""
+        if "below" in shown:
+            return cls(FolderItems(Path(shown["below"]), tuple(names)))
+        return cls(
+            [Item(name, Path(place)) for name, place in zip(names, shown["places"], strict=True)] if "places" in shown else ()
+        )
 
     async def small(self, row: int) -> bytes:
         """JPEG for a grid; raises `Unreadable`."""

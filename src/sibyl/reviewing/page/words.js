@@ -2,7 +2,11 @@
 // Numbers and events in words.
 
 export const number = (/** @type {number} */ value) => value.toLocaleString('en');
-export const percent = (/** @type {number} */ share, digits = 0) => `${(100 * share).toFixed(digits)} %`;
+/** As `sibyl.messages.percent`: never 100 % for what is less. */
+export function percent(/** @type {number} */ share, digits = 0) {
+  const text = (100 * share).toFixed(digits);
+  return Number(text) === 100 && share < 1 - 1e-9 ? `> ${(100 - 10 ** -digits).toFixed(digits)} %` : `${text} %`;
+}
 export const counted = (/** @type {number} */ value, /** @type {string} */ one, many = one + 's') => `${number(value)} ${value === 1 ? one : many}`;
 
 /** A cell of a table where there is little room: a decimal number of four digits, all else as it is. */
