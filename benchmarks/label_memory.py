@@ -26,6 +26,7 @@ from PIL import Image
 
 from sibyl.encoders.encoder import Encoder
 from sibyl.labeling import label as label_module
+from sibyl.labeling import request as request_module
 from sibyl.labeling import run as run_module
 from sibyl.labeling.label import label
 from sibyl.storage import write_json, write_text
@@ -34,7 +35,7 @@ from sibyl.threads import n_cores
 ROOT = Path(__file__).resolve().parents[1]
 N_CLASSES, SIDE = 20, 24
 STEPS = {  # as people call them, and where the job calls them
-    "open": (run_module, "open_source"),
+    "open": (request_module, "open_source"),
     "encode": (run_module, "embed_source"),
     "solve": (run_module, "solve_items"),
     "write": (label_module, "write_labelling"),
