@@ -5,11 +5,9 @@ import unicodedata
 import numpy as np
 import numpy.typing as npt
 import pytest
-import torch
 from PIL import Image
 from scipy.ndimage import gaussian_filter, label
 
-from sibyl.datasets.glyph_episodes import GlyphSampler
 from sibyl.datasets.glyph_masters import FIELD_SIZE, FONTS, draw_solid, fonts_with, stroke_fields, thin
 from sibyl.datasets.glyph_rendering import Chances, render, render_as_digits
 from sibyl.datasets.glyph_scripts import SCRIPTS
@@ -182,39 +180,3 @@ def test_fields_are_distances() -> None:
     assert field.shape == (FIELD_SIZE, FIELD_SIZE)
     assert field.min() == 0
     assert np.abs(np.diff(field, axis=0)).max() <= 1.0001
-
-
-def test_glyph_episodes_do_not_depend_on_their_batch() -> None:
-    sampler = GlyphSampler("validation", 5, 1, 3, seed=2)
-    batch, single = sampler.sample(4, 3), sampler.sample(6, 1)
-    assert batch.task.query_x.shape == (3, 15, 64)
-    assert torch.equal(batch.task.support_x[2], single.task.support_x[0])
-    assert torch.equal(batch.task.query_x[2], single.task.query_x[0])
-    assert torch.equal(batch.query_y[2], single.query_y[0])
-    assert batch.query_y.sort(1).values.tolist() == [[0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4]] * 3
-    assert batch.task.support_y.tolist() == [[0, 1, 2, 3, 4]] * 3
-    assert not torch.equal(GlyphSampler("validation", 5, 1, 3, seed=3).sample(6, 1).task.query_x, single.task.query_x)
-
-
-def test_queries_show_the_class_of_their_label() -> None:
-    episode = GlyphSampler("validation", 5, 1, 20).sample(0, 40)
-    support, query = episode.task.support_x, episode.task.query_x
-    nearest = torch.cdist(query, support).argmin(2)
-    assert (nearest == episode.query_y).float().mean() > 0.6
-
-
-def test_a_task_is_written_by_one_hand() -> None:
-    """The images of a task have more alike slants than those of different tasks: measured as the shear of their ink."""
-    query = GlyphSampler("train", 10, 1, 15, seed=1, size=16).sample(0, 30).task.query_x.reshape(30, 150, 16, 16)
-    down = torch.linspace(-1, 1, 16)[:, None]
-    across = torch.linspace(-1, 1, 16)[None, :]
-    ink = query / query.sum((2, 3), keepdim=True)
-    shear = -(ink * down * across).sum((2, 3))
-    assert shear.mean(1).std() > 2 * shear.std() / 150**0.5
-
-
-def test_bad_samplers() -> None:
-    with pytest.raises(DataError, match="expected 2 … 65 classes"):
-        GlyphSampler("validation", 70, 1, 1)
-    with pytest.raises(DataError, match="size 4, 8, 16 or 32"):
-        GlyphSampler("validation", 5, 1, 1, size=9)
