@@ -42,7 +42,7 @@ def version() -> str:
     return hashlib.sha256(b"".join(body for _, body in sorted(page_files().items()))).hexdigest()[:12]
 
 
-def review_app(session: Session, events: Events, token: str, port: int, framed_by: str = "") -> App:
+def review_app(session: Session, events: Events, token: str, port: int) -> App:
     """Put the routes together, behind the guard."""
     actions, answers = Actions(session), Answers(session)
 
@@ -176,7 +176,7 @@ def review_app(session: Session, events: Events, token: str, port: int, framed_b
         *(Route(path, one, methods=["POST"]) for path, one in post),
     ]
     errors = {SibylError: _refused, ValueError: _refused}
-    guard = Guard(Starlette(routes=routes, exception_handlers=errors, lifespan=life), token, port, framed_by=framed_by)
+    guard = Guard(Starlette(routes=routes, exception_handlers=errors, lifespan=life), token, port)
     return guard
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Awaitable, Callable, Collection, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
 Scope = MutableMapping[str, Any]
@@ -15,9 +15,10 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 MAX_BODY = 1 << 20
 OPEN = ("/enter", "/static/enter.js", "/static/review.css", "/static/icon.svg")
 """What is answered without the cookie: the page that trades the token for it."""
+_HOSTS = ("127.0.0.1", "localhost")
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; media-src 'self' blob:; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors {}"
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
 
@@ -36,18 +37,11 @@ class Guard:
         The secret.
     port : int
         Names the cookie, since ports share cookies.
-    hosts : collection of str
-        Hosts, without port, that the server answers to.
-    framed_by : str
-        Origin of a notebook that may frame the page; none by default.
     """
 
-    def __init__(
-        self, app: App, token: str, port: int, hosts: Collection[str] = ("127.0.0.1", "localhost"), framed_by: str = ""
-    ) -> None:
-        self._app, self._token, self._hosts = app, token, frozenset(hosts)
+    def __init__(self, app: App, token: str, port: int) -> None:
+        self._app, self._token = app, token
         self.cookie = f"sibyl-{port}"
-        self._policy = _POLICY.format(framed_by or "'none'")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or answer it with a refusal."""
@@ -64,7 +58,7 @@ class Guard:
         await self._app(scope, _bounded(receive), self._sealed(send))
 
     def _refusal(self, method: str, path: str, headers: dict[str, str]) -> tuple[int, str] | None:
-        if headers.get("host", "").rsplit(":", 1)[0] not in self._hosts:
+        if headers.get("host", "").rsplit(":", 1)[0] not in _HOSTS:
             return 403, "this server answers to 127.0.0.1 and localhost alone"
         origin = headers.get("origin")
         if origin is not None and origin.split("://", 1)[-1] != headers["host"]:
@@ -93,7 +87,7 @@ class Guard:
             if message["type"] == "http.response.start":
                 message["headers"] = [
                     *message.get("headers", []),
-                    (b"content-security-policy", self._policy.encode()),
+                    (b"content-security-policy", _POLICY.encode()),
                     (b"x-content-type-options", b"nosniff"),
                     (b"cross-origin-opener-policy", b"same-origin"),
                     (b"cross-origin-resource-policy", b"same-origin"),

@@ -70,7 +70,6 @@ def serve(
     open_browser: bool = True,
     classes: Sequence[str] = (),
     told: Callable[[str], None] = print,
-    framed_by: str = "",
     say: Callable[[str], None] = lambda words: None,
 ) -> None:
     """Serve the page until it is interrupted.
@@ -87,8 +86,6 @@ def serve(
         Names of classes that are known from the start.
     told : callable
         Is given the address, once the server listens.
-    framed_by : str
-        Origin of a notebook that may frame the page.
     say : callable
         Is given what was labelled and how to go on, after Finish and at the end.
 
@@ -113,7 +110,7 @@ def serve(
         raise DataError(f"another sibyl review has this folder: {_address_in(out) or 'its address is in its terminal'}") from None
     try:
         with _listening(port, out) as listening:
-            _run(opening, listening, open_browser, classes, told, framed_by, say)
+            _run(opening, listening, open_browser, classes, told, say)
     finally:
         lock.release()
 
@@ -143,7 +140,6 @@ def _run(
     open_browser: bool,
     classes: Sequence[str],
     told: Callable[[str], None],
-    framed_by: str,
     say: Callable[[str], None],
 ) -> None:
     import uvicorn
@@ -159,7 +155,7 @@ def _run(
     _keep_address(Path(opening.out), address)
     events = Events()
     session = Session(opening, events.announce, classes, say)
-    app = review_app(session, events, token, port, framed_by)
+    app = review_app(session, events, token, port)
     config = uvicorn.Config(
         app,
         http=patient(SLOW),

@@ -21,9 +21,10 @@ def examples_of(
     matrix: npt.NDArray[np.floating[Any]],
     taught: Mapping[str, str],
     confirmed: Mapping[str, str],
-    per_class: int = PER_CLASS,
 ) -> dict[str, str]:
     """Return the examples of the task, item → class, in the order in which they were given.
+
+    `PER_CLASS` confirmed items of a class teach, those that stand for the others; fewer where others of the class were taught.
 
     Parameters
     ----------
@@ -33,8 +34,6 @@ def examples_of(
         Features.
     taught, confirmed : mapping of str to str
         Item → class.
-    per_class : int
-        Confirmed items of a class that teach, those that stand for the others; fewer where others of the class were taught.
     """
     from sibyl.labeling.first_items import first_items
 
@@ -49,7 +48,7 @@ def examples_of(
         if label in n_taught:
             n_taught[label] += 1
     for label, items in by_class.items():
-        room = per_class - n_taught[label]
+        room = PER_CLASS - n_taught[label]
         if room > 0:
             rows = first_items(matrix[sorted(row_of[item] for item in items)], room)
             in_order = sorted(items, key=row_of.__getitem__)
