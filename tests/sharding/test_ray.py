@@ -74,7 +74,7 @@ def test_labels_are_those_of_threads_though_an_actor_is_killed(tmp_path: Path, m
         assert pq.read_table(file).equals(pq.read_table(tmp_path / "ray" / file.name))
 
 
-def test_arguments_small_and_large_are_held_for_an_actor_that_is_started_again() -> None:
+def test_small_arguments_travel_with_the_request_and_large_ones_are_kept() -> None:
     import ray
 
     from sibyl.sharding.ray_actors import RayActors
@@ -88,7 +88,7 @@ def test_arguments_small_and_large_are_held_for_an_actor_that_is_started_again()
 
     actors = RayActors(Joins, (bytes(100), bytes(1 << 20)), 1)
     try:
-        assert all(isinstance(one, ray.ObjectRef) for one in actors.arguments)
+        assert [isinstance(one, ray.ObjectRef) for one in actors.arguments] == [False, True]
         assert list(actors.ask([(0, ())])) == [(100, 1 << 20)]
     finally:
         actors.close()

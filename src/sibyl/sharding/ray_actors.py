@@ -13,6 +13,7 @@ from sibyl.errors import MissingExtra, SibylError, UserError
 from sibyl.threads import n_cores
 
 _STORE = 256 << 20  # bytes of shared memory of a Ray that is started here: only sums, settings and parts of results pass through it
+_SMALL = 1 << 16  # bytes of an argument that travels with the request to start an actor; Ray could lose larger ones
 _AHEAD = 4  # questions that wait at each actor
 
 
@@ -73,8 +74,9 @@ class RayActors:
         self.n_workers = max(1, min(n_workers or n_cpus, n_cpus, n_most))
         actor = ray.remote(num_cpus=1, max_restarts=-1, max_task_retries=-1)(worker)
         try:
-            # Ray keeps large arguments apart and could lose them before an actor is started again: these are held here.
-            self.arguments = [ray.put(one) for one in arguments]
+            # Those that are put are held here: an actor that is started again is given them again. Small ones are not put, as Ray
+            # warns of it; to pickle ten thousand shards for their size takes a few hundredths of a second.
+            self.arguments = [one if len(ray.cloudpickle.dumps(one)) < _SMALL else ray.put(one) for one in arguments]
             self._actors = [actor.remote(*self.arguments) for _ in range(self.n_workers)]
         except BaseException:
             self.close()
