@@ -13,12 +13,15 @@ import pandas as pd
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
+import torch
 from rich.console import Console
 
 from sibyl.errors import DataError
 from sibyl.labeling.label import label
 from sibyl.labeling.table import COLUMNS
 from sibyl.memmap import is_mapped
+from sibyl.methods.universal import universal
+from sibyl.methods.universal.label_weights import label_weights
 from sibyl.sharding.engine import engine_by_name
 from sibyl.sharding.held import Held
 from sibyl.sharding.label import label_shards
@@ -83,6 +86,29 @@ def test_the_answer_is_that_of_one_process_in_the_order_of_the_source(folder: Pa
     assert told["found"] == ROWS == summary.counts.found
     assert told["labelled"] == ROWS - 2 * WAY
     assert "class 0" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_labels_confirmed_in_bulk_count_alike(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    matrix, names, _ = rows_of()
+    y = np.random.default_rng(5).choice(WAY, ROWS, p=[0.5, 0.25, 0.15, 0.1])
+    means = np.stack([matrix[y == one].mean(0) for one in range(WAY)])
+    apart = np.sort(np.linalg.norm(matrix[:, None] - means, axis=2), 1)
+    margin = apart[:, 1] - apart[:, 0]
+    surest = {one: np.flatnonzero(y == one)[np.argsort(-margin[y == one])[:30]] for one in range(WAY)}
+    examples = {names[row]: f"class {one}" for one, rows in surest.items() for row in rows}
+    found: list[torch.Tensor] = []
+
+    def noted(*given: Any) -> torch.Tensor:
+        found.append(label_weights(*given))
+        return found[-1]
+
+    monkeypatch.setattr(universal, "label_weights", noted)
+    label_shards(folder, examples, tmp_path / "out")
+    write_shards(tmp_path / "one", matrix, [ROWS], names)
+    assert_same(labels_in(tmp_path / "out"), label(tmp_path / "one" / "part-000.parquet", examples))
+    in_shards, in_one = found
+    assert float(in_shards.max()) < 0.9
+    assert torch.allclose(in_shards, in_one, atol=1e-6)
 
 
 def test_workers_and_shards_change_no_label(folder: Path, tmp_path: Path) -> None:
