@@ -101,6 +101,11 @@ def main() -> None:
             else "No training classes were given: learned methods have no figures."
             if not training
             else "Methods that must be meta-trained were left out.",
+            *(
+                f"`{name}` met the first {n} episodes of each cell alone: set its difference to class_mean, which is of the same episodes, beside "
+                "those of others, and not its mean."
+                for name, n in most.items()
+            ),
             *([f"Meta-trained for at most {arguments.most_ways} classes."] if len(few) < len(cells) else []),
             *([f"Left out of this run: {', '.join(missing)}."] if missing else []),
             *([f"Without training classes, so without learned methods: {', '.join(untrained)}."] if untrained and trained else []),
