@@ -11,6 +11,7 @@ line per epoch. ResNet-12 is pre-trained in float32 by the one-cycle recipe: on 
 from __future__ import annotations
 
 import argparse
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -75,6 +76,21 @@ def embed(backbone: Path, arguments: argparse.Namespace) -> Path:
     return folder
 
 
+def made(arguments: argparse.Namespace) -> str:
+    """Say how the features came about."""
+    best = max(
+        map(json.loads, (arguments.work / "backbone" / "progress.jsonl").read_text().splitlines()),
+        key=lambda line: line["validation"],
+    )
+    words = f"--epochs {arguments.epochs} --precision {arguments.precision} --views {arguments.views}"
+    words += f" --seeds {arguments.seeds}" * bool(arguments.seeds) + f" --rival-iterations {arguments.rival_iterations}"
+    return (
+        f"Made by: `python runs/cifar_fs_resnet12.py IMAGES --work WORK {words}`. Backbone: {arguments.epochs} epochs of the one-cycle recipe "
+        f"in {arguments.precision}; epoch {best['epoch']} is kept, with {100 * best['validation']:.1f} % on validation classes (class mean, "
+        f"one shot, the first {PER_CLASS} images of each)."
+    )
+
+
 def main() -> None:
     arguments = parse()
     torch.set_num_threads(1)
@@ -86,6 +102,7 @@ def main() -> None:
     title = ["--title", "SIB, ResNet-12 on CIFAR-FS", "--work", str(arguments.work / "meta"), "--slice", str(arguments.slice)]
     if arguments.seeds:
         title += ["--seeds", str(arguments.seeds)]
+    title += ["--made", made(arguments)]
     rivals = ["--learned", "inductive", "--learned-iterations", str(arguments.rival_iterations), "--reading", READING]
     subprocess.run([*run, *title, *rivals, *(["--shots", str(arguments.shot)] if arguments.shot else [])], check=True)
 

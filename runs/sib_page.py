@@ -164,6 +164,7 @@ def page(record: dict[str, Any], name: str) -> str:
         lines.append(f"| {row} | {' | '.join(cells)} |")
     lines += ["", f"![accuracy against K, and gradient cosines]({name}.png)", ""]
     lines += [f"Episodes: test seed {PROTOCOL.test_seed}. Commit {record['commit']}."]
+    lines += ["", record["made"]] if record.get("made") else []
     return "\n".join(lines) + "\n"
 
 

@@ -150,6 +150,7 @@ def main() -> None:
     parser.add_argument("--episodes", type=int, help="of the test, other than the protocol's")
     parser.add_argument("--learned", default="", help="meta-trained rivals on the same episodes, names with commas, or 'inductive'")
     parser.add_argument("--learned-iterations", type=int, default=2000)
+    parser.add_argument("--made", default="", help="how features and table were made, a sentence for the page")
     parser.add_argument("--reading", default="the first time.", help="how often the test classes were read, for the page")
     parser.add_argument("--slice", type=int, default=1, help="divide all iterations by this: a trial, not a result")
     parser.add_argument("--only", default="", help="train only variants whose name starts so, and stop before the test")
@@ -209,7 +210,7 @@ def main() -> None:
         arguments.out.with_suffix(".json"),
         {
             "title": arguments.title, "notes": [TRAINING_MEAN], "table": table, "cosines": cosines, "paper": PAPER.get(arguments.paper, {}), "best_inductive": best_inductive,
-            "reading": arguments.reading, "learned": rivals.record(),
+            "reading": arguments.reading, "made": arguments.made, "learned": rivals.record(),
             "variants": [asdict(v) for v in variants], "features": train_set.provenance, "commit": commit(),
             "protocol": asdict(protocol), "seconds": seconds,
             "versions": {name: version(name) for name in ("torch", "numpy")}, "arguments": {name: value for name, value in vars(arguments).items() if not isinstance(value, Path)},
