@@ -184,7 +184,7 @@ def draw(record: dict[str, Any], path: Path) -> None:
     for (name, curve), colour in zip(record["cosines"].items(), (MUTED, "#7fa8c0", ACCENT, "#e8a0aa"), strict=False):
         shown = [row for row in curve if "cosine" in row]
         right.plot([row["step"] for row in shown], [row["cosine"] for row in shown], "o-", color=colour, label=name)
-    right.set(xlabel="step k", ylabel="cosine of synthetic and true gradient")
+    right.set(xlabel="step k", ylabel="cosine of synthetic and true gradient", xticks=range(5))
     # A cosine may be negative: the axis begins at 0 or below, wherever all of it can be seen.
     right.set_ylim(min(0.0, right.get_ylim()[0]), 1)
     right.legend(fontsize=8)

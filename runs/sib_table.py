@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from compare import portable
 from experiment import TRAINING_MEAN, commit, with_training_mean
 from rich.progress import Progress
 from sib_page import COSINE_EPISODES, write_page
@@ -211,7 +212,7 @@ def main() -> None:
         {
             "title": arguments.title, "notes": [TRAINING_MEAN], "table": table, "cosines": cosines, "paper": PAPER.get(arguments.paper, {}), "best_inductive": best_inductive,
             "reading": arguments.reading, "made": arguments.made, "learned": rivals.record(),
-            "variants": [asdict(v) for v in variants], "features": train_set.provenance, "commit": commit(),
+            "variants": [asdict(v) for v in variants], "features": portable(train_set.provenance), "commit": commit(),
             "protocol": asdict(protocol), "seconds": seconds,
             "versions": {name: version(name) for name in ("torch", "numpy")}, "arguments": {name: value for name, value in vars(arguments).items() if not isinstance(value, Path)},
         },
