@@ -8,9 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import pandas as pd
-import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 import torch
@@ -18,7 +15,6 @@ from rich.console import Console
 
 from sibyl.errors import DataError
 from sibyl.labeling.label import label
-from sibyl.labeling.table import COLUMNS
 from sibyl.memmap import is_mapped
 from sibyl.methods.universal import universal
 from sibyl.methods.universal.label_weights import label_weights
@@ -26,20 +22,8 @@ from sibyl.sharding.engine import engine_by_name
 from sibyl.sharding.held import Held
 from sibyl.sharding.label import label_shards
 from sibyl.sharding.write import Write
+from tests.sharding.pile import ROWS, SIZES, WAY, assert_same, in_one_process, labels_in, rows_of, truth_of
 from tests.sources.shards import write_shards
-
-WAY, DIM, ROWS = 4, 12, 3000
-SIZES = [1100, 500, 1400]
-
-
-def rows_of(n_rows: int = ROWS) -> tuple[npt.NDArray[np.float32], list[str], dict[str, str]]:
-    draw = np.random.default_rng(5)
-    y = draw.choice(WAY, n_rows, p=[0.5, 0.25, 0.15, 0.1])
-    centre = 1.3 * draw.normal(size=(WAY, DIM))
-    matrix = (centre[y] + draw.normal(size=(n_rows, DIM))).astype(np.float32)
-    names = [f"row {number:05}" for number in range(n_rows)]
-    examples = {names[row]: f"class {one}" for one in range(WAY) for row in np.flatnonzero(y == one)[[0, -1]]}
-    return matrix, names, examples
 
 
 @pytest.fixture(autouse=True)
@@ -51,29 +35,6 @@ def small_report(monkeypatch: pytest.MonkeyPatch) -> None:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     matrix, names, _ = rows_of()
     return write_shards(tmp_path_factory.mktemp("pile"), matrix, SIZES, names)
-
-
-def labels_in(out: Path) -> pd.DataFrame:
-    table: pd.DataFrame = ds.dataset(sorted(map(str, out.glob("*.parquet")))).to_table().to_pandas()
-    return table
-
-
-def in_one_process(tmp_path: Path, class_prior: Any = None, n_rows: int = ROWS) -> pd.DataFrame:
-    matrix, names, examples = rows_of(n_rows)
-    (tmp_path / "one").mkdir(parents=True)
-    write_shards(tmp_path / "one", matrix, [n_rows], names)
-    return label(tmp_path / "one" / "part-000.parquet", examples, class_prior=class_prior)
-
-
-def assert_same(one: pd.DataFrame, other: pd.DataFrame) -> None:
-    assert list(one.columns) == list(COLUMNS)
-    for name in COLUMNS:
-        if one[name].dtype == float:
-            np.testing.assert_allclose(one[name], other[name].astype(float), rtol=0, atol=2e-6, err_msg=name)
-        else:
-            assert [None if value is None or value != value else value for value in one[name]] == [
-                None if value is None or value != value else value for value in other[name]
-            ], name
 
 
 @pytest.mark.parametrize("class_prior", [None, "balanced", {"class 0": 50, "class 1": 25, "class 2": 10, "class 3": 12}])
@@ -90,7 +51,7 @@ def test_the_answer_is_that_of_one_process_in_the_order_of_the_source(folder: Pa
 
 def test_labels_confirmed_in_bulk_count_alike(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     matrix, names, _ = rows_of()
-    y = np.random.default_rng(5).choice(WAY, ROWS, p=[0.5, 0.25, 0.15, 0.1])
+    y = truth_of()
     means = np.stack([matrix[y == one].mean(0) for one in range(WAY)])
     apart = np.sort(np.linalg.norm(matrix[:, None] - means, axis=2), 1)
     margin = apart[:, 1] - apart[:, 0]
@@ -170,8 +131,7 @@ def test_bad_input_is_named_and_nothing_is_written(folder: Path, tmp_path: Path)
 
 def test_examples_of_each_class_may_lie_in_shards_of_their_own(tmp_path: Path) -> None:
     matrix, names, _ = rows_of()
-    draw = np.random.default_rng(5)
-    y = draw.choice(WAY, ROWS, p=[0.5, 0.25, 0.15, 0.1])
+    y = truth_of()
     ends = np.cumsum([0, *SIZES])
     shard_of_class = [0, 2, 1, 0]
     examples = {

@@ -12,7 +12,7 @@ from sibyl.errors import DataError
 from sibyl.sharding.label import label_shards
 from sibyl.sharding.write import SUMMARY, write_json
 from sibyl.sources.stores import place_of
-from tests.sharding.test_label_shards import SIZES, rows_of
+from tests.sharding.pile import SIZES, rows_of
 from tests.sources.shards import KEYS, MOTO, make_bucket, put, refusing_store, s3_server, write_shards
 
 

@@ -23,7 +23,7 @@ from sibyl.sharding.engine import engine_by_name
 from sibyl.sharding.label import label_shards
 from sibyl.sources.open import open_source
 from sibyl.sources.shards import open_shards
-from tests.sharding.test_label_shards import SIZES, rows_of
+from tests.sharding.pile import SIZES, rows_of
 from tests.sources.shards import write_shards
 
 pytestmark = [

@@ -162,10 +162,12 @@ class SavedRun:
             if needs_rows or saved.classifier is None:
                 raise CheckpointError(f"{path}: holds no items, as a classifier that was saved does; expected a run of sibyl label")
             classes = tuple(str(one) for one in saved.classes.tolist())
-            no_rows, examples = np.zeros((0, saved.n_features), np.float32), Examples({}, classes, str(path))
+            no_rows = np.zeros((0, saved.n_features), np.float32)
+            examples = Examples({}, classes, str(path))
             return cls((), no_rows, examples, saved.method, classifier=saved.classifier, class_mix=saved.class_mix)
         task = checked(_Task, saved.task, path, "a run of sibyl label")
-        classes, known = saved.classes.tolist(), set(task.names)
+        classes = saved.classes.tolist()
+        known = set(task.names)
         vectors = _vectors(saved.arrays.get(_NAMES), classes, saved.n_features)
         is_sound = (
             len(known) == len(task.names) == len(saved.arrays["features"])

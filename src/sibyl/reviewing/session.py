@@ -60,7 +60,8 @@ class Session:
         told: Callable[[str], None] = lambda words: None,
     ) -> None:
         self.opening, self.out = opening, Path(opening.out)
-        self._announce, self._tell_terminal = announce, told
+        self._announce = announce
+        self._tell_terminal = told
         self.finished = -1  # revision of the labels that were last written by Finish
         self._classes = check_names(classes)
         self.journal = Journal(self.out / FILE)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from sibyl.methods.universal.blend import Blend
 from sibyl.methods.universal.outlier_refinement import OutlierRefinement
 from sibyl.methods.universal.rows import power_rows
-from sibyl.methods.universal.viewpoint import Viewpoint
+from sibyl.methods.universal.viewpoint import Viewpoint, best_and_margin
 
 N_OUTLIER_FEATURES = 17
 
@@ -86,19 +86,18 @@ class UniversalClassifier:
     ) -> tuple[Float[Tensor, "task row number"], Float[Tensor, "task row"]]:
         """Return what the outlier network sees of prepared rows, and its log odds."""
         cosine, first = self.view.cosines(unit), self.first.cosines(unit)
-        best = cosine.topk(2, dim=1).values
-        top, gap = best[:, :1], best[:, :1] - best[:, 1:]
+        best, margin = best_and_margin(cosine)
         logits = self.scale * cosine + self.bias
         probability = logits.softmax(1)
         length = torch.linalg.vector_norm(unit - self.first.origin, dim=-1)[:, None]
         seen, at_first = self.around.cosines(unit), self.first_around.cosines(unit)
         columns = (
-            3 * top, 3 * gap, 3 * cosine.mean(1, keepdim=True), 3 * (top - self.typical), length,
+            3 * best, 3 * margin, 3 * cosine.mean(1, keepdim=True), 3 * (best - self.typical), length,
             logits.logsumexp(1, keepdim=True) / 5, 3 * first.amax(1, keepdim=True), probability.amax(1, keepdim=True),
             3 * seen.amax(1, keepdim=True), 3 * seen.mean(1, keepdim=True), 3 * at_first.amax(1, keepdim=True),
             3 * at_first.mean(1, keepdim=True), 3 * (probability * at_first).sum(1, keepdim=True),
         )  # fmt: skip
-        context = self.context[:, None, None].expand(-1, *top.shape[1:], -1)
+        context = self.context[:, None, None].expand(-1, *best.shape[1:], -1)
         seen_of_rows = torch.cat([torch.stack(columns, -1), context], -1)[:, 0]
         odds: Tensor = self.outlier_network(seen_of_rows)
         return seen_of_rows, odds[..., 0]

@@ -9,7 +9,7 @@ from torch import Tensor
 from sibyl.methods.classifiers import class_means
 from sibyl.methods.universal.neighbours import Nodes
 from sibyl.methods.universal.rows import power_rows
-from sibyl.methods.universal.viewpoint import Viewpoint
+from sibyl.methods.universal.viewpoint import Viewpoint, best_and_margin
 from sibyl.tasks import Task
 
 NOTHING_BELOW, ALL_FROM = 0.7, 0.8  # shares of pairs in which the labelled row has the larger margin; half by chance
@@ -51,19 +51,14 @@ def label_weights(task: Task, exponent: Float[Tensor, "task 1 1"], nodes: Nodes)
     others = (one_hot @ (anchor * shots[..., None]) - unit) / (of_own - 1).clamp_min(1)
     middle, own = view.origin, one_hot.mT > 0
     with_others = torch.nn.functional.cosine_similarity(unit - middle, others - middle, dim=-1)[:, None]
-    of_labelled = margin(torch.where(own, with_others, view.cosines(unit)))
+    _, of_labelled = best_and_margin(torch.where(own, with_others, view.cosines(unit)))
     compared = of_own[..., 0] > 1
-    ordered = of_labelled.masked_fill(~compared, -torch.inf).sort(1).values
-    smaller = torch.searchsorted(ordered, margin(view.cosines(nodes.unit)).contiguous(), right=True)
+    ordered = of_labelled[:, 0].masked_fill(~compared, -torch.inf).sort(1).values
+    _, of_nodes = best_and_margin(view.cosines(nodes.unit))
+    smaller = torch.searchsorted(ordered, of_nodes[:, 0].contiguous(), right=True)
     n_larger = ((ordered.shape[1] - smaller) * unlabelled).sum(1, keepdim=True)
     n, count = (one.sum(1, keepdim=True).to(shots) for one in (compared, unlabelled))
     pairs = (n * count).clamp_min(1)
     share = n_larger / pairs - ERRORS * ((n + count + 1) / (12 * pairs)).sqrt()
     chosen = ((share - NOTHING_BELOW) / (ALL_FROM - NOTHING_BELOW)).clamp(0, 1)
     return torch.where(chosen > 0, shots.clamp_min(1) ** ((LEAST_POWER - 1) * chosen), ones)
-
-
-def margin(cosine: Float[Tensor, "task way row"]) -> Float[Tensor, "task row"]:
-    """Return the largest cosine less the next."""
-    best = cosine.topk(2, dim=1).values
-    return best[:, 0] - best[:, 1]

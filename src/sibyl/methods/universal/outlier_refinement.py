@@ -12,7 +12,7 @@ from torch.nn.functional import normalize
 
 from sibyl.methods.universal.neighbours import Nodes
 from sibyl.methods.universal.rows import Rows, Slice, Totals
-from sibyl.methods.universal.viewpoint import Viewpoint
+from sibyl.methods.universal.viewpoint import Viewpoint, best_and_margin
 
 if TYPE_CHECKING:
     from sibyl.methods.universal.classifier import UniversalClassifier
@@ -110,12 +110,12 @@ class OutlierRefinement:
     ) -> Float[Tensor, "task row"]:
         """Return log odds of prepared rows from what the first score saw of them, its log odds, and the class probabilities."""
         cosine, own = self.around.cosines(unit), odds[..., None]
-        best = cosine.topk(2, dim=1).values
+        best, margin = best_and_margin(cosine)
         angle = normalize(unit - self.around.origin, dim=-1) @ self.direction.mT
         excluded = (angle > ITSELF) | ~self.is_neighbour[:, None]
         alone = excluded.all(2, keepdim=True)  # such a row keeps its own score
         around = [torch.where(alone, own, (t * angle).masked_fill(excluded, -1e9).softmax(2) @ self.odds) for t in SHARPNESS]
-        seen = (best[:, :1], best[:, :1] - best[:, 1:], cosine.mean(1, keepdim=True), (probability * cosine).sum(1, keepdim=True))
+        seen = (best, margin, cosine.mean(1, keepdim=True), (probability * cosine).sum(1, keepdim=True))
         more = [own / 3, *(one / 3 for one in around), *(3 * one.mT for one in seen), self.inliers.expand_as(own)]
         change: Tensor = self.network(torch.cat([columns, *more], -1))
         return odds + change[..., 0]

@@ -11,6 +11,7 @@ from torch import Tensor
 from sibyl.methods.universal.rows import Rows, Slice, Totals
 from sibyl.methods.universal.statistics import MANY_WAYS, Statistics, log_of, slice_statistics
 from sibyl.methods.universal.step import TaskContext
+from sibyl.methods.universal.viewpoint import best_and_margin
 
 FIRST_SCALE = 15.0  # inverse temperature of the class probabilities before the first step
 N_DESCRIPTORS = 21
@@ -26,11 +27,11 @@ class _FirstPass:
         """Return the sums over one slice."""
         cosine = self.context.first.cosines(part.unit)
         probability = (FIRST_SCALE * cosine).softmax(1)
-        best = cosine.topk(2, dim=1).values
+        _, margin = best_and_margin(cosine)
         assigned = probability * part.weight
         return (
             *slice_statistics(assigned, probability, cosine, part, self.context.nodes.collect(assigned, part.first)),
-            ((best[:, :1] - best[:, 1:]) * part.weight).sum(2),
+            (margin * part.weight).sum(2),
             part.weight @ part.unit,
         )
 

@@ -218,12 +218,10 @@ class UniversalSIB(LearnedMethod):
         exponent, shape = self.power(task)
         shares = None if shares is None else shares.expand(task.n_tasks, -1)
         none = NoRows(torch.zeros_like(rows.count))
-        plain = task.support_one_hot
+        plain = task.support_one_hot  # for the inductive answer, which says nothing of unlabelled rows: every label counts for one
         y = plain * label_weights(task, exponent, nodes)[:, None]
         transductive, _ = adapt(self, task, y, exponent, shape, nodes, rows, shares)
-        inductive, _ = adapt(
-            self, task, plain, exponent, shape, nodes, none, None
-        )  # says nothing of unlabelled rows: all labels count
+        inductive, _ = adapt(self, task, plain, exponent, shape, nodes, none, None)
         transductive = self._refine_outliers(transductive, task, y, rows, nodes)
         inductive = self._refine_outliers(inductive, task, plain, none, nodes)
         fell_back = rows.count[:, 0] < max(1.0, self.min_queries_per_class * task.n_way)

@@ -66,3 +66,9 @@ class ScaledCosines:
     def __call__(self, part: Slice) -> Float[Tensor, "task way row"]:
         """Return the scores."""
         return self.scale * self.view.cosines(part.unit)
+
+
+def best_and_margin(cosine: Float[Tensor, "task way row"]) -> tuple[Float[Tensor, "task 1 row"], Float[Tensor, "task 1 row"]]:
+    """Return the largest cosine of each row, and its margin: how far it is above the next."""
+    best = cosine.topk(2, dim=1).values
+    return best[:, :1], best[:, :1] - best[:, 1:]
