@@ -28,7 +28,7 @@ from sibyl.training.pretrain import class_mean_score, get_recipe, pretrain, shor
 
 SPLITS = {"train": "train", "validation": "val", "test": "test"}
 PER_CLASS = 200  # validation images of a class that choose the epoch
-READING = "they had been read before, on features of Conv-4-64, when nothing here was chosen by them."
+READING = "with Conv-4-64 they had been read before. Nothing here was chosen by them."
 SIBYL = "from sibyl.cli.app import main; main()"
 
 

@@ -10,25 +10,32 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 import torch
 from experiment import ROOT, commit
 
 from sibyl.cli.progress import progress_bar
-from sibyl.compare.arena import Entrant, run_arena
+from sibyl.compare.arena import Entrant, Row, run_arena
 from sibyl.compare.learners import Budget, TrainingSet, train_all
 from sibyl.compare.protocols import PROTOCOLS
 from sibyl.compare.report import write_report
 from sibyl.errors import SibylError, UnknownName, UserError
+from sibyl.evaluation import interval
 from sibyl.features import Features
 from sibyl.methods import METHODS
 from sibyl.storage import Json, cache_folder
 
 EXPECTED = ("cifar-fs-conv4-64", "omniglot-conv4-64", "clinc150-minilm", "photos-squeezenet")
-BASELINE, REFERENCE = "class_mean", "sib"
+BASELINE, REFERENCE, OURS = "class_mean", "sib", "universal_sib"
+MET = (
+    "`universal_sib` comes trained: on none of these test classes, but on other classes of CIFAR-FS, CLINC150 and Omniglot, under encoders "
+    "of which some are those here ([what it had met](universal.md#what-the-network-had-met))."
+)
 
 
 def parse() -> argparse.Namespace:
@@ -106,13 +113,14 @@ def main() -> None:
                 "those of others, and not its mean."
                 for name, n in most.items()
             ),
+            *([MET] if OURS in methods else []),
             *([f"Meta-trained for at most {arguments.most_ways} classes."] if len(few) < len(cells) else []),
             *([f"Left out of this run: {', '.join(missing)}."] if missing else []),
             *([f"Without training classes, so without learned methods: {', '.join(untrained)}."] if untrained and trained else []),
             f"Made by: `{command()}`, commit {commit()}, torch {version('torch')}, {torch.get_num_threads()} threads, {arguments.device}.",
         ]
         record = {
-            "protocol": protocol, "methods": methods, "episodes": arguments.episodes, "slow": most, "budget": asdict(budget), "device": arguments.device,
+            "protocol": protocol, "methods": methods, "episodes": arguments.episodes, "slow": most, "beside": beside(rows, most), "budget": asdict(budget), "device": arguments.device,
             "threads": torch.get_num_threads(), "commit": commit(),
             "versions": {name: version(name) for name in ("torch", "numpy", "scipy")},
             "features": {name: portable(features.provenance) for name, features in data.items()},
@@ -123,6 +131,21 @@ def main() -> None:
             rows, arguments.out, baseline=BASELINE, reference=REFERENCE, stem=stem, title=title, remarks=remarks, arguments=record
         )
         print("written:", ", ".join(str(path) for path in paths.values()))
+
+
+def beside(rows: Sequence[Row], most: Mapping[str, int]) -> Json:
+    """Return, in points, what slow methods are ahead of ours over the episodes that they met, all cells of a mix together."""
+    found: Json = {}
+    ours = {row.cell: row.result for row in rows if row.name == OURS and row.result is not None}
+    for name, n in most.items():
+        gaps: dict[str, list[float]] = {}
+        for row in rows:
+            if row.name == name and row.result is not None and row.cell in ours and not row.cell.outlier_share:
+                gap = row.result.accuracy[:n] - ours[row.cell].accuracy[:n]
+                gaps.setdefault(row.cell.mix, []).extend((100 * gap).tolist())
+        summaries = {mix: (*interval(np.array(values)), len(values)) for mix, values in gaps.items()}
+        found[name] = {mix: dict(zip(("mean", "interval", "episodes"), one, strict=True)) for mix, one in summaries.items()}
+    return found
 
 
 def describe(features: Features) -> str:

@@ -1,0 +1,103 @@
+"""What docs/figures.md says of all methods side by side, from the record of `runs/compare.py`.
+
+    python runs/compare_figures.py results/compare_mixes.json docs/figures.md
+
+writes the text between the two comments ``comparison figures`` of that page; the tests hold the page to it.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from universal_cells import OURS
+from universal_readme import mix_words, spoken
+
+from sibyl.storage import read_json, write_text
+
+BEGIN, END = "<!-- comparison figures: written by runs/compare_figures.py -->", "<!-- end of comparison figures -->"
+Scores = dict[str, dict[str, list[float]]]  # data set → method → accuracies of its cells, %
+
+
+def scores_of(record: dict[str, Any], mix: str) -> Scores:
+    """Return the accuracies of the methods that met all episodes of all cells of a mix."""
+    slow = record["arguments"]["slow"]
+    found: Scores = {}
+    for cell in record["cells"]:
+        if cell["mix"] == mix:
+            for row in cell["rows"]:
+                if "accuracy" in row and row["method"] not in slow:
+                    found.setdefault(cell["features"], {}).setdefault(row["method"], []).append(100 * row["accuracy"])
+    whole = set.intersection(*(set(methods) for methods in found.values()))
+    return {name: {method: methods[method] for method in sorted(whole)} for name, methods in found.items()}
+
+
+def means(scores: Scores, without: str = "") -> dict[str, float]:
+    """Return each method's mean over data sets, one perhaps left out."""
+    sets = [methods for name, methods in scores.items() if name != without]
+    return {method: float(np.mean([np.mean(one[method]) for one in sets])) for method in sets[0]}
+
+
+def lead_of(found: dict[str, float]) -> tuple[float, str]:
+    """Return how far ours is ahead of the best of the others, and which that is."""
+    best = max((name for name in found if name != OURS), key=lambda name: found[name])
+    return found[OURS] - found[best], best
+
+
+def line(mix: str, scores: Scores) -> str:
+    """One mix of the table."""
+    found = means(scores)
+    lead, best = lead_of(found)
+    least = min(lead_of(means(scores, without))[0] for without in scores)
+    firsts = Counter(
+        max(methods, key=lambda name, methods=methods, place=place: methods[name][place])  # type: ignore[misc]
+        for methods in scores.values()
+        for place in range(len(methods[OURS]))
+    )
+    ahead = sum(value > found[OURS] for value in found.values())
+    ours = f"**{found[OURS]:.1f}**" if least > 0 else f"{found[OURS]:.1f}"
+    return (
+        f"| {mix_words(mix)} | {ours} | {spoken(best)} {found[best]:.1f} | {lead:+.1f} | {least:+.1f} | {ahead} | "
+        f"{firsts[OURS]} of {firsts.total()} |"
+    )
+
+
+def text(record: dict[str, Any]) -> str:
+    """The table, and what was measured of methods that met fewer episodes."""
+    mixes = list(dict.fromkeys(cell["mix"] for cell in record["cells"]))
+    lines = [
+        "| class mix | universal SIB | best of the others | lead | at least, with one data set left out | methods ahead | cells first |",
+        "|---" * 7 + "|",
+        *(line(mix, scores_of(record, mix)) for mix in mixes),
+        "",
+        "Means over data sets, of the methods that could be run on all of them. Bold: first whichever data set is left out.",
+    ]
+    for name, beside in record["arguments"]["beside"].items():
+        told = ", ".join(f"{one['mean']:+.1f} ± {one['interval']:.1f} ({mix_words(mix)})" for mix, one in beside.items())
+        n_episodes = {one["episodes"] for one in beside.values()}
+        lines += [
+            "",
+            f"`{name}` met the first episodes of each cell alone. On these ({max(n_episodes)} a mix), less universal SIB: {told}.",
+        ]
+    return "\n".join(lines)
+
+
+def with_text(page: str, record: dict[str, Any]) -> str:
+    """The page with its block written anew."""
+    before, rest = page.split(BEGIN)
+    return f"{before}{BEGIN}\n{text(record)}\n{END}{rest.split(END)[1]}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("record", type=Path)
+    parser.add_argument("page", type=Path)
+    arguments = parser.parse_args()
+    write_text(arguments.page, with_text(arguments.page.read_text(encoding="utf-8"), read_json(arguments.record)))
+
+
+if __name__ == "__main__":
+    main()
