@@ -82,6 +82,23 @@ def test_the_cifar_fs_figures_are_those_of_the_run() -> None:
         assert [f"{100 * entry[key]:.2f}" for entry in entries for key in ("accuracy", "interval")] == list(told.groups())
 
 
+def test_the_resnet12_figures_are_those_of_the_run() -> None:
+    record = json.loads((ROOT / "results" / "cifar_fs_resnet12.json").read_text())
+    table = record["table"]
+    told = re.findall(r"\| ([\d.]+) ± ([\d.]+) % \| ([\d.]+) ± ([\d.]+) % \| `python runs/cifar_fs_resnet12.py`", FIGURES)
+    for said, shot in zip(told, ("1", "5"), strict=True):
+        entries = [table[f"as published, K={steps}"][shot] for steps in (0, 3)]
+        assert [f"{100 * entry[key]:.2f}" for entry in entries for key in ("accuracy", "interval")] == list(said)
+    best = max(table[name]["1"]["accuracy"] for name in (*record["learned"]["inductive"], "logistic_regression", "simple_shot"))
+    best = max(best, record["best_inductive"]["1"])
+    gains = [f"{100 * (table[f'as published, K={steps}']['1']['accuracy'] / best - 1):.1f}" for steps in (1, 3, 5)]
+    assert f"is {gains[0]}, {gains[1]} and {gains[2]} % (relative) above the best inductive" in " ".join(FIGURES.split())
+    for name, words in (("pt_map", r"PT-MAP \(([\d.]+) and ([\d.]+) % with ResNet-12"), ("tim", r"TIM \(([\d.]+), ([\d.]+)\)")):
+        found = re.search(words, " ".join(FIGURES.split()))
+        assert found is not None
+        assert list(found.groups()) == [f"{100 * table[name][shot]['accuracy']:.2f}" for shot in ("1", "5")]
+
+
 def test_the_best_cifar_fs_figures_are_those_of_the_run() -> None:
     table = json.loads((ROOT / "results" / "cifar_fs_best.json").read_text())["tables"]["plain"]
     told = re.findall(r"\| ([\d.]+ ± [\d.]+) % \| ([\d.]+ ± [\d.]+) % \| `runs/cifar_fs_best.sh`", FIGURES)

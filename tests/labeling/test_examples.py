@@ -24,6 +24,14 @@ def read(tmp_path: Path, content: str | bytes) -> dict[str, str]:
     return dict(examples_from(path, tmp_path).labels)
 
 
+def test_a_number_without_its_zeros_and_a_swapped_pair_are_understood_by_the_message() -> None:
+    names = {f"{number:03}.jpg" for number in range(60)}
+    with pytest.raises(DataError, match=r"did you mean '009\.jpg'"):
+        check_items_exist(Examples({"9.jpg": "a"}, ("a",), "examples"), names, {})
+    with pytest.raises(DataError, match=r"its class, '001\.jpg', is the name of an item: a class comes first"):
+        check_items_exist(Examples({"sunflower": "001.jpg"}, ("001.jpg",), "examples"), names, {})
+
+
 @pytest.mark.parametrize(
     "content",
     [

@@ -21,6 +21,8 @@ def demo_command(
     """Show the whole system, offline, in two to three minutes on one core: characters of many scripts teach SIB how unlabelled images
     help; then it reads scikit-learn's 1,797 real handwritten digits from one labelled image of each.
     """
+    if not as_json:
+        typer.echo("loading libraries; the first time takes some seconds", err=True)
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 

@@ -28,10 +28,9 @@ from sibyl.labeling.run import Labelling, encoder_for, is_fitted
 from sibyl.labeling.saved_run import SavedRun
 from sibyl.labeling.solve import Solved, solve_items
 from sibyl.labeling.table import in_source_order, labels_table, with_columns, with_texts
-from sibyl.labeling.wording import method_line
+from sibyl.labeling.wording import applied_line
 from sibyl.memmap import allocate_beside, release, slices
 from sibyl.messages import counted
-from sibyl.methods import METHODS
 from sibyl.sources.objects import held_in, place_of
 from sibyl.sources.open import open_source
 from sibyl.sources.source import Source
@@ -90,7 +89,7 @@ def label_with(request: LabelRequest) -> Labelling:
     summary = Summary(
         Counts.of(table),
         False,
-        f"{method_line(METHODS[method])}, as solved in {earlier}",
+        applied_line(method, earlier),
         dict(embedded.encoder),
         embedded.n_cached,
         time.perf_counter() - started,

@@ -222,7 +222,11 @@ def check_items_exist(examples: Examples, names: Collection[str], unusable: Mapp
     missing = [item for item in examples.labels if item not in known and item not in unusable]
     if missing:
         more = f" ({len(missing)} such items)" if len(missing) > 1 else ""
-        raise DataError(f"{examples.source}: no item {missing[0]!r}{more}; {hint(missing[0], known)}")
+        label = examples.labels[missing[0]]
+        told = hint(missing[0], known)
+        if label in known:
+            told = f"its class, {label!r}, is the name of an item: a class comes first, as in --example CLASS=ITEM"
+        raise DataError(f"{examples.source}: no item {missing[0]!r}{more}; {told}")
     for name in examples.class_names:
         items = [item for item, label in examples.labels.items() if label == name]
         if items and not any(item in known for item in items):

@@ -81,8 +81,15 @@ def hint(item: str, names: Collection[str]) -> str:
 
 
 def _nearest(item: str, names: Collection[str]) -> list[str]:
-    base = PurePosixPath(item).name.lower()
-    same = sorted(name for name in names if PurePosixPath(name).name.lower() == base)
+    base = _plain(item)
+    folder = PurePosixPath(item).parent
+    same = [name for name in names if _plain(name) == base]
+    same.sort(key=lambda name: (PurePosixPath(name).parent != folder, name))
     if same:
         return same[:3]
     return difflib.get_close_matches(item, sorted(names)[:_NEAR_AMONG], n=3, cutoff=0.6)
+
+
+def _plain(name: str) -> str:
+    """Return a file's name without its folder, capitals and zeros in front: ``9.jpg`` may mean ``009.jpg``."""
+    return PurePosixPath(name).name.lower().lstrip("0")

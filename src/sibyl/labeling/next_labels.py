@@ -8,7 +8,7 @@ from pathlib import Path
 from sibyl.labeling.calibration import expected_accuracy
 from sibyl.labeling.corrections import Corrections, read_corrections, with_corrections
 from sibyl.labeling.examples import checked
-from sibyl.labeling.file_names import RUN
+from sibyl.labeling.file_names import CORRECTIONS, RUN
 from sibyl.labeling.outputs import finish_output
 from sibyl.labeling.saved_run import SavedRun
 from sibyl.labeling.solve import Solved, solve_items
@@ -140,7 +140,8 @@ def _advice(n_corrections: int, churn: float | None, new: int, any_left: bool) -
     looks = "1 of these items looks" if new == 1 else f"{new} of these items look"
     remark = f" {looks} unlike every class; if a class has no example yet, label one item of it." if new else ""
     if churn is None:
-        return f"Keep labelling: there are no corrections yet.{remark}"
+        written = f"write labels of these items into {CORRECTIONS} in that folder, columns item,label, and run sibyl label again"
+        return f"Keep labelling: there are no corrections yet; {written}. {BATCH} of them tell when to stop.{remark}"
     recent = min(BATCH, n_corrections)
     moved = f"the last {'correction' if recent == 1 else f'{recent} corrections'} changed {churn:.1%} of the labels"
     if n_corrections < BATCH:

@@ -211,6 +211,6 @@ def _encoder_line(summary: Summary) -> str:
     encoder = summary.encoder
     side = encoder.get("preprocessing", {}).get("input_size")
     size = f", {side} × {side} pixels" if side else ""
-    source = f" ({encoder['preprocessing_from']})" if "preprocessing_from" in encoder else ""
+    source = f" ({encoder['preprocessing_from']})" if "preprocessing_from" in encoder and "chosen" not in encoder else ""
     cached = f"; {counted(summary.cached, 'item')} came from the cache" if summary.cached else ""
     return f"{encoder.get('chosen') or encoder.get('name', 'features')}{size}{source}{cached}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from sibyl.encoders.embed import Embedded
@@ -77,3 +78,8 @@ def method_line(solver: Method | type[Method]) -> str:
     kind = "learns from the unlabelled items" if solver.traits.transductive else "looks at the examples alone"
     mix = ", presumes equally frequent classes" if solver.traits.assumes_balance else ""
     return f"{solver.name} ({kind}{mix})"
+
+
+def applied_line(name: str, earlier: str | Path) -> str:
+    """Say that the classifier of an earlier run answers."""
+    return f"{name}, as learned in {earlier}; new items are labelled one by one, and not learned from"

@@ -24,7 +24,7 @@ from sibyl.labeling.file_names import RUN
 from sibyl.labeling.report import Summary
 from sibyl.labeling.report_page import ToShow, report_html
 from sibyl.labeling.saved_run import SavedRun, kept_classifier, plain_prior
-from sibyl.labeling.wording import method_line, prior_word
+from sibyl.labeling.wording import applied_line, method_line, prior_word
 from sibyl.memmap import slices
 from sibyl.messages import counted
 from sibyl.methods import METHODS, Method
@@ -151,7 +151,7 @@ def label_shards(
                 passed()
             summary = Summary(
                 counts, fell_back,
-                method_line(METHODS[name]) + (f", as solved in {earlier}" if earlier is not None else ""),
+                method_line(METHODS[name]) if earlier is None else applied_line(name, earlier),
                 {"name": "none"}, 0, time.perf_counter() - started, output=f"{str(out).rstrip(chr(47))}/*.parquet", notes=notes, method_name=name,
                 source=shards.place.uri, modality="features",
                 examples_from=f"the run in {earlier}" if earlier is not None else given.source,
