@@ -16,6 +16,7 @@ import numpy as np
 from universal_cells import OURS
 from universal_readme import mix_words, spoken
 
+from sibyl.evaluation import interval
 from sibyl.storage import read_json, write_text
 
 BEGIN, END = "<!-- comparison figures: written by runs/compare_figures.py -->", "<!-- end of comparison figures -->"
@@ -52,15 +53,16 @@ def line(mix: str, scores: Scores) -> str:
     found = means(scores)
     lead, best = lead_of(found)
     least = min(lead_of(means(scores, without))[0] for without in scores)
+    _, half = interval(np.array([np.mean(one[OURS]) - np.mean(one[best]) for one in scores.values()]))
     firsts = Counter(
         max(methods, key=lambda name, methods=methods, place=place: methods[name][place])  # type: ignore[misc]
         for methods in scores.values()
         for place in range(len(methods[OURS]))
     )
     ahead = sum(value > found[OURS] for value in found.values())
-    ours = f"**{found[OURS]:.1f}**" if least > 0 else f"{found[OURS]:.1f}"
+    ours = f"**{found[OURS]:.1f}**" if round(least, 1) > 0 else f"{found[OURS]:.1f}"
     return (
-        f"| {mix_words(mix)} | {ours} | {spoken(best)} {found[best]:.1f} | {lead:+.1f} | {least:+.1f} | {ahead} | "
+        f"| {mix_words(mix)} | {ours} | {spoken(best)} {found[best]:.1f} | {lead:+.1f} ± {half:.1f} | {least:+.1f} | {ahead} | "
         f"{firsts[OURS]} of {firsts.total()} |"
     )
 
@@ -73,14 +75,15 @@ def text(record: dict[str, Any]) -> str:
         "|---" * 7 + "|",
         *(line(mix, scores_of(record, mix)) for mix in mixes),
         "",
-        "Means over data sets, of the methods that could be run on all of them. Bold: first whichever data set is left out.",
+        f"Means over {len(scores_of(record, mixes[0]))} data sets, of the methods that could be run on all of them; the interval of the lead is over data sets",
+        "(Student's t). *At least*: over whoever is the best then. Bold: first whichever data set is left out.",
     ]
     for name, beside in record["arguments"]["beside"].items():
         told = ", ".join(f"{one['mean']:+.1f} ± {one['interval']:.1f} ({mix_words(mix)})" for mix, one in beside.items())
         n_episodes = {one["episodes"] for one in beside.values()}
         lines += [
             "",
-            f"`{name}` met the first episodes of each cell alone. On these ({max(n_episodes)} a mix), less universal SIB: {told}.",
+            f"{spoken(name)} met the first episodes of each cell alone. On these ({max(n_episodes)} a mix), less universal SIB: {told}.",
         ]
     return "\n".join(lines)
 

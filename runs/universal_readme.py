@@ -24,6 +24,7 @@ SHOWN = ("balanced", "dirichlet:2", "dirichlet:0.5", "one-class")
 SPOKEN = {
     "ilpc": "iLPC", "bms": "BMS", "proto_lp": "protoLP", "alpha_tim": "α-TIM", "anchored_means": "anchored means (ours too)",
     "label_spreading": "label spreading", "bavardage": "BAVARDAGE", "laplacian_shot": "LaplacianShot", "paddle": "PADDLE",
+    "pslp": "PSLP", "alpha_am": "α-AM", "transductive_finetuning": "transductive fine-tuning",
 } | BESIDE  # fmt: skip
 
 
