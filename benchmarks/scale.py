@@ -29,7 +29,7 @@ from sibyl.methods.universal.gradient_network import N_FEATURES
 from sibyl.methods.universal.neighbours import NODES
 from sibyl.methods.universal.sparse_graph import BLOCK, n_nodes_of
 from sibyl.methods.universal.universal import KEPT, rows_of_slice
-from sibyl.storage import write_json, write_text
+from sibyl.storage import Json, write_json, write_text
 from sibyl.tasks import Task
 from sibyl.threads import in_order
 
@@ -162,6 +162,41 @@ def measure(path: Path, method: str, threads: int) -> None:
     print(json.dumps(figures))
 
 
+def page(found: list[Json], rows: str) -> str:
+    """Return the page that says what a record holds."""
+    threads = found[0]["threads"]
+    lines = [
+        "# A million rows",
+        "",
+        f"`SIBClassifier().fit` on float32 rows of {DIM} columns in a memory-mapped file, {N_WAY} classes of unequal size, {N_SHOT} labelled",
+        f"rows each; one process per size, on {threads} core{'s' * (threads > 1)}. Memory is anonymous; the file's own pages do not count.",
+        "*Products* are the dense products that it needs, timed alone in the same process and on the same cores:",
+        "",
+        *counted(found[0]["channels"]),
+        "",
+        "Everything else is no product and counts against it: activations, softmax, the search for the nearest of the distances, label spreading",
+        "(sparse), reading and preparing rows, products that are computed more often than needed. *Processor* counts the seconds that the cores",
+        "have worked, which other processes disturb less than the clock.",
+        "",
+        "*Accuracy*: the rows are made, one round Gaussian a class, where near neighbours say little. It is no measure of real piles",
+        "(docs/figures.md, limits; docs/log.md).",
+        "",
+        "| rows | seconds | µs a row and class | products, s | times the products | processor, s | of products, s | times the products | peak memory, MB | of which before `fit` | accuracy, % | inductive, % |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {row['rows']:,} | {row['seconds']:.1f} | {1e6 * row['seconds'] / row['rows'] / N_WAY:.2f} | {row['products']:.1f} | {row['ratio']:.2f} "
+        f"| {row['processor']:.1f} | {row['processor_products']:.1f} | {row['processor_ratio']:.2f} "
+        f"| {row['peak'] / 1e6:,.0f} | {row['before'] / 1e6:,.0f} | {100 * row['accuracy']:.2f} | {100 * row['inductive']:.2f} |"
+        for row in found
+    ]
+    lines += [
+        "",
+        f"Made by: `python -m benchmarks.scale --rows {rows} --threads {threads}`; {os.cpu_count()} cores ({platform.machine()}), torch {torch.__version__}.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", default="10000,100000,1000000")
@@ -184,34 +219,8 @@ def main() -> None:
             )
             found.append(json.loads(done.stdout.splitlines()[-1]))
             print(found[-1], flush=True)
-    lines = [
-        "# A million rows",
-        "",
-        f"`SIBClassifier().fit` on float32 rows of {DIM} columns in a memory-mapped file, {N_WAY} classes of unequal size, {N_SHOT} labelled",
-        f"rows each; one process per size, on {arguments.threads} core{'s' * (arguments.threads > 1)}. Memory is anonymous; the file's own pages do not count.",
-        "*Products* are the dense products that it needs, timed alone in the same process and on the same cores:",
-        "",
-        *counted(found[0]["channels"]),
-        "",
-        "Everything else is no product and counts against it: activations, softmax, the search for the nearest of the distances, label spreading",
-        "(sparse), reading and preparing rows, products that are computed more often than needed. *Processor* counts the seconds that the cores",
-        "have worked, which other processes disturb less than the clock.",
-        "",
-        "| rows | seconds | µs a row and class | products, s | times the products | processor, s | of products, s | times the products | peak memory, MB | of which before `fit` | accuracy, % | inductive, % |",
-        "|---|---|---|---|---|---|---|---|---|---|---|---|",
-    ]
-    lines += [
-        f"| {row['rows']:,} | {row['seconds']:.1f} | {1e6 * row['seconds'] / row['rows'] / N_WAY:.2f} | {row['products']:.1f} | {row['ratio']:.2f} "
-        f"| {row['processor']:.1f} | {row['processor_products']:.1f} | {row['processor_ratio']:.2f} "
-        f"| {row['peak'] / 1e6:,.0f} | {row['before'] / 1e6:,.0f} | {100 * row['accuracy']:.2f} | {100 * row['inductive']:.2f} |"
-        for row in found
-    ]
-    lines += [
-        "",
-        f"Made by: `python -m benchmarks.scale --rows {arguments.rows} --threads {arguments.threads}`; {os.cpu_count()} cores ({platform.machine()}), torch {torch.__version__}.",
-    ]
-    write_text(arguments.out / "scale.md", "\n".join(lines) + "\n")
     write_json(arguments.out / "scale.json", {"rows": found})
+    write_text(arguments.out / "scale.md", page(found, arguments.rows))
 
 
 if __name__ == "__main__":
