@@ -1,6 +1,6 @@
 """What docs/figures.md says of all methods side by side, from the record of `runs/compare.py`.
 
-    python runs/compare_figures.py results/compare_mixes.json docs/figures.md
+    python runs/compare_figures.py results/compare.json docs/figures.md
 
 writes the text between the two comments ``comparison figures`` of that page; the tests hold the page to it.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,12 @@ BEGIN, END = "<!-- comparison figures: written by runs/compare_figures.py -->", 
 Scores = dict[str, dict[str, list[float]]]  # data set → method → accuracies of its cells, %
 
 
-def scores_of(record: dict[str, Any], mix: str) -> Scores:
-    """Return the accuracies of the methods that met all episodes of all cells of a mix."""
+def scores_of(record: dict[str, Any], mix: str, outlier_share: float = 0.0) -> Scores:
+    """Return the accuracies of the methods that met all episodes of all five-way cells of a mix."""
     slow = record["arguments"]["slow"]
     found: Scores = {}
     for cell in record["cells"]:
-        if cell["mix"] == mix:
+        if (cell["mix"], cell["outlier_share"], cell["way"]) == (mix, outlier_share, 5):
             for row in cell["rows"]:
                 if "accuracy" in row and row["method"] not in slow:
                     found.setdefault(cell["features"], {}).setdefault(row["method"], []).append(100 * row["accuracy"])
@@ -48,7 +49,7 @@ def lead_of(found: dict[str, float]) -> tuple[float, str]:
     return found[OURS] - found[best], best
 
 
-def line(mix: str, scores: Scores) -> str:
+def line(name: str, scores: Scores) -> str:
     """One mix of the table."""
     found = means(scores)
     lead, best = lead_of(found)
@@ -62,20 +63,28 @@ def line(mix: str, scores: Scores) -> str:
     ahead = sum(value > found[OURS] for value in found.values())
     ours = f"**{found[OURS]:.1f}**" if round(least, 1) > 0 else f"{found[OURS]:.1f}"
     return (
-        f"| {mix_words(mix)} | {ours} | {spoken(best)} {found[best]:.1f} | {lead:+.1f} ± {half:.1f} | {least:+.1f} | {ahead} | "
+        f"| {name} | {ours} | {spoken(best)} {found[best]:.1f} | {lead:+.1f} ± {half:.1f} | {least:+.1f} | {ahead} | "
         f"{firsts[OURS]} of {firsts.total()} |"
     )
 
 
+def said(numbers: Iterable[int]) -> str:
+    return " or ".join(str(number) for number in sorted(set(numbers), reverse=True))
+
+
 def text(record: dict[str, Any]) -> str:
     """The table, and what was measured of methods that met fewer episodes."""
-    mixes = list(dict.fromkeys(cell["mix"] for cell in record["cells"]))
+    settings = dict.fromkeys((cell["mix"], cell["outlier_share"]) for cell in record["cells"] if cell["way"] == 5)
+    tables = {
+        mix_words(mix) + (f", {share:.0%} outliers".replace("%", " %") if share else ""): scores_of(record, mix, share)
+        for mix, share in settings
+    }
     lines = [
         "| class mix | universal SIB | best of the others | lead | at least, with one data set left out | methods ahead | cells first |",
         "|---" * 7 + "|",
-        *(line(mix, scores_of(record, mix)) for mix in mixes),
+        *(line(name, scores) for name, scores in tables.items()),
         "",
-        f"Means over {len(scores_of(record, mixes[0]))} data sets, of the methods that could be run on all of them; the interval of the lead is over data sets",
+        f"Means over {said(len(scores) for scores in tables.values())} data sets, of the methods that could be run on all of them; the interval of the lead is over data sets",
         "(Student's t). *At least*: over whoever is the best then. Bold: first whichever data set is left out.",
     ]
     for name, beside in record["arguments"]["beside"].items():

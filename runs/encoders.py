@@ -156,10 +156,11 @@ def mean_and_half(values: list[float]) -> tuple[float, float]:
 
 
 def percent(pair: tuple[float, float]) -> str:
-    return f"{100 * pair[0]:.1f} ± {100 * pair[1]:.1f}"
+    digits = 2 if 0.9995 <= pair[0] < 1 else 1  # what is not all is not shown as all
+    return f"{100 * pair[0]:.{digits}f} ± {100 * pair[1]:.{digits}f}"
 
 
-def page(results: dict[str, dict[str, Any]], draws: int, measured_at: str) -> str:
+def page(results: dict[str, dict[str, Any]], draws: int, measured_at: str, remark: str = "") -> str:
     lines = [
         "# Encoders that work offline",
         "",
@@ -167,6 +168,7 @@ def page(results: dict[str, dict[str, Any]], draws: int, measured_at: str) -> st
         f"`{DEFAULT_METHOD}`. Accuracy on the other items in %; ± is half the 95 % interval (Student's t) over",
         f"{draws} draws of the examples. The first encoder of each kind is what `sibyl label` uses without",
         "`--encoder` where the extra `encoders` is installed, the last what it uses without the extra.",
+        *(["", remark] if remark else []),
         "",
         "| data | encoder | columns | each item alone | with the unlabelled items | mean confidence | ms an item |",
         "|---|---|---|---|---|---|---|",
@@ -275,7 +277,8 @@ def main() -> None:
                 entry = {"draws": arguments.draws, "commit": commit(), "method": DEFAULT_METHOD, "versions": versions()}
                 write_json(path, entry | {"encoders": results})
                 print(name, percent(mean_and_half([draw["together"] for draw in results[name]["draws"]])), flush=True)
-    text = page(results, arguments.draws, read_json(path)["commit"])
+    record = read_json(path)
+    text = page(results, arguments.draws, record["commit"], record.get("remark", ""))
     write_text(arguments.out / "encoders.md", text)
     write_figures(results)
     draw(results, ROOT / "docs" / "encoders.png")

@@ -67,8 +67,8 @@ def page(record: Json) -> str:
         "what meta-training of universal SIB, or the choice of its settings, had met of a set. It was trained on",
         "none of these items, but digits, photographs, requests and both tables were read more than once, with",
         "changes to the method between: the tables with several lifts for few columns, before the three that ship",
-        "were chosen on made-up tables (docs/log.md). Other pages have other draws of the same sets, and so",
-        "slightly other figures. *Mean confidence* is to be read beside the accuracy: they should be equal.",
+        "were chosen on made-up tables (docs/log.md). Other pages differ slightly where an older version or other",
+        "preparation solved the same draws. *Mean confidence* is to be read beside the accuracy: they should be equal.",
         "SqueezeNet was trained on ImageNet, MiniLM on sentences of many kinds. Seconds: the solve and the table,",
         "without encoding, one thread on a machine shared with other work.",
     ]

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Do the lowest versions that pyproject.toml allows still work? They are installed into an empty environment, and the tests run there once.
 #   runs/lowest.sh [FOLDER] [TESTS …]
-# torch and torchvision come as constraints.txt has them where LOWEST_TORCH is empty: the lowest torch brings gigabytes of CUDA.
+# torch and torchvision come as constraints.txt has them where LOWEST_TORCH is empty.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 folder=${1:-build/lowest}

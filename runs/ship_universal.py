@@ -20,7 +20,7 @@ A meta-trained solver for any number of classes, shots and unlabelled items, any
 
 - **Data**: {data}.
   Backbones were cross-fitted, so that their features are of classes they had not seen (omniglot-known, where it is named, knows its
-  classes); besides, features were projected at random, and {synthetic:.0%} of the tasks were synthetic clusters. No test class of any data set was read. SqueezeNet, which embedded
+  classes); besides, features were projected at random, and {synthetic:.0%} of the tasks were synthetic clusters. No test class was trained on or chose a setting; what to change was decided after reading some (`results/universal.md`). SqueezeNet, which embedded
   one of the sets, has seen ImageNet; the sentence encoder MiniLM has seen the web.
 - **Training**: {iterations:,} steps of {episodes} tasks each, AdamW, {loss}; the checkpoint with the best mean
   accuracy on validation classes ({validation:.2%}, over sets, 1 and 5 shots, five class mixes). Then, with all else frozen, the outlier refinement: {blocks:,}

@@ -100,7 +100,7 @@ def text(record: dict[str, Any]) -> str:
     lines += [
         f"Its confidence is off by at most {max(errors):.1f} % at five classes (expected calibration error) where the cells of a mix are pooled,"
         f" in which too much and too little cancel; in single cells by up to {', '.join(single)}"
-        + (". With more classes, by up to " + ", ".join(f"{high:.0f} % at {way}" for way, high in many.items()) if many else "")
+        + (". With more classes, by up to " + ", ".join(f"{high:.0f} % at {way}" for way, high in many.items()) + ", each of one or two sets and few episodes" if many else "")
         + ". Within half a point,",
         f"it is not inferior to any inductive method in {passed(record, *CORE)} comparisons at five classes, and in {passed(record, *REST)} with other",
         "numbers of classes, examples and items." + weak_words(record),

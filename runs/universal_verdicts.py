@@ -91,7 +91,10 @@ def verdict_safe(record: dict[str, Any], words: str, *parts: str) -> str:
     counted = f"{len(pairs) - len(behind)} of {len(pairs)} comparisons"
     weak = "; ".join(f"{number} of them with {what}" for what, number in weak_pairs(record, *parts).items())
     counted += f" ({weak}: no strong rivals)" if weak else ""
-    return f"- **Safe**, {words}: not inferior to an inductive method, by name, in {counted}" + failing(behind)
+    return (
+        f"- **On the mean not inferior within half a point**, {words}: not inferior to an inductive method, by name, in {counted}"
+        + failing(behind)
+    )
 
 
 def verdict_outliers(record: dict[str, Any]) -> str:
