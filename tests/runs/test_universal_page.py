@@ -181,10 +181,10 @@ def test_safe_is_every_inductive_method_in_every_cell_of_the_core_and_of_the_res
     row_of(record, "counts", "class_mean").update(lead=-0.02)
     told = verdicts.verdicts(record)
     assert f"7 of 8 comparisons{weak}:\n  - a: 5-way, 1-shot, one-class: simple_shot -0.10 ± 1.00" in line(
-        told, "- **Safe**, 5-way"
+        told, "- **On the mean not inferior within half a point**, 5-way"
     )
     assert f"7 of 8 comparisons{weak}:\n  - a: 5-way, 1-shot, balanced, 1 queries per class (counts): class_mean -2.00" in line(
-        told, "- **Safe**, with outliers"
+        told, "- **On the mean not inferior within half a point**, with outliers"
     )
 
 
