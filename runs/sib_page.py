@@ -115,7 +115,7 @@ def over_learned(record: dict[str, Any]) -> list[str]:
         return []
     best = []
     for shot in ("1", "5"):
-        name = max(rivals, key=lambda name: rivals[name][shot]["accuracy"])  # type: ignore[index]
+        name = max(rivals, key=lambda name: rivals[name][shot]["accuracy"])
         figure, before = rivals[name][shot]["accuracy"], record["best_inductive"][shot]
         best.append((name, figure) if figure > before else ("none of them is above those without training", before))
     lines = ["", "### Best inductive, meta-trained ones included, on the same episodes", ""]
