@@ -206,9 +206,9 @@ def _label(page: Page, person: Person, n_items: int) -> dict[str, Any]:
 
 def random_order(folder: Path, truth: list[str], encoder: Path | None, at: list[int], draws: int = 3) -> list[dict[str, float]]:
     """Accuracy of the whole pile with labels of random items."""
+    from sibyl.encoders.chosen import encoder_for
     from sibyl.encoders.embed_source import embed_source
     from sibyl.labeling.examples import Examples
-    from sibyl.labeling.run import encoder_for
     from sibyl.labeling.solve import solve_items
     from sibyl.methods.named import DEFAULT_METHOD, method_by_name
     from sibyl.sources.open import open_source

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from sibyl.encoders import chosen
 from sibyl.errors import DataError
 from sibyl.labeling import run as label_run
 from sibyl.labeling.label import label
@@ -50,7 +51,7 @@ def test_the_encoder_chosen_is_no_remark(tickets: Path, monkeypatch: pytest.Monk
     from sibyl.encoders.tfidf import TfidfEncoder
 
     said = Choice(TfidfEncoder(), "tfidf (words and pieces of words)")
-    monkeypatch.setattr(label_run, "default_encoder", lambda modality: said)
+    monkeypatch.setattr(chosen, "default_encoder", lambda modality: said)
     summary = label_items(LabelRequest(tickets, EXAMPLES, column="message")).summary
     assert not [note for note in summary.notes if "encoder" in note]
     import io
@@ -77,7 +78,8 @@ def test_a_wrong_name_is_told_before_an_encoder_is_loaded(tmp_path: Path, monkey
     def loaded(name: str) -> None:
         raise AssertionError(name)
 
-    monkeypatch.setattr(label_run, "encoder_by_name", loaded)
+    for module in (label_run, chosen):
+        monkeypatch.setattr(module, "encoder_by_name", loaded)
     with pytest.raises(DataError, match=r"no item 'd\.png'"):
         label(tmp_path, {"a.png": "one", "d.png": "two"}, "conv4-cifar-fs")
 

@@ -168,22 +168,12 @@ def _encoder(name: str | None, source: Source, mirror: bool) -> tuple[Encoder[An
     know of the choice.
     """
     from sibyl.encoders.backbone import BackboneEncoder
-    from sibyl.encoders.catalogue import default_encoder
-    from sibyl.encoders.named import encoder_by_name
+    from sibyl.encoders.chosen import encoder_for
     from sibyl.errors import DataError
 
-    notes: tuple[str, ...] = ()
-    if source.matrix is not None:
-        if name is not None:
-            raise DataError(f"{source.root}: its rows are features already; leave out --encoder")
-        network: Encoder[Any, Any] | None = None
-    elif name is not None:
-        network = encoder_by_name(name)
-    else:
-        choice = default_encoder(source.modality)
-        network, notes = choice.encoder, (choice.note,)
+    network, choice = encoder_for(source, name)
     if mirror:
         if not isinstance(network, BackboneEncoder):
             raise DataError("mirror images need a backbone of sibyl pretrain (.safetensors); leave out --mirror for other encoders")
         network = BackboneEncoder(network.path, mirror=True)
-    return network, notes
+    return network, () if choice is None else (choice.note,)

@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from sibyl.encoders.chosen import encoder_for
 from sibyl.encoders.embed_source import embed_source
 from sibyl.encoders.encoder import Encoder
 from sibyl.encoders.named import encoder_by_name, encoder_of_run
@@ -24,7 +25,7 @@ from sibyl.labeling.examples import Examples
 from sibyl.labeling.file_names import check_same_pile
 from sibyl.labeling.report import Counts, Summary
 from sibyl.labeling.request import LabelRequest
-from sibyl.labeling.run import Labelling, encoder_for, is_fitted
+from sibyl.labeling.run import Labelling, is_fitted
 from sibyl.labeling.saved_run import SavedRun
 from sibyl.labeling.solve import Solved, solve_items
 from sibyl.labeling.table import in_source_order, labels_table, with_columns, with_texts

@@ -97,8 +97,8 @@ def first_of_pile(
     UserError
         If the pile or the encoder is not as expected.
     """
+    from sibyl.encoders.chosen import encoder_for
     from sibyl.encoders.embed_source import embed_source
-    from sibyl.labeling.run import encoder_for
     from sibyl.sources.open import open_source
 
     source = open_source(path, column=column, id_column=id_column)

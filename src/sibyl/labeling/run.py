@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from sibyl.encoders.catalogue import Choice, default_encoder
+from sibyl.encoders.chosen import encoder_for
 from sibyl.encoders.embed_source import embed_source
 from sibyl.encoders.encoder import Encoder
 from sibyl.encoders.named import encoder_by_name, is_known
@@ -163,24 +163,6 @@ def label_items(request: LabelRequest) -> Labelling:
             solved.fell_back,
         )
     return Labelling(table, summary, source, embedded.names, embedded.matrix, given.class_names, solved, run, network)
-
-
-def encoder_for(source: Source, encoder: str | Path | Encoder[Any, Any] | None) -> tuple[Encoder[Any, Any] | None, Choice | None]:
-    """Return the encoder that a source is read with, none where it holds rows already, and the choice where nobody named one.
-
-    Raises
-    ------
-    DataError
-        If the source holds rows and an encoder is named.
-    """
-    if source.matrix is not None:
-        if encoder is not None:
-            raise DataError(f"{source.root}: holds rows of numbers, which need no encoder; leave --encoder out")
-        return None, None
-    if encoder is None:
-        choice = default_encoder(source.modality)
-        return choice.encoder, choice
-    return (encoder_by_name(str(encoder)) if isinstance(encoder, str | Path) else encoder), None
 
 
 def _opened(request: LabelRequest) -> tuple[Source, str | Path | Encoder[Any, Any] | None]:

@@ -110,12 +110,12 @@ def open_pile(opening: Opening, progress: Progress) -> Pile:
     UserError
         If it cannot be opened or read.
     """
+    from sibyl.encoders.chosen import encoder_for
     from sibyl.encoders.embed_source import embed_source
     from sibyl.encoders.named import named_by_run
     from sibyl.labeling.examples import gather_examples, read_given
     from sibyl.labeling.file_names import RUN, output_files
     from sibyl.labeling.outputs import finish_output
-    from sibyl.labeling.run import encoder_for
     from sibyl.labeling.saved_run import SavedRun
     from sibyl.sources.open import open_source
 

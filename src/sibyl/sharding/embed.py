@@ -9,11 +9,10 @@ from typing import Any
 
 import torch
 
-from sibyl.encoders.catalogue import default_encoder
+from sibyl.encoders.chosen import encoder_for
 from sibyl.encoders.embed import Embedded
 from sibyl.encoders.embed_source import embed_source
 from sibyl.encoders.encoder import Encoder
-from sibyl.encoders.named import encoder_by_name
 from sibyl.errors import DataError
 from sibyl.memmap import allocate, release
 from sibyl.sharding.ray_actors import RayActors
@@ -36,7 +35,8 @@ class Worker:
     def call(self, items: Sequence[Item]) -> Embedded:
         """Return the rows of some items."""
         if self._encoder is None:
-            self._encoder = default_encoder(self._source.modality).encoder if self._name is None else encoder_by_name(self._name)
+            self._encoder, _ = encoder_for(self._source, self._name)
+            assert self._encoder is not None  # rows of numbers are never sent here
             if self._encoder.key != self._key:
                 raise DataError(
                     f"encoder {self._encoder.name} of a Ray worker is not the one here; install the same packages and files on all machines"
