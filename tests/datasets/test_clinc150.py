@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sibyl.datasets.clinc150 import SPLIT_DOMAINS, load_clinc150, load_out_of_scope
+from sibyl.datasets.clinc150 import SPLIT_DOMAINS, load_clinc150
 from sibyl.datasets.clinc150_intents import DOMAINS
 from sibyl.errors import DataError, UnknownName
 from sibyl.features import check_disjoint
@@ -43,18 +43,11 @@ def test_the_official_json(tmp_path: Path, split: str, n_classes: int) -> None:
     assert texts.take(np.array([3, 1])).texts == (texts.texts[3], texts.texts[1])
 
 
-def test_out_of_scope_has_no_class(tmp_path: Path) -> None:
-    texts = load_out_of_scope(write_json(tmp_path / "data_full.json"))
-    assert texts.texts == ("what is the sound of one hand",)
-    assert texts.labels.tolist() == [-1]
-
-
 @needs_data
 def test_the_real_table() -> None:
     sizes = {split: load_clinc150(split, DATA / "text") for split in SPLIT_DOMAINS}
     assert {split: len(texts) for split, texts in sizes.items()} == {"train": 13500, "validation": 4500, "test": 4500}
     assert all(np.bincount(texts.labels).tolist() == [150] * len(texts.class_names) for texts in sizes.values())
-    assert len(load_out_of_scope(DATA / "text")) == 1200
 
 
 def test_bad_files_are_named(tmp_path: Path) -> None:

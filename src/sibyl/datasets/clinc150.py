@@ -1,7 +1,7 @@
 """CLINC150: short requests to an assistant, 150 intents of 10 domains (Larson et al., EMNLP-IJCNLP 2019; CC BY 3.0).
 
 Its own splits divide sentences; here whole domains are divided, so that the intents of a test are unseen: six domains train, utility and
-work validate, small talk and meta test. Requests that fit no intent (*out of scope*) come separately, unlabelled.
+work validate, small talk and meta test. Requests that fit no intent (*out of scope*) are left out.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ SPLIT_DOMAINS = {
     "validation": ("utility", "work"),
     "test": ("small_talk", "meta"),
 }
-_OUT_OF_SCOPE = "oos"
 
 
 def load_clinc150(split: str, root: str | Path, *, fetch: bool = False) -> TextSet:
@@ -62,11 +61,3 @@ def load_clinc150(split: str, root: str | Path, *, fetch: bool = False) -> TextS
         classes[split],
         tuple(f"{rows[place][0]}/{place:05d}" for place, _, _ in chosen),
     )
-
-
-def load_out_of_scope(root: str | Path, *, fetch: bool = False) -> TextSet:
-    """Return the 1,200 requests that fit none of the 150 intents, all with label −1; parameters as in `load_clinc150`."""
-    _, rows = read_rows(Path(root), fetch)
-    chosen = [(place, text) for place, (_, intent, text) in enumerate(rows) if intent == _OUT_OF_SCOPE]
-    labels = np.full(len(chosen), -1, np.int64)
-    return TextSet(tuple(text for _, text in chosen), labels, (), tuple(f"{rows[place][0]}/{place:05d}" for place, _ in chosen))
