@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from sibyl.errors import UserError
+from sibyl.errors import UserError, reason_of
 
 
 def usable_device(name: str) -> str:
@@ -20,7 +20,7 @@ def usable_device(name: str) -> str:
     try:
         torch.zeros(1, device=name).item()
     except (RuntimeError, AssertionError) as error:
-        reason = str(error).strip().splitlines()[0][:160]
+        reason = reason_of(error, line=0)
         raise UserError(f"--device {name}: torch cannot compute there ({reason}); leave it out for the processor") from None
     return name
 

@@ -32,6 +32,32 @@ def without_addresses(message: str) -> str:
     return _OBJECT.sub("the data", message)
 
 
+def reason_of(error: object, longest: int = 160, *, line: int | None = None, with_kind: bool = False) -> str:
+    """Return what a library says of an error as one line, for the brackets of a message of ours.
+
+    Parameters
+    ----------
+    error : exception
+        What was caught.
+    longest : int
+        Letters that are kept.
+    line : int, optional
+        The one line that says it, where a library writes many; all of them when left out.
+    with_kind : bool
+        Begin with the kind of the error, for those whose text alone says little, such as `KeyError`.
+
+    Returns
+    -------
+    str
+        The kind alone where the library says nothing.
+    """
+    kind, said = type(error).__name__, without_addresses(str(error).encode("utf-8", "replace").decode()).strip()
+    if line is not None and said:
+        said = said.splitlines()[line]
+    said = " ".join((f"{kind}: {said}" if with_kind and said else said).split())
+    return said[:longest].rstrip() or kind
+
+
 def shortened(message: str) -> str:
     """Return a message without its middle where it quotes more than anybody reads: what is wrong stands first, what to do last."""
     if len(message) <= _LONGEST:

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, PydanticSchemaGenerationError
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from sibyl.errors import CheckpointError
+from sibyl.errors import CheckpointError, reason_of
 
 Name = Annotated[str, Field(max_length=100_000)]
 Count = Annotated[int, Field(ge=0, le=1 << 40)]
@@ -124,10 +124,8 @@ def filled(build: Callable[[], nn.Module], tensors: Mapping[str, Tensor], path: 
     except CheckpointError:
         raise
     except Exception as error:  # whatever a constructor says of settings that no version wrote
-        lines = str(error).splitlines() or [type(error).__name__]
-        raise CheckpointError(
-            f"{path}: its tensors do not fit its settings ({lines[-1].strip()[:200]}); the file is damaged or edited"
-        ) from None
+        reason = reason_of(error, 200, line=-1)
+        raise CheckpointError(f"{path}: its tensors do not fit its settings ({reason}); the file is damaged or edited") from None
     check_finite(path, tensors)
     return network.eval()
 

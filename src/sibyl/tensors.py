@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from safetensors import safe_open
 
-from sibyl.errors import CheckpointError
+from sibyl.errors import CheckpointError, reason_of
 from sibyl.storage import Json, atomic_path, parse_json
 
 if TYPE_CHECKING:  # safetensors.numpy serves those who need not wait for torch
@@ -80,7 +80,7 @@ def load_tensors(path: str | Path, leave: Collection[str] = (), *, check: bool =
     except MemoryError:
         raise CheckpointError(f"{path}: does not fit into memory; is this the right file?") from None
     except Exception as error:  # the library raises errors of its own, of its parser and of torch
-        reason = " ".join(str(error).split())[:200]
+        reason = reason_of(error, 200)
         raise CheckpointError(f"{path}: damaged or not a safetensors file ({reason}); fetch or write it again") from None
     if not isinstance(metadata, dict):
         raise CheckpointError(f"{path}: a safetensors file, but not one written by sibyl (it lacks the 'sibyl' metadata)")

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from io import BufferedWriter
 from pathlib import Path, PurePosixPath
 
-from sibyl.errors import DataError
+from sibyl.errors import DataError, reason_of
 from sibyl.folders import atomic_folder
 
 ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
@@ -136,7 +136,7 @@ def _members(archive: Path) -> Iterator[Iterator[_Member]]:
             with tarfile.open(archive, "r:*") as tar:
                 yield _tar_members(tar)
     except _DAMAGE as error:
-        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        reason = reason_of(error, 120)
         raise DataError(f"{archive}: damaged or not an archive ({reason}); fetch it again") from None
 
 

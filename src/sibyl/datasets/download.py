@@ -16,7 +16,7 @@ from filelock import FileLock
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from sibyl.errors import DataError
+from sibyl.errors import DataError, reason_of
 from sibyl.storage import read_json, write_json
 
 _BLOCK = 1 << 18
@@ -79,7 +79,7 @@ def download(remote: Remote, folder: str | Path, *, show_progress: bool = True) 
             raise _unreachable(remote, target, f"HTTP {error.code} {error.reason}") from None
         except (OSError, http.client.HTTPException, ValueError) as error:
             reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
-            raise _unreachable(remote, target, " ".join(str(reason).split()) or type(error).__name__) from None
+            raise _unreachable(remote, target, reason_of(reason)) from None
         found = checksum(partial, remote.checksum.partition(":")[0])
         if found != remote.checksum:
             _forget(partial)

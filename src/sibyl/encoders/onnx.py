@@ -13,7 +13,7 @@ from PIL import Image
 from sibyl.encoders.encoder import Encoder, Rows
 from sibyl.encoders.image_preprocessing import ImagePreprocessing
 from sibyl.encoders.onnx_files import MAX_BATCH, MAX_SIDE, model_checksum
-from sibyl.errors import DataError, MissingExtra, SibylError
+from sibyl.errors import DataError, MissingExtra, SibylError, reason_of
 from sibyl.storage import content_key
 from sibyl.threads import n_cores, sleeping
 
@@ -156,5 +156,5 @@ def _guarded(path: Path, call: Callable[[], Any]) -> Any:
     except SibylError:
         raise
     except Exception as error:  # of its own kinds, of Python's codecs, of memory: all say that this model cannot be run
-        reason = " ".join(str(error).split())[:200]
+        reason = reason_of(error, 200)
         raise DataError(f"{path}: onnxruntime cannot run this model ({reason}); export or fetch it again") from None

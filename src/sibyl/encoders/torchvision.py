@@ -13,7 +13,7 @@ from torch import nn
 from sibyl.encoders.frozen_network import FrozenNetworkEncoder, image_network_encoder
 from sibyl.encoders.torchvision_import import import_torchvision
 from sibyl.encoders.weights import missing_weights
-from sibyl.errors import DataError, MissingExtra, UnknownName
+from sibyl.errors import DataError, MissingExtra, UnknownName, reason_of
 
 _HEADS = ("fc", "classifier", "heads", "head")
 
@@ -69,9 +69,9 @@ def _load(network: nn.Module, path: Path, name: str) -> None:
     try:
         network.load_state_dict(load_file(path))
     except (OSError, SafetensorError) as error:
-        raise DataError(f"{path}: cannot be read as weights in safetensors ({' '.join(str(error).split())[:120]})") from None
+        raise DataError(f"{path}: cannot be read as weights in safetensors ({reason_of(error, 120)})") from None
     except RuntimeError as error:
-        raise DataError(f"{path}: are not the weights of {name} ({' '.join(str(error).split())[:160]})") from None
+        raise DataError(f"{path}: are not the weights of {name} ({reason_of(error)})") from None
 
 
 def _cut_head(network: nn.Module, model: str) -> None:

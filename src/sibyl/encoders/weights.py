@@ -9,7 +9,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
-from sibyl.errors import DataError
+from sibyl.errors import DataError, reason_of
 
 LOADING_FAILS = (OSError, RuntimeError, ValueError, KeyError, SafetensorError, pickle.UnpicklingError)
 """What libraries raise where weights are missing, damaged, or of another shape."""
@@ -48,7 +48,7 @@ def missing_weights(name: str, fetch: str, error: Exception) -> DataError:
     error : Exception
         What the library said.
     """
-    said = " ".join(str(error).split())
+    said = reason_of(error, 1000)
     said = said if len(said) <= 160 else f"{said[:160]} …"
     return DataError(
         f"{name}: its weights are not on this machine and could not be fetched, or cannot be read ({said}); with a network: {fetch}; "

@@ -18,7 +18,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from sibyl.errors import CheckpointError, UserError
+from sibyl.errors import CheckpointError, UserError, reason_of
 from sibyl.memmap import map_array, save_arrays, slices
 from sibyl.methods import METHODS, LearnedMethod, Method, build_method
 from sibyl.methods.checkpoint import load_method, rebuilt_method
@@ -191,7 +191,7 @@ def read_saved(path: str | Path, device: str | torch.device = "cpu") -> Saved:
     try:
         return _read(path, header, metadata, tensors, device)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, RuntimeError) as error:
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:160]
+        reason = reason_of(error, with_kind=True)
         raise CheckpointError(f"{path}: a saved classifier with parts that do not fit ({reason}); save it again") from None
 
 

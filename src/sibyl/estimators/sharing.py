@@ -12,7 +12,7 @@ from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError
 from sklearn.utils.validation import check_is_fitted
 
 from sibyl.encoders.onnx import OnnxEncoder
-from sibyl.errors import CheckpointError, DataError, UserError
+from sibyl.errors import CheckpointError, DataError, UserError, reason_of
 from sibyl.estimators.saved import RowsAnswer, Saved, read_saved
 from sibyl.export.card import model_card
 from sibyl.export.onnx_model import classifier_model, write_model
@@ -218,7 +218,7 @@ class Sharing(ModelHubMixin):
             TypeError,
             RecursionError,
         ) as error:  # its config may be anything
-            reason = " ".join(str(error).split())[:200]
+            reason = reason_of(error, 200)
             raise DataError(
                 f"{pretrained_model_name_or_path}: cannot be fetched from the hub ({reason}); without network, give a folder that holds "
                 "the repository's files"

@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from sibyl.errors import InputError
+from sibyl.errors import InputError, reason_of
 from sibyl.estimators.labels import read_labels
 from sibyl.estimators.sharing import Sharing
 from sibyl.memmap import slices
@@ -225,7 +225,7 @@ class TransductiveClassifier(Sharing, ClassifierMixin, BaseEstimator):  # type: 
             device = torch.device(self.device)
             torch.empty(0, device=device)
         except (RuntimeError, AssertionError, TypeError) as error:
-            reason = str(error).splitlines()[0]
+            reason = reason_of(error, line=0)
             raise InputError(
                 f"device must name a device that torch has here, such as 'cpu', got {self.device!r} ({reason})"
             ) from None

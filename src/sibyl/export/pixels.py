@@ -15,7 +15,7 @@ from sibyl.encoders.encoder import Encoder, Rows
 from sibyl.encoders.image_preprocessing import ImagePreprocessing
 from sibyl.encoders.onnx import OnnxEncoder
 from sibyl.encoders.packaged_encoder import PackagedEncoder
-from sibyl.errors import UserError
+from sibyl.errors import UserError, reason_of
 from sibyl.export.onnx_model import check_outputs, libraries, opset_of, run_model
 
 PIXELS = "pixels"
@@ -113,7 +113,7 @@ def join_encoder(encoder: PixelNetwork, head: Any) -> Any:
         elif own_opset > head_opset:
             head = onnx.version_converter.convert_version(head, own_opset)
     except (RuntimeError, onnx.checker.ValidationError) as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = reason_of(error, 200)
         raise UserError(
             f"{encoder.name}: cannot be converted from ONNX version {own_opset} to {head_opset} ({reason}); export the encoder with "
             f"opset {head_opset}"

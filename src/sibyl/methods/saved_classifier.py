@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sibyl.errors import CheckpointError, UserError
+from sibyl.errors import CheckpointError, UserError, reason_of
 from sibyl.schemas import filled
 from sibyl.storage import Json
 from sibyl.tasks import Classifier
@@ -83,7 +83,7 @@ def put_together(tensors: Mapping[str, Tensor], description: Json, device: torch
     except CheckpointError:
         raise
     except Exception as error:  # whatever a constructor says of parts that no version wrote
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        reason = reason_of(error, 200, with_kind=True)
         raise CheckpointError(f"a saved classifier cannot be rebuilt ({reason}); update sibyl, or save it again") from None
     if not callable(classifier):
         raise CheckpointError("a saved classifier cannot be rebuilt: it is no classifier; save it again")
@@ -148,7 +148,7 @@ def try_out(
             answers = [(classifier(x), (1, 2, n_way)), *([(score(x), (1, 2))] if callable(score) else [])]
         is_sound = all(tuple(found.shape) == shape and bool(torch.isfinite(found).all()) for found, shape in answers)
     except Exception as error:  # parts of any type may stand in a file
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:160]
+        reason = reason_of(error, with_kind=True)
         raise CheckpointError(f"{path}: its classifier does not work ({reason}); save it again") from None
     if not is_sound:
         raise CheckpointError(f"{path}: its classifier gives no {n_way} finite numbers for a row of {n_features}; save it again")

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from sibyl.errors import MissingExtra, SibylError, UserError
+from sibyl.errors import MissingExtra, SibylError, UserError, reason_of
 from sibyl.threads import n_cores
 
 _STORE = 256 << 20  # bytes of shared memory of a Ray that is started here: only sums, settings and parts of results pass through it
@@ -69,7 +69,7 @@ class RayActors:
                     ray.init(**settings, log_to_driver=False, logging_level=logging.ERROR)
             except Exception as error:  # a node that does not come up in time raises no narrower class
                 where = f"the Ray cluster at {address}" if address else "a local Ray"
-                raise UserError(f"{where} cannot be reached or started ({_short(error)})") from None
+                raise UserError(f"{where} cannot be reached or started ({reason_of(error)})") from None
         n_cpus = int(ray.cluster_resources().get("CPU", 1))
         self.n_workers = max(1, min(n_workers or n_cpus, n_cpus, n_most))
         actor = ray.remote(num_cpus=1, max_restarts=-1, max_task_retries=-1)(worker)
@@ -107,7 +107,7 @@ class RayActors:
         except (exceptions.ObjectStoreFullError, exceptions.OutOfDiskError):
             raise UserError("Ray's object store has no room left; give it more memory, or use fewer workers") from None
         except exceptions.RayActorError as error:
-            raise UserError(f"a worker died and could not be started again ({_short(error)})") from None
+            raise UserError(f"a worker died and could not be started again ({reason_of(error)})") from None
 
     def processes(self) -> list[int]:
         """Return the numbers of the actors' processes."""
@@ -121,7 +121,3 @@ class RayActors:
         self._actors = []
         if self._is_own:
             self.ray.shutdown()
-
-
-def _short(error: BaseException) -> str:
-    return " ".join(str(error).split())[:160] or type(error).__name__

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sibyl.errors import MissingExtra, without_addresses
+from sibyl.errors import MissingExtra, reason_of
 from sibyl.sources.item import Unreadable
 
 ENDINGS = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif")
@@ -74,7 +74,7 @@ def decode_audio(content: bytes) -> Clip:
                 raise Unreadable(f"{frames / rate / 60:.0f} minutes long, the limit is {MAX_SECONDS // 60}; cut it")
             samples = file.read(frames, dtype="float32", always_2d=True).mean(1)
     except (soundfile.SoundFileError, RuntimeError, ValueError, TypeError, OSError) as error:
-        raise Unreadable(f"damaged or not an audio file ({' '.join(without_addresses(str(error)).split())[:80]})") from None
+        raise Unreadable(f"damaged or not an audio file ({reason_of(error, 80)})") from None
     if not len(samples):
         raise Unreadable("holds no sound")
     if not np.isfinite(samples).all():

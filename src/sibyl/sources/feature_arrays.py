@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 
-from sibyl.errors import DataError
+from sibyl.errors import DataError, reason_of
 from sibyl.sources.feature_columns import Columns
 from sibyl.sources.limits import check_unfolded
 from sibyl.sources.naming import LABEL_NAMES, MATRIX_NAMES, NAME_NAMES, named
@@ -73,7 +73,7 @@ def read_safetensors(path: Path, label_name: str | None, id_name: str | None) ->
 def _reason(error: Exception) -> str:
     if "pickle" in str(error).lower() or "Python objects" in str(error):
         return "holds Python objects, which are not read because unpickling can run code; save plain numbers and texts"
-    return f"damaged or not an array file ({' '.join(str(error).split())[:120] or type(error).__name__}); write it again"
+    return f"damaged or not an array file ({reason_of(error, 120)}); write it again"
 
 
 def _choose(path: Path, arrays: Mapping[str, Array], label_name: str | None, id_name: str | None) -> Columns:

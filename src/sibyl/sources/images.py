@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from sibyl.errors import DataError
+from sibyl.errors import DataError, reason_of
 from sibyl.messages import counted
 from sibyl.sources.folder import Folder, ending, walk_folder
 from sibyl.sources.item import Unreadable
@@ -177,8 +177,8 @@ def _too_many(n_pixels: int | None) -> str:
 
 
 def _one_line(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    return text if text and len(text) <= 80 else type(error).__name__
+    text = reason_of(error, 1000)
+    return text if len(text) <= 80 else type(error).__name__
 
 
 def as_rgb(image: Image.Image) -> Image.Image:

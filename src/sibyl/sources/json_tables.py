@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from sibyl.errors import reason_of
 from sibyl.sources.delimited import LostRow
 
 _SHOWN = re.compile(r'"([^"\\]{1,60})"\s*:\s*("(?:[^"\\]|\\.){0,200}"|-?[\d.]+)')
@@ -22,7 +23,7 @@ def parse_json_lines(text: str) -> tuple[pd.DataFrame, list[LostRow]]:
         try:
             value = json.loads(line)
         except (ValueError, RecursionError) as error:
-            why = "nested too deep" if isinstance(error, RecursionError) else f"not JSON ({' '.join(str(error).split())[:100]})"
+            why = "nested too deep" if isinstance(error, RecursionError) else f"not JSON ({reason_of(error, 100)})"
             lost.append(LostRow(number, why, fields=dict(_SHOWN.findall(line[:100_000]))))
         else:
             _keep(number, value, rows, lost)
@@ -42,7 +43,7 @@ def parse_json(text: str) -> tuple[pd.DataFrame, list[LostRow]]:
     except RecursionError:
         raise ValueError("is nested too deep to be a table") from None
     except ValueError as error:
-        raise ValueError(f"is not JSON ({' '.join(str(error).split())[:100]})") from None
+        raise ValueError(f"is not JSON ({reason_of(error, 100)})") from None
     rows: dict[int, dict[str, Any]] = {}
     lost: list[LostRow] = []
     if isinstance(value, dict):

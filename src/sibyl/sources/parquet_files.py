@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sibyl.errors import DataError
+from sibyl.errors import DataError, reason_of
 from sibyl.sources.limits import check_unfolded
 
 _INDEX = re.compile(r"__index_level_\d+__")  # how pandas names the column of its row labels
@@ -52,7 +52,7 @@ def read_parquet(path: Path) -> tuple[pd.DataFrame, list[Any] | None]:
     except (
         pa.ArrowException, OSError, ValueError, OverflowError, TypeError, LookupError, NotImplementedError, RecursionError, MemoryError,
     ) as error:  # fmt: skip
-        raise DataError(f"{path}: damaged or not a parquet file ({_reason(error)}); write it again") from None
+        raise DataError(f"{path}: damaged or not a parquet file ({reason_of(error, 120)}); write it again") from None
     index = list(columns[indices[0]]) if len(indices) == 1 else None
     if len(indices) < len(columns):
         columns = {name: column for name, column in columns.items() if name not in indices}
@@ -101,10 +101,6 @@ def _classes(metadata: Mapping[bytes, bytes] | None) -> dict[str, list[str]]:
         }
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
         return {}
-
-
-def _reason(error: BaseException) -> str:
-    return " ".join(str(error).encode("utf-8", "replace").decode().split())[:120] or type(error).__name__
 
 
 def _size(metadata: Any) -> int:

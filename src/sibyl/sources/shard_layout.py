@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from sibyl.errors import DataError
+from sibyl.errors import DataError, reason_of
 from sibyl.messages import counted, quoted
 from sibyl.sources.naming import LABEL_NAMES, MATRIX_NAMES, NAME_NAMES, named
 from sibyl.sources.stores import Place, sentence_of
@@ -62,7 +62,7 @@ def named_shard(place: Place, name: str) -> Iterator[None]:
     except (pa.ArrowException, OSError, ValueError, NotImplementedError, OverflowError) as error:
         if place.is_remote and isinstance(error, OSError):
             raise DataError(sentence_of(f"{place.uri}/{name}", error)) from None
-        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        reason = reason_of(error, 120)
         raise DataError(f"{place.uri}/{name}: damaged or not a parquet file ({reason}); write this shard again") from None
 
 

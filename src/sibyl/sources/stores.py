@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import pyarrow as pa
 from pyarrow import fs
 
-from sibyl.errors import DataError
+from sibyl.errors import DataError, reason_of
 
 SCHEMES = ("s3", "gs", "gcs", "hdfs", "viewfs", "file")
 _SECONDS = 10.0  # until a store that does not answer is given up
@@ -90,7 +90,7 @@ def _s3(uri: str) -> Any:
 
 def sentence_of(uri: str, error: BaseException) -> str:
     """Say in one sentence why a folder or a file cannot be reached."""
-    text = " ".join(str(error).split())
+    text = reason_of(error, 4000)
     low = text.lower()
     if isinstance(error, FileNotFoundError) or "no_such_bucket" in low or "nosuchbucket" in low or "no such file" in low:
         return f"{uri}: no such folder or bucket"
@@ -102,4 +102,4 @@ def sentence_of(uri: str, error: BaseException) -> str:
         return f"{uri}: the store cannot be reached ({text[:160]}); check the network, the region and the endpoint"
     if isinstance(error, PermissionError):
         return f"{uri}: no permission"
-    return f"{uri}: cannot be read ({text[:200] or type(error).__name__})"
+    return f"{uri}: cannot be read ({text[:200]})"

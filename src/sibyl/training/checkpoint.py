@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from sibyl.errors import CheckpointError
+from sibyl.errors import CheckpointError, reason_of
 from sibyl.schemas import Header, Name, Scalar, check_finite, checked, is_alike
 from sibyl.storage import Json
 from sibyl.tensors import load_tensors, save_tensors
@@ -77,7 +77,7 @@ def load_run(
         try:
             module.load_state_dict(own)
         except RuntimeError as error:
-            reason = str(error).splitlines()[-1].strip()[:200]
+            reason = reason_of(error, 200, line=-1)
             raise CheckpointError(f"{path}: was written by a run with another {name} ({reason}); choose another --out") from None
     optimizer.load_state_dict({"state": states, "param_groups": optimizer.state_dict()["param_groups"]})
     if scheduler is not None and header.scheduler is not None:
