@@ -1,13 +1,14 @@
 """The label job with the truth at hand: one labelled example per class, over 20 draws, on photographs, texts, digits and tables.
 
-    runs/label.sh [--draws 20] [--method NAME] [--texts FEATURES] [--out results]
+    runs/label.sh [--draws 20] [--method NAME] [--texts FEATURES] [--out results] [--ship]
 
 Accuracy of each item alone (inductive) beside that with the unlabelled items (transductive), on the same examples, so that the gain is
 paired. Features are computed once; each draw solves what `sibyl label` solves. A draw that was measured with the same features and
 method, by code that is still the same, is not measured again, and a set stands in the record as soon as it is whole, so a killed run
 goes on. The page alone is made from the record by --page-only (`label_page`). Data: $SIBYL_DATA, or ../shared/data beside the
 repository; `--texts` are features of CLINC150's 30 test intents, as `sibyl embed clinc150 --split test` writes them. The page says of
-each set what meta-training had met of it. The figures on calibration that a report cites are written into the package.
+each set what meta-training had met of it. The figures on calibration that a report cites are written beside
+the record, or with --ship into the package.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from pathlib import Path
 
 import numpy as np
 from experiment import ROOT, commit, write_record
-from label_page import page, row_of, write_calibration
+from label_page import CALIBRATION, page, row_of, write_calibration
 from sklearn.datasets import load_breast_cancer, load_digits, load_wine
 from sklearn.metrics import roc_auc_score
 
@@ -236,6 +237,7 @@ def main() -> None:
     parser.add_argument("--method", default=DEFAULT_METHOD)
     parser.add_argument("--texts", type=Path, help="features of CLINC150's test intents")
     parser.add_argument("--out", type=Path, default=ROOT / "results")
+    parser.add_argument("--ship", action="store_true", help="write calibration.json into the package, not beside the record")
     parser.add_argument("--page-only", action="store_true", help="write the page from label.json; nothing is measured")
     arguments = parser.parse_args()
     path = arguments.out / "label.json"
@@ -244,7 +246,7 @@ def main() -> None:
         return
     kept, begun = kept_of(path)
     results: dict[str, Json] = {}
-    command = f"runs/label.sh --draws {arguments.draws}{' --texts FEATURES' if arguments.texts else ''}"
+    command = f"runs/label.sh --draws {arguments.draws}{' --texts FEATURES' if arguments.texts else ''}{' --ship' if arguments.ship else ''}"
 
     def write(sets: dict[str, Json], **begun: Json) -> None:
         write_record(path, LIBRARIES, method=arguments.method, command=command, sets=sets, **begun)
@@ -263,7 +265,7 @@ def main() -> None:
     write(results)
     text = page(read_json(path))
     write_text(arguments.out / "label.md", text)
-    write_calibration(results, arguments.method)
+    write_calibration(results, arguments.method, CALIBRATION if arguments.ship else arguments.out / "calibration.json")
     print(text)
 
 

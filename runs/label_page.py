@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 from experiment import ROOT, percent, span
@@ -98,8 +99,8 @@ def commits(record: Json) -> str:
     return next(iter(by)) if len(by) == 1 else "; ".join(f"{one} ({', '.join(keys)})" for one, keys in by.items())
 
 
-def write_calibration(results: dict[str, Json], method: str) -> None:
-    """Tell reports where the confidence of a method was compared with the truth."""
+def write_calibration(results: dict[str, Json], method: str, path: Path) -> None:
+    """Write where the confidence of a method was compared with the truth, beside what reports know of others."""
     known = json.loads(CALIBRATION.read_text(encoding="utf-8"))
     known[method] = [
         {
@@ -112,4 +113,4 @@ def write_calibration(results: dict[str, Json], method: str) -> None:
         }
         for entry in results.values()
     ]
-    write_json(CALIBRATION, known)
+    write_json(path, known)

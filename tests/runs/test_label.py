@@ -23,8 +23,11 @@ RESULTS = Path(__file__).resolve().parents[2] / "results"
 @pytest.fixture
 def script(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
     label, page = importlib.import_module("label"), importlib.import_module("label_page")
-    monkeypatch.setattr(page, "CALIBRATION", tmp_path / "calibration.json")
-    (tmp_path / "calibration.json").write_text("{}")
+    shipped = tmp_path / "package" / "calibration.json"
+    shipped.parent.mkdir()
+    shipped.write_text('{"other": []}')
+    for module in (label, page):
+        monkeypatch.setattr(module, "CALIBRATION", shipped)
     return label
 
 
@@ -84,4 +87,10 @@ def test_a_killed_run_keeps_each_whole_set_and_goes_on(script: ModuleType, tmp_p
     record = json.loads((tmp_path / "label.json").read_text())
     assert [len(entry["draws"]) for entry in record["sets"].values()] == [2, 2]
     assert "begun" not in record
-    assert list(json.loads((tmp_path / "calibration.json").read_text())) == ["universal_sib"]
+    shipped = tmp_path / "package" / "calibration.json"
+    assert json.loads(shipped.read_text()) == {"other": []}  # a trial leaves the package alone
+    beside = json.loads((tmp_path / "calibration.json").read_text())
+    assert sorted(beside) == ["other", "universal_sib"]
+    monkeypatch.setattr(sys, "argv", ["label.py", "--draws", "2", "--out", str(tmp_path), "--ship"])
+    script.main()  # nothing is left to measure
+    assert json.loads(shipped.read_text()) == beside
