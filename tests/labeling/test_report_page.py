@@ -100,6 +100,15 @@ def test_a_page_stays_small_however_many_items() -> None:
     assert sum(a.get("class") == "card text" for a in found.of("button")) <= 20 + limits.changed + limits.outliers + 12
 
 
+def test_the_outlier_score_is_explained_where_items_are_shown_by_it() -> None:
+    source = features_source(90)
+    shown = to_show(label_items(LabelRequest(source, {source.items[i].name: CLASSES[i] for i in range(3)})))
+    score = np.where(np.arange(len(shown.table)) % 4 == 0, 0.98, 0.05)
+    page = report_html(replace(shown, table=shown.table.assign(outlier_score=score)), None)
+    text = " ".join(" ".join(Found(page).text).split())
+    assert "The score says how little an item is like any of the classes" in text
+
+
 def test_borderline_first_then_from_the_most_certain() -> None:
     sure = np.linspace(0.3, 0.99, 50)
     table = pd.DataFrame({"item": [f"{i}" for i in range(50)], "label": "a", "confidence": sure, "status": "labelled"})
