@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sibyl.backbones.checkpoint import load_backbone
 from sibyl.cli.app import main
 from sibyl.features import Features
 from tests.synthetic import clusters
@@ -151,9 +152,12 @@ def test_from_class_folders_to_features(tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SIBYL_CACHE", str(tmp_path / "cache"))
         done = sibyl(
-            "pretrain", tmp_path / "data", "--epochs", 1, "--episodes", 10, "--out", tmp_path / "net", "--device", "cpu", "--json"
-        )
+            "pretrain", tmp_path / "data", "--epochs", 1, "--episodes", 10, "--out", tmp_path / "net", "--device", "cpu",
+            "--precision", "float32", "--json",
+        )  # fmt: skip
         assert done.returncode == 0, done.stderr
+        card = load_backbone(tmp_path / "net" / "backbone.safetensors").card
+        assert card["training"]["recipe"]["precision"] == "float32"  # the recipe's own is bfloat16
         words = ("--encoder", tmp_path / "net" / "backbone.safetensors", "--views", 2, "--out", tmp_path / "f")
         done = sibyl("embed", tmp_path / "data" / "val", *words)
         assert done.returncode == 0, done.stderr
@@ -189,6 +193,7 @@ def test_mistakes_end_with_one_sentence(splits: tuple[Path, Path], trained: Path
         (("embed", pile, "--encoder", tmp_path / "no.safetensors", "--out", tmp_path / "o"), "no such file"),
         (("embed", pile, "--encoder", trained / "last.safetensors", "--out", tmp_path / "o"), "expected a trained backbone"),
         (("pretrain", "cifar-sf", "--out", tmp_path / "o"), "cifar-fs"),
+        (("pretrain", "cifar-fs", "--precision", "float16", "--out", tmp_path / "o"), "unknown precision 'float16'"),
     ]
     for words, sentence in cases:
         done = sibyl(*words)

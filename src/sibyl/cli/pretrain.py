@@ -22,6 +22,14 @@ def pretrain_command(
         str, typer.Option(help="published, one-cycle, one-cycle-rotation or drawings (neither mirrored nor coloured).")
     ] = "one-cycle",
     epochs: Annotated[int | None, typer.Option(help="Instead of the recipe's number.", min=1)] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(
+            help="Of the convolutions while training, float32 or bfloat16; the recipe's without it. bfloat16 is slow on processors that "
+            "lack it.",
+            show_default=False,
+        ),
+    ] = None,
     size: Annotated[
         int | None,
         typer.Option(help="Of the images, in pixels; a folder's are made 32 and a data set's its usual size without it."),
@@ -39,6 +47,8 @@ def pretrain_command(
     """Pre-train a backbone with a cosine classifier; the epoch that is best on validation classes
     is kept.
     """
+    from dataclasses import replace
+
     from sibyl.backbones.checkpoint import load_backbone
     from sibyl.devices import usable_device
     from sibyl.features import check_disjoint
@@ -46,6 +56,8 @@ def pretrain_command(
     from sibyl.training.pretrain import class_mean_score, get_recipe, pretrain, shortened
 
     settings, device = shortened(get_recipe(recipe), epochs), usable_device(device)
+    if precision is not None:
+        settings = replace(settings, precision=precision)
     if Path(source).is_dir():
         train = read_images(str(Path(source) / "train"), "", None, False, size, shown=not as_json)
         held_out = read_images(str(Path(source) / "val"), "", None, False, size, shown=not as_json)

@@ -33,6 +33,8 @@ from sibyl.storage import Json, content_key
 from sibyl.training.checkpoint import load_run, save_run
 from sibyl.training.progress import write_progress
 
+PRECISIONS = ("float32", "bfloat16")
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -72,6 +74,10 @@ class Recipe:
     precision: str = "float32"
     warmup: int = 6000
     drop_epoch: int = 50
+
+    def __post_init__(self) -> None:
+        if self.precision not in PRECISIONS:
+            raise UnknownName("precision", self.precision, PRECISIONS)
 
 
 RECIPES = {
