@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from sibyl.evaluation import interval
 from sibyl.inference import InferenceReport, LossPlane
+from sibyl.messages import counted
 from sibyl.storage import atomic_path
 
 INK, ACCENT, MUTED = "#1b1b1b", "#d1495b", "#2e6f95"
@@ -29,8 +31,12 @@ def draw_inference(plane: LossPlane, report: InferenceReport, path: str | Path) 
     figure.colorbar(filled, ax=left, label="loss with the true labels (nats)", format="%.1f")
     left.plot(*plane.labelled_path.T, color=INK, linestyle="--", linewidth=1.4, label="descent with true labels")
     left.plot(*plane.path.T, color=ACCENT, marker="o", linewidth=2.2, label="synthetic gradients, no labels")
-    left.annotate("θ⁰", plane.path[0], textcoords="offset points", xytext=(-16, -4), color=ACCENT, fontsize=13)
-    left.annotate("θᴷ", plane.path[-1], textcoords="offset points", xytext=(8, -4), color=ACCENT, fontsize=13)
+    under: Any = {
+        "textcoords": "offset points", "xytext": (0, -10), "ha": "center", "va": "top", "color": ACCENT, "fontsize": 10,
+        "bbox": {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.5},
+    }  # fmt: skip
+    left.annotate("before", plane.path[0], **under)
+    left.annotate(f"after {counted(len(plane.path) - 1, 'step')}", plane.path[-1], **under)
     left.set(xticks=[], yticks=[], title="One task: how unlabelled data moves the classifier")
     left.legend(loc="upper left", frameon=True, fontsize=9)
 
@@ -38,7 +44,7 @@ def draw_inference(plane: LossPlane, report: InferenceReport, path: str | Path) 
     n = len(report.accuracy)
     accuracy, half = np.array([interval(column) for column in report.accuracy.T]).T
     right.errorbar(steps, 100 * accuracy, 100 * half, color=MUTED, marker="s", capsize=3, label="accuracy (%)")
-    right.set(xlabel="step k", ylabel="accuracy (%)", xticks=steps, title=f"Mean of {n} tasks")
+    right.set(xlabel="step", ylabel="accuracy (%)", xticks=steps, title=f"Mean of {n} tasks")
     angle = right.twinx()
     angle.plot(steps[:-1], report.cosine.mean(0), color=ACCENT, marker="o", label="cosine to the true gradient")
     angle.set(ylim=(0, 1), ylabel="cosine between synthetic and true gradient")

@@ -29,6 +29,7 @@ def demo_command(
     from sibyl.cli.progress import stage_lines
     from sibyl.demo import run_demo
     from sibyl.demo_pictures import draw_all
+    from sibyl.messages import counted
     from sibyl.storage import write_json
 
     columns = (
@@ -58,8 +59,11 @@ def demo_command(
         return
     shown = summary["shown_draw"]
     rows = [
-        ["each image alone (θ⁰)", percent(summary["inductive"], summary["inductive_interval"])],
-        ["with the unlabelled images (θᴷ)", percent(summary["transductive"], summary["transductive_interval"])],
+        ["before: each image alone", percent(summary["inductive"], summary["inductive_interval"])],
+        [
+            f"after {counted(len(summary['steps']) - 1, 'step')}: with the unlabelled images",
+            percent(summary["transductive"], summary["transductive_interval"]),
+        ],
         ["gain, paired by draw", percent(summary["gain"], summary["gain_interval"])],
         ["universal SIB, as it ships, no class prior", percent(summary["universal"], summary["universal_interval"])],
         ["draw of median gain: corrected / made wrong", f"{shown['mended']} / {shown['spoiled']}"],
