@@ -43,7 +43,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("features", nargs="+", metavar="NAME=FOLDER")
     parser.add_argument("--protocols", default="standing", help=f"of {', '.join(PROTOCOLS)}; several with commas")
     parser.add_argument("--methods", default="all")
-    parser.add_argument("--episodes", type=int, help="at most so many; the protocol's numbers without it")
+    parser.add_argument("--episodes", type=int, help="at most so many in a cell, and in proportion where the protocol has fewer")
     parser.add_argument("--slow", action="append", default=[], metavar="METHOD=EPISODES", help="fewer episodes of a slow method")
     parser.add_argument("--iterations", type=int, default=2000)
     parser.add_argument("--rates", default="0.001,0.01")
@@ -80,7 +80,9 @@ def main() -> None:
             raise UnknownName("protocol", protocol, PROTOCOLS)
         cells = PROTOCOLS[protocol](list(data))
         if arguments.episodes:
-            cells = tuple(replace(cell, episodes=min(cell.episodes, arguments.episodes)) for cell in cells)
+            most_in_cell = max(cell.episodes for cell in cells)
+            share = min(1.0, arguments.episodes / most_in_cell)
+            cells = tuple(replace(cell, episodes=max(1, round(share * cell.episodes))) for cell in cells)
         with progress_bar(f"{protocol}: meta-train") as report:
             few = [cell for cell in cells if cell.way <= arguments.most_ways]
             trained = train_all(methods, few, training, budget, folder / "trained", report)

@@ -15,7 +15,7 @@
 # ITERATIONS, RATES   meta-training of the learned methods (2000; 0.001,0.01: the better on validation classes is kept)
 # MOST_WAYS           learned methods are meta-trained for at most so many classes (1000)
 # PROTOCOLS           standing, or also mixes (its heart),shots,skew,unlabelled (each a table and pictures of its own)
-# METHODS             all, or names with commas between;  EPISODES  at most so many of the protocol's (a shorter run)
+# METHODS             all, or names with commas between;  EPISODES  at most so many in a cell, and in proportion where the protocol has fewer
 # ALPHA_AM            at most so many for alpha_am, whose thousand steps take a second and more an episode
 # OUT, CACHE, DEVICE  results;  Sibyl's cache folder;  cpu
 set -euo pipefail

@@ -68,6 +68,30 @@ def line(name: str, scores: Scores) -> str:
     )
 
 
+def learned_ahead(record: dict[str, Any], mixes: list[str]) -> list[str]:
+    """Which methods that were meta-trained on the same features are ahead of ours, over the data sets that have them."""
+    learned = {row["method"] for cell in record["cells"] for row in cell["rows"] if row["settings"].startswith("meta-trained")}
+    with_learned = {
+        cell["features"] for cell in record["cells"] if any(row["method"] in learned and "accuracy" in row for row in cell["rows"])
+    }
+    some = record | {"cells": [cell for cell in record["cells"] if cell["features"] in with_learned]}
+    ahead = []
+    for mix in mixes:
+        found = means(scores_of(some, mix))
+        names = sorted((name for name in learned & set(found) if found[name] > found[OURS]), key=lambda name: -found[name])
+        ahead += (
+            [
+                f"{', '.join(f'{spoken(name)} {found[name]:.1f}' for name in names)} where ours has {found[OURS]:.1f} ({mix_words(mix)})"
+            ]
+            if names
+            else []
+        )
+    return [
+        f"Methods that were meta-trained on the same features do not count in it. On the {len(with_learned)} sets that have them, ahead of ours",
+        "without outliers: " + ("; ".join(ahead) or "none") + ".",
+    ]
+
+
 def said(numbers: Iterable[int]) -> str:
     return " or ".join(str(number) for number in sorted(set(numbers), reverse=True))
 
@@ -87,6 +111,7 @@ def text(record: dict[str, Any]) -> str:
         f"Means over {said(len(scores) for scores in tables.values())} data sets, of the methods that could be run on all of them; the interval of the lead is over data sets",
         "(Student's t). *At least*: over whoever is the best then. Bold: first whichever data set is left out.",
     ]
+    lines += ["", *learned_ahead(record, [mix for mix, share in settings if not share])]
     for name, beside in record["arguments"]["beside"].items():
         told = ", ".join(f"{one['mean']:+.1f} ± {one['interval']:.1f} ({mix_words(mix)})" for mix, one in beside.items())
         n_episodes = {one["episodes"] for one in beside.values()}
