@@ -49,20 +49,6 @@ def test_paths_and_help_need_no_torch(module: str) -> None:
     assert imported(module, ("torch", *(() if module == "sibyl.encoders.catalogue" else ("pandas",)), *SLOW)) == []
 
 
-def test_a_wrong_name_in_a_table_is_told_before_anything_slow_is_imported(tmp_path: Path) -> None:
-    (tmp_path / "t.csv").write_text("id,size,colour\n" + "".join(f"r{n},{n * n},{'rgb'[n % 3]}\n" for n in range(9)))
-    code = (
-        "import sys; from sibyl.cli.app import main\n"
-        "try: main()\n"
-        f"finally: print(*[name for name in {('torch', *SLOW)!r} if name in sys.modules])"
-    )
-    job = ["label", "t.csv", "--example", "a=r1", "--example", "b=r99", "--out", "out"]
-    done = subprocess.run([sys.executable, "-c", code, *job], cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 2
-    assert "no item 'r99'" in done.stderr
-    assert done.stdout.split() == []
-
-
 def test_the_time_that_is_told_counts_the_start(tmp_path: Path) -> None:
     np.save(tmp_path / "rows.npy", np.random.default_rng(0).normal(size=(9, 3)).astype(np.float32))
     code = (

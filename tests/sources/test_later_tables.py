@@ -7,13 +7,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from sibyl.errors import CheckpointError, DataError
-from sibyl.sources.cells import PLAIN
 from sibyl.sources.fitted import Fitted
-from sibyl.sources.fitted_columns import MAX_CATEGORIES, fit_columns
 from sibyl.sources.open import Source, open_source
 
 FRAME = pd.DataFrame(
@@ -47,25 +44,6 @@ def test_rows_are_those_of_scikit_learn_and_stay_so(tmp_path: Path, first: Sourc
     assert again.matrix is not None
     assert np.array_equal(again.matrix, first.matrix[[3, 1]])
     assert again.notes == ()
-
-
-@pytest.mark.parametrize("n_categories", [1, 5, 29, 30, 31, 80])
-def test_columns_are_learned_as_scikit_learn_learns_them(n_categories: int) -> None:
-    chance = np.random.default_rng(n_categories)
-    values = np.round(chance.normal(1e4, 3, (301, 3)), 1)  # no strays, which are learned without
-    values[1:, 0] = values[0, 0] + 1e-12 * (np.arange(300) % 2)  # constant but for rounding
-    values[chance.random(values.shape) < 0.2] = np.nan
-    texts = np.array([f"é{one}" if one else "" for one in chance.integers(0, n_categories, 301)], object)
-    learned = fit_columns(dict(zip("abc", values.T, strict=True)), dict.fromkeys("abc", PLAIN), {"d": texts}, ())
-    imputer = SimpleImputer(strategy="median").fit(values)
-    scaler = StandardScaler().fit(imputer.transform(values))
-    assert [one.median for one in learned.numbers] == imputer.statistics_.tolist()
-    assert [one.mean for one in learned.numbers] == scaler.mean_.tolist()
-    assert [one.deviation for one in learned.numbers] == scaler.scale_.tolist()
-    encoder = OneHotEncoder(max_categories=MAX_CATEGORIES).fit(pd.DataFrame({"d": texts}))
-    rare = () if encoder.infrequent_categories_[0] is None else tuple(encoder.infrequent_categories_[0])
-    assert learned.categories[0].rare == rare
-    assert learned.categories[0].own == tuple(one for one in encoder.categories_[0] if one not in rare)
 
 
 def test_new_categories_gaps_and_truth_values(tmp_path: Path, first: Source) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from sibyl.errors import CheckpointError
 from sibyl.sources.cells import Numbers, Texts, is_format
@@ -132,10 +133,7 @@ def strays(values: Numbers) -> npt.NDArray[np.int64]:
 def fit_columns(
     numbers: Mapping[str, Numbers], written: Mapping[str, str], categories: Mapping[str, Texts], left_out: tuple[str, ...]
 ) -> FittedColumns:
-    """Learn from the rows of a table how its columns become features.
-
-    The numbers are those of scikit-learn's estimators, whose import would take longer than most
-    tables, and delay the word on a wrong item name.
+    """Learn from the rows of a table how its columns become features; scikit-learn's estimators do it.
 
     Parameters
     ----------
@@ -148,40 +146,33 @@ def fit_columns(
     left_out : tuple of str
         See `FittedColumns`.
     """
+    from sklearn.impute import SimpleImputer
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
     number_columns: list[NumberColumn] = []
     if numbers:
         frame: Any = np.stack(list(numbers.values()), 1)
         frame = np.where(np.abs(frame) < LARGEST, frame, np.nan)  # squares of larger cells overflow
         largest = np.nanmax(np.abs(frame), 0)
         unit = np.where(largest < SMALLEST, largest, 1.0)  # squares of smaller cells vanish
-        scaled = frame / unit
-        medians = np.nanmedian(scaled, 0)
-        filled = np.where(np.isnan(scaled), medians, scaled)
+        imputer = SimpleImputer(strategy="median").fit(frame / unit)
+        filled = imputer.transform(frame / unit)
         for column in range(filled.shape[1]):
             filled[strays(filled[:, column]), column] = np.nan
-        means, deviations = _mean_and_deviation(filled)
-        learned = zip(numbers, (medians * unit).tolist(), (means * unit).tolist(), (deviations * unit).tolist(), strict=True)
+        scaler = StandardScaler().fit(filled)  # which passes over NaN
+        learned = zip(
+            numbers,
+            (imputer.statistics_ * unit).tolist(),
+            (scaler.mean_ * unit).tolist(),
+            (scaler.scale_ * unit).tolist(),
+            strict=True,
+        )
         number_columns = [NumberColumn(name, written[name], *values) for name, *values in learned]
-    return FittedColumns(
-        tuple(number_columns), tuple(_category_column(name, texts) for name, texts in categories.items()), left_out
-    )
-
-
-def _mean_and_deviation(values: Numbers) -> tuple[Numbers, Numbers]:
-    """Return the mean and the deviation of each column without its NaN, as `StandardScaler` computes them."""
-    count = len(values) - np.isnan(values).sum(0)
-    mean = np.nansum(values, 0) / count
-    away = values - mean
-    variance = (np.nansum(away**2, 0) - np.nansum(away, 0) ** 2 / count) / count  # what rounding left of the mean is taken off
-    eps = np.finfo(np.float64).eps
-    is_constant = variance <= count * eps * variance + (count * mean * eps) ** 2
-    return mean, np.where(is_constant, 1.0, np.sqrt(variance))
-
-
-def _category_column(name: str, texts: Texts) -> CategoryColumn:
-    """Give the most frequent categories a feature each, as `OneHotEncoder` chooses them."""
-    found, counts = np.unique(texts, return_counts=True)
-    n_rare = max(0, len(found) - MAX_CATEGORIES + 1)  # of thirty categories too, one is rare
-    is_rare = np.zeros(len(found), bool)
-    is_rare[np.argsort(counts, kind="stable")[:n_rare]] = True
-    return CategoryColumn(name, tuple(map(str, found[~is_rare])), tuple(map(str, found[is_rare])))
+    category_columns: list[CategoryColumn] = []
+    if categories:
+        encoder = OneHotEncoder(max_categories=MAX_CATEGORIES).fit(pd.DataFrame(dict(categories)))
+        for name, found, rare in zip(categories, encoder.categories_, encoder.infrequent_categories_, strict=True):
+            rest = () if rare is None else tuple(map(str, rare))
+            own = tuple(one for one in map(str, found) if one not in set(rest))
+            category_columns.append(CategoryColumn(name, own, rest))
+    return FittedColumns(tuple(number_columns), tuple(category_columns), left_out)
