@@ -22,7 +22,7 @@ from experiment import ROOT, commit
 from sibyl.cli.progress import progress_bar
 from sibyl.compare.arena import Entrant, Row, run_arena
 from sibyl.compare.learners import Budget, TrainingSet, train_all
-from sibyl.compare.protocols import PROTOCOLS
+from sibyl.compare.protocols import PROTOCOLS, Cell
 from sibyl.compare.report import write_report
 from sibyl.errors import SibylError, UnknownName, UserError
 from sibyl.evaluation import interval
@@ -44,7 +44,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--protocols", default="standing", help=f"of {', '.join(PROTOCOLS)}; several with commas")
     parser.add_argument("--methods", default="all")
     parser.add_argument("--episodes", type=int, help="at most so many in a cell, and in proportion where the protocol has fewer")
-    parser.add_argument("--slow", action="append", default=[], metavar="METHOD=EPISODES", help="fewer episodes of a slow method")
+    parser.add_argument(
+        "--slow", action="append", default=[], metavar="METHOD=EPISODES", help="fewer episodes of a slow method, in proportion too"
+    )
     parser.add_argument("--iterations", type=int, default=2000)
     parser.add_argument("--rates", default="0.001,0.01")
     parser.add_argument("--most-ways", type=int, default=1000, help="learned methods are meta-trained for at most so many classes")
@@ -78,27 +80,26 @@ def main() -> None:
     for protocol in arguments.protocols.split(","):
         if protocol not in PROTOCOLS:
             raise UnknownName("protocol", protocol, PROTOCOLS)
-        cells = PROTOCOLS[protocol](list(data))
-        if arguments.episodes:
-            most_in_cell = max(cell.episodes for cell in cells)
-            share = min(1.0, arguments.episodes / most_in_cell)
-            cells = tuple(replace(cell, episodes=max(1, round(share * cell.episodes))) for cell in cells)
+        parts = shortened(PROTOCOLS[protocol](list(data)), arguments.episodes, most)
+        cells = [cell for part, _ in parts for cell in part]
         with progress_bar(f"{protocol}: meta-train") as report:
             few = [cell for cell in cells if cell.way <= arguments.most_ways]
             trained = train_all(methods, few, training, budget, folder / "trained", report)
         means = {name: both.base_mean for name, both in training.items()}
         with progress_bar(f"{protocol}: compare") as report:
-            entrants = [Entrant(name, name, most_episodes=most.get(name)) for name in methods]
-            rows = run_arena(
-                data,
-                cells,
-                entrants,
-                folder / "results",
-                trained=trained,
-                base_means=means,
-                device=arguments.device,
-                on_progress=report,
-            )
+            rows = []
+            for part, fewer in parts:
+                entrants = [Entrant(name, name, most_episodes=fewer.get(name)) for name in methods]
+                rows += run_arena(
+                    data,
+                    part,
+                    entrants,
+                    folder / "results",
+                    trained=trained,
+                    base_means=means,
+                    device=arguments.device,
+                    on_progress=report,
+                )
         missing = [name for name in EXPECTED if name not in data]
         untrained = [name for name in data if name not in training]
         remarks = [
@@ -111,7 +112,7 @@ def main() -> None:
             if not training
             else "Methods that must be meta-trained were left out.",
             *(
-                f"`{name}` met the first {n} episodes of each cell alone: set its difference to class_mean, which is of the same episodes, beside "
+                f"`{name}` met the first {n} episodes of each five-way cell alone: set its difference to class_mean, which is of the same episodes, beside "
                 "those of others, and not its mean."
                 for name, n in most.items()
             ),
@@ -133,6 +134,17 @@ def main() -> None:
             rows, arguments.out, baseline=BASELINE, reference=REFERENCE, stem=stem, title=title, remarks=remarks, arguments=record
         )
         print("written:", ", ".join(str(path) for path in paths.values()))
+
+
+def shortened(cells: Sequence[Cell], episodes: int | None, slow: Mapping[str, int]) -> list[tuple[list[Cell], dict[str, int]]]:
+    """Return the cells with fewer episodes, and those of slow methods, in proportion where the protocol has fewer in a cell."""
+    most = max(cell.episodes for cell in cells)
+    parts = []
+    for wanted in dict.fromkeys(cell.episodes for cell in cells):
+        number = max(1, round(wanted * min(1.0, episodes / most))) if episodes else wanted
+        fewer = {name: max(1, round(n * wanted / most)) for name, n in slow.items()}
+        parts.append(([replace(cell, episodes=number) for cell in cells if cell.episodes == wanted], fewer))
+    return parts
 
 
 def beside(rows: Sequence[Row], most: Mapping[str, int]) -> Json:

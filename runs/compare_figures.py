@@ -87,7 +87,7 @@ def learned_ahead(record: dict[str, Any], mixes: list[str]) -> list[str]:
             else []
         )
     return [
-        f"Methods that were meta-trained on the same features do not count in it. On the {len(with_learned)} sets that have them, ahead of ours",
+        f"Methods that were meta-trained on the same features do not count in it. On the {len(with_learned)} set{'s' * (len(with_learned) > 1)} that have them, ahead of ours",
         "without outliers: " + ("; ".join(ahead) or "none") + ".",
     ]
 
