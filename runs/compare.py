@@ -87,7 +87,7 @@ def main() -> None:
             trained = train_all(methods, few, training, budget, folder / "trained", report)
         means = {name: both.base_mean for name, both in training.items()}
         with progress_bar(f"{protocol}: compare") as report:
-            rows = []
+            rows: list[Row] = []
             for part, fewer in parts:
                 entrants = [Entrant(name, name, most_episodes=fewer.get(name)) for name in methods]
                 rows += run_arena(
