@@ -144,7 +144,7 @@ def page(record: dict[str, Any]) -> str:
         "meta-training seeds where a method has parameters, with their range. Per-episode statistics, no augmented views; SIB: "
         f"{RECIPE.iterations:,} iterations of eight episodes,",
         "AdamW at 5e-3 with a cosine schedule. The meta-trained rivals had **a quarter of that**: 2,000 iterations of four episodes, at the",
-        "better of two rates. They are the three that came nearest in [compare.md](compare.md), which was measured on these same test",
+        "better of two rates. They are the three that came nearest in an earlier [compare.md](compare.md), which was measured on these same test",
         "classes. Power, mirror images, K and recipe were chosen on validation classes (docs/log.md). *Gain*: relative to the",
         "best inductive method on the same features and episodes, meta-trained ones included. The published set-up, and the paper's figures, are in",
         "[cifar_fs_conv4.md](cifar_fs_conv4.md); its test episodes are the same, so this is the second time that they were read.",

@@ -112,7 +112,7 @@ def main() -> None:
             if not training
             else "Methods that must be meta-trained were left out.",
             *(
-                f"`{name}` met the first {n} episodes of each five-way cell alone: set its difference to class_mean, which is of the same episodes, beside "
+                f"`{name}` met the first {n} episodes of each five-way cell alone, and as small a share of the others: set its difference to class_mean, which is of the same episodes, beside "
                 "those of others, and not its mean."
                 for name, n in most.items()
             ),

@@ -171,6 +171,15 @@ def test_pictures_are_drawn_where_cells_differ(tmp_path: Path) -> None:
     assert draw_accuracy(rows, "shot", tmp_path / "absent.png", baseline="m0", reference="sib")  # the reference need not be there
 
 
+def test_a_method_that_fails_in_some_cell_keeps_its_line(tmp_path: Path) -> None:
+    cells = grid(["a"], shots=(1, 5), episodes=2)
+    rows = [row(cell, name, [0.5, 0.6], TRANSDUCTIVE) for cell in cells for name in ("class_mean", "sib")]
+    failed = Row(cells[1], "sib", "published", None, None, "must be meta-trained first")
+    for name, some in (("without", rows), ("with", [*rows, failed])):
+        assert draw_accuracy(some, "shot", tmp_path / f"{name}.png", baseline="class_mean", reference="sib")
+    assert (tmp_path / "with.png").read_bytes() == (tmp_path / "without.png").read_bytes()
+
+
 def test_a_report_is_whole(tmp_path: Path) -> None:
     rows = ROWS + [row(Cell("digits", shot=5, episodes=4), one.name, [0.9, 0.8, 0.9, 0.8]) for one in ROWS[:2]]
     paths = write_report(rows, tmp_path, baseline="class_mean", reference="sib", remarks=["Two words."], arguments={"seed": 0})

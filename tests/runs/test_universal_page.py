@@ -107,14 +107,14 @@ def test_the_block_of_the_figures_page_is_what_the_script_writes_from_the_record
 
 def test_the_block_on_all_methods_is_what_the_script_writes_from_the_record(scripts: Any) -> None:
     figures = (ROOT / "docs" / "figures.md").read_text(encoding="utf-8")
-    record = read_json(ROOT / "results" / "compare_mixes.json")
+    record = read_json(ROOT / "results" / "compare.json")
     script = scripts("compare_figures")
     assert script.with_text(figures, record) == figures
     for cell in record["cells"]:  # a better rival is told, a slow one does not count
         for row in cell["rows"]:
             if row["method"] in ("pslp", "alpha_am"):
                 row["accuracy"] = 0.99 if row["method"] == "pslp" else 1.0
-    assert script.text(record).count("PSLP 99.0") == 4
+    assert script.text(record).count("PSLP 99.0") == 8
 
 
 def test_with_the_prior_the_best_rival_by_name_is_what_counts(verdicts: Any, record: dict[str, Any]) -> None:

@@ -82,7 +82,9 @@ def draw_accuracy(rows: Sequence[Row], axis: str, path: str | Path, *, baseline:
     if not groups:
         return False
     found = {(row.cell, row.name): row.result.accuracy for row in rows if row.result is not None}
-    transductive = {row.name: row.traits is not None and row.traits.transductive for row in rows}
+    transductive: dict[str, bool] = {}
+    for row in rows:  # a method that could not be run in some cell has no traits there
+        transductive[row.name] = transductive.get(row.name, False) or (row.traits is not None and row.traits.transductive)
     named = named_methods(rows, baseline, reference)
     colours = dict(zip([name for name in named if name not in (baseline, reference)], _COLOURS, strict=False))
     colours |= {baseline: INK, reference: ACCENT}
