@@ -100,6 +100,7 @@ def main() -> None:
                     device=arguments.device,
                     on_progress=report,
                 )
+        again = repeats(rows)
         missing = [name for name in EXPECTED if name not in data]
         untrained = [name for name in data if name not in training]
         remarks = [
@@ -116,6 +117,13 @@ def main() -> None:
                 "those of others, and not its mean."
                 for name, n in most.items()
             ),
+            *(
+                [
+                    f"No cells of their own, as their classes hold too few items to be skewed, so that they repeat the balanced one: {'; '.join(again)}."
+                ]
+                if again
+                else []
+            ),
             *([MET] if OURS in methods else []),
             *([f"Meta-trained for at most {arguments.most_ways} classes."] if len(few) < len(cells) else []),
             *([f"Left out of this run: {', '.join(missing)}."] if missing else []),
@@ -123,7 +131,7 @@ def main() -> None:
             f"Made by: `{command()}`, commit {commit()}, torch {version('torch')}, {torch.get_num_threads()} threads, {arguments.device}.",
         ]
         record = {
-            "protocol": protocol, "methods": methods, "episodes": arguments.episodes, "slow": most, "beside": beside(rows, most), "budget": asdict(budget), "device": arguments.device,
+            "protocol": protocol, "methods": methods, "episodes": arguments.episodes, "slow": most, "beside": beside(rows, most), "repeats": again, "budget": asdict(budget), "device": arguments.device,
             "threads": torch.get_num_threads(), "commit": commit(),
             "versions": {name: version(name) for name in ("torch", "numpy", "scipy")},
             "features": {name: portable(features.provenance) for name, features in data.items()},
@@ -145,6 +153,13 @@ def shortened(cells: Sequence[Cell], episodes: int | None, slow: Mapping[str, in
         fewer = {name: max(1, round(n * wanted / most)) for name, n in slow.items()}
         parts.append(([replace(cell, episodes=number) for cell in cells if cell.episodes == wanted], fewer))
     return parts
+
+
+def repeats(rows: Sequence[Row]) -> list[str]:
+    """Name the skewed cells in which every answer is that of the balanced one: classes of 20 items, five of them labelled, leave 15 for any mix."""
+    found = {row.cell: row.result.accuracy for row in rows if row.name == BASELINE and row.result is not None}
+    balanced = {cell: replace(cell, mix="balanced") for cell in found if cell.mix != "balanced"}
+    return [cell.title for cell, one in balanced.items() if one in found and np.array_equal(found[cell], found[one])]
 
 
 def beside(rows: Sequence[Row], most: Mapping[str, int]) -> Json:

@@ -25,11 +25,12 @@ Scores = dict[str, dict[str, list[float]]]  # data set → method → accuracies
 
 
 def scores_of(record: dict[str, Any], mix: str, outlier_share: float = 0.0) -> Scores:
-    """Return the accuracies of the methods that met all episodes of all five-way cells of a mix."""
-    slow = record["arguments"]["slow"]
+    """Return the accuracies of the methods that met all episodes of all five-way cells of a mix; cells that repeat the balanced one do not count."""
+    slow, repeats = record["arguments"]["slow"], record["arguments"]["repeats"]
     found: Scores = {}
     for cell in record["cells"]:
-        if (cell["mix"], cell["outlier_share"], cell["way"]) == (mix, outlier_share, 5):
+        is_distinct = f"{cell['features']}: {cell['way']}-way, {cell['shot']}-shot, {cell['mix']}" not in repeats
+        if (cell["mix"], cell["outlier_share"], cell["way"]) == (mix, outlier_share, 5) and is_distinct:
             for row in cell["rows"]:
                 if "accuracy" in row and row["method"] not in slow:
                     found.setdefault(cell["features"], {}).setdefault(row["method"], []).append(100 * row["accuracy"])
@@ -110,6 +111,11 @@ def text(record: dict[str, Any]) -> str:
         "",
         f"Means over {said(len(scores) for scores in tables.values())} data sets, of the methods that could be run on all of them; the interval of the lead is over data sets",
         "(Student's t). *At least*: over whoever is the best then. Bold: first whichever data set is left out.",
+        *(
+            ["Skewed cells that repeat the balanced one, as a character has 20 drawings only, do not count."]
+            if record["arguments"]["repeats"]
+            else []
+        ),
     ]
     lines += ["", *learned_ahead(record, [mix for mix, share in settings if not share])]
     for name, beside in record["arguments"]["beside"].items():

@@ -27,8 +27,10 @@ def row(method: str, accuracy: float, settings: str = "published") -> dict[str, 
     return {"method": method, "accuracy": accuracy, "settings": settings}
 
 
-def cell(features: str, rows: list[dict[str, Any]], way: int = 5, outlier_share: float = 0.0) -> dict[str, Any]:
-    return {"features": features, "mix": "balanced", "way": way, "outlier_share": outlier_share, "rows": rows}
+def cell(
+    features: str, rows: list[dict[str, Any]], way: int = 5, outlier_share: float = 0.0, mix: str = "balanced"
+) -> dict[str, Any]:
+    return {"features": features, "mix": mix, "way": way, "shot": 1, "outlier_share": outlier_share, "rows": rows}
 
 
 def test_wide_cells_and_slow_methods_do_not_count_and_outliers_have_a_line() -> None:
@@ -39,11 +41,14 @@ def test_wide_cells_and_slow_methods_do_not_count_and_outliers_have_a_line() -> 
     )
     missing = {"method": "sib", "settings": "published", "failure": "must be meta-trained first"}
     record = {
-        "arguments": {"slow": {"alpha_am": 20}, "beside": {}},
+        "arguments": {"slow": {"alpha_am": 20}, "beside": {}, "repeats": ["b: 5-way, 1-shot, dirichlet:2"]},
         "cells": [
             cell("a", [ours, rival, learned, row("alpha_am", 0.99)]),
             cell("b", [row("universal_sib", 0.70, "shipped"), row("pt_map", 0.72), missing]),
             cell("a", [ours, row("pt_map", 0.99)], way=20),
+            cell("a", [ours, row("pt_map", 0.50)], mix="dirichlet:2"),
+            cell("b", [ours, row("pt_map", 0.99)], mix="dirichlet:2"),
+            cell("c", [ours, row("pt_map", 0.50)], mix="dirichlet:2"),
             cell("a", [ours, row("pt_map", 0.60)], outlier_share=0.25),
             cell("b", [ours, row("pt_map", 0.60)], outlier_share=0.25),
         ],
@@ -52,5 +57,6 @@ def test_wide_cells_and_slow_methods_do_not_count_and_outliers_have_a_line() -> 
     assert "| balanced, no prior | 75.0 | PT-MAP 73.5 | +1.5 ± " in text
     assert "| -2.0 | 0 | 1 of 2 |" in text
     assert "| balanced, no prior, 25 % outliers | **80.0** | PT-MAP 60.0 | +20.0 ± 0.0 |" in text
+    assert "| Dirichlet 2 | **80.0** | PT-MAP 50.0 | +30.0 ± 0.0 | +30.0 | 0 | 2 of 2 |" in text
     assert "On the 1 sets that have them" not in text
     assert "published SIB 85.0 where ours has 80.0 (balanced, no prior)." in text
