@@ -165,6 +165,7 @@ def repeats(rows: Sequence[Row]) -> list[str]:
 def beside(rows: Sequence[Row], most: Mapping[str, int]) -> Json:
     """Return, in points, what slow methods are ahead of ours over the episodes that they met, all five-way cells of a mix together."""
     found: Json = {}
+    again = repeats(rows)
     ours = {row.cell: row.result for row in rows if row.name == OURS and row.result is not None}
     for name, n in most.items():
         gaps: dict[str, list[float]] = {}

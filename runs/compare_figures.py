@@ -29,7 +29,7 @@ def scores_of(record: dict[str, Any], mix: str, outlier_share: float = 0.0) -> S
     slow, repeats = record["arguments"]["slow"], record["arguments"]["repeats"]
     found: Scores = {}
     for cell in record["cells"]:
-        is_distinct = f"{cell['features']}: {cell['way']}-way, {cell['shot']}-shot, {cell['mix']}" not in repeats
+        is_distinct = outlier_share or f"{cell['features']}: {cell['way']}-way, {cell['shot']}-shot, {cell['mix']}" not in repeats
         if (cell["mix"], cell["outlier_share"], cell["way"]) == (mix, outlier_share, 5) and is_distinct:
             for row in cell["rows"]:
                 if "accuracy" in row and row["method"] not in slow:

@@ -49,6 +49,8 @@ def test_wide_cells_and_slow_methods_do_not_count_and_outliers_have_a_line() -> 
             cell("a", [ours, row("pt_map", 0.50)], mix="dirichlet:2"),
             cell("b", [ours, row("pt_map", 0.99)], mix="dirichlet:2"),
             cell("c", [ours, row("pt_map", 0.50)], mix="dirichlet:2"),
+            cell("b", [ours, row("pt_map", 0.40)], mix="dirichlet:2", outlier_share=0.25),
+            cell("c", [ours, row("pt_map", 0.40)], mix="dirichlet:2", outlier_share=0.25),
             cell("a", [ours, row("pt_map", 0.60)], outlier_share=0.25),
             cell("b", [ours, row("pt_map", 0.60)], outlier_share=0.25),
         ],
@@ -58,5 +60,6 @@ def test_wide_cells_and_slow_methods_do_not_count_and_outliers_have_a_line() -> 
     assert "| -2.0 | 0 | 1 of 2 |" in text
     assert "| balanced, no prior, 25 % outliers | **80.0** | PT-MAP 60.0 | +20.0 ± 0.0 |" in text
     assert "| Dirichlet 2 | **80.0** | PT-MAP 50.0 | +30.0 ± 0.0 | +30.0 | 0 | 2 of 2 |" in text
+    assert "| Dirichlet 2, 25 % outliers | **80.0** | PT-MAP 40.0 | +40.0 ± 0.0 |" in text
     assert "On the 1 sets that have them" not in text
     assert "published SIB 85.0 where ours has 80.0 (balanced, no prior)." in text
