@@ -166,17 +166,12 @@ def beside(rows: Sequence[Row], most: Mapping[str, int]) -> Json:
     """Return, in points, what slow methods are ahead of ours over the episodes that they met, all five-way cells of a mix together."""
     found: Json = {}
     again = repeats(rows)
-    ours = {row.cell: row.result for row in rows if row.name == OURS and row.result is not None}
+    wanted = [row for row in rows if row.cell.way == 5 and not row.cell.outlier_share and row.cell.title not in again]
+    ours = {row.cell: row.result for row in wanted if row.name == OURS and row.result is not None}
     for name, n in most.items():
         gaps: dict[str, list[float]] = {}
-        for row in rows:
-            if (
-                row.name == name
-                and row.result is not None
-                and row.cell in ours
-                and row.cell.way == 5
-                and not row.cell.outlier_share
-            ):
+        for row in wanted:
+            if row.name == name and row.result is not None and row.cell in ours:
                 gap = row.result.accuracy[:n] - ours[row.cell].accuracy[:n]
                 gaps.setdefault(row.cell.mix, []).extend((100 * gap).tolist())
         summaries = {mix: (*interval(np.array(values)), len(values)) for mix, values in gaps.items()}
