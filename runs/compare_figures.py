@@ -123,7 +123,7 @@ def text(record: dict[str, Any]) -> str:
         n_episodes = {one["episodes"] for one in beside.values()}
         lines += [
             "",
-            f"{spoken(name)} met the first episodes of each cell alone. On these ({max(n_episodes)} a mix), less universal SIB: {told}.",
+            f"{spoken(name)} met the first episodes of each cell alone. On these (at most {max(n_episodes)} a mix), less universal SIB: {told}.",
         ]
     return "\n".join(lines)
 
