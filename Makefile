@@ -1,4 +1,4 @@
-# make demo   set everything up and run the main job on real data
+# make demo   set everything up and run the main job on real data (UV_TORCH_BACKEND=cpu make demo: on Linux, without CUDA)
 # make test   set everything up and check everything: format, lint, types, tests
 # make quick  the same without the slow tests
 # make fuzz   set everything up and give every reader damaged inputs for SIBYL_FUZZ_SECONDS (ten minutes) together

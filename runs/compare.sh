@@ -7,7 +7,7 @@
 # classes in train/ and validation/ (made by sibyl embed, or by any encoder through sibyl.Features.save):
 #   CIFAR_FS   Conv-4-64 pre-trained on CIFAR-FS:   sibyl pretrain cifar-fs --out runs/conv4
 #                                                   sibyl embed cifar-fs --split test --encoder runs/conv4/backbone.safetensors --out ...
-#   OMNIGLOT   Conv-4-64 pre-trained on Omniglot, likewise
+#   OMNIGLOT   Conv-4-64 pre-trained on Omniglot:   sibyl pretrain omniglot --recipe drawings --precision float32 --epochs 15 --out ...
 #   CLINC150   MiniLM sentence features of the intents
 #   PHOTOS     SqueezeNet features of the photographs; train/ and validation/ hold other photographs
 # A variable that is not set leaves its features out; the table says so. The run can be stopped at any time: started again, it goes on.

@@ -111,7 +111,7 @@ def test_batches_have_the_size_that_was_asked_for(batch: int, tmp_path: Path, mo
     for number in range(80):
         Image.new("RGB", (8, 8), (number, 0, 0)).save(tmp_path / "pictures" / f"{number}.png")
     encoder = Counting()
-    monkeypatch.setattr("sibyl.encoders.named.encoder_by_name", lambda name: encoder)
+    monkeypatch.setattr("sibyl.encoders.chosen.encoder_by_name", lambda name: encoder)
     embedded(tmp_path / "pictures", tmp_path / "out", "--encoder", "mean-colour", "--batch", batch)
     assert max(encoder.sizes) == batch
     assert sum(encoder.sizes) == 80

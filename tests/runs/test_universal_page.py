@@ -114,7 +114,7 @@ def test_the_block_on_all_methods_is_what_the_script_writes_from_the_record(scri
         for row in cell["rows"]:
             if row["method"] in ("pslp", "alpha_am"):
                 row["accuracy"] = 0.99 if row["method"] == "pslp" else 1.0
-    assert script.text(record).count("PSLP 99.0") == 8
+    assert script.text(record).count("PSLP 99.0") == 6
 
 
 def test_with_the_prior_the_best_rival_by_name_is_what_counts(verdicts: Any, record: dict[str, Any]) -> None:
