@@ -35,7 +35,7 @@ def cell(features: str, ours: float, rival: float, mix: str = "balanced", **more
 def test_what_the_page_of_figures_says_of_a_record() -> None:
     learned = [row("sib", 0.85, "meta-trained, still improving"), row("tpn", 0.60, "meta-trained")]
     failed = [{"method": "sib", "settings": "published", "failure": "must be meta-trained first"}]
-    record = {
+    record: dict[str, Any] = {
         "arguments": {"slow": {"alpha_am": 20}, "beside": {}},
         "cells": [
             cell("a", 0.80, 0.75, rows=learned),
