@@ -100,7 +100,7 @@ def main() -> None:
                     device=arguments.device,
                     on_progress=report,
                 )
-        again = repeats(rows)
+        even = hardly_skewed(cells, data)
         missing = [name for name in EXPECTED if name not in data]
         untrained = [name for name in data if name not in training]
         remarks = [
@@ -119,9 +119,9 @@ def main() -> None:
             ),
             *(
                 [
-                    f"No cells of their own, as their classes hold too few items to be skewed, so that they repeat the balanced one: {'; '.join(again)}."
+                    f"Hardly skewed, as no class holds enough items for twice its share, or the balanced cell over again: {'; '.join(even)}."
                 ]
-                if again
+                if even
                 else []
             ),
             *([MET] if OURS in methods else []),
@@ -131,7 +131,7 @@ def main() -> None:
             f"Made by: `{command()}`, commit {commit()}, torch {version('torch')}, {torch.get_num_threads()} threads, {arguments.device}.",
         ]
         record = {
-            "protocol": protocol, "methods": methods, "episodes": arguments.episodes, "slow": most, "beside": beside(rows, most), "repeats": again, "budget": asdict(budget), "device": arguments.device,
+            "protocol": protocol, "methods": methods, "episodes": arguments.episodes, "slow": most, "beside": beside(rows, most, even), "hardly_skewed": even, "budget": asdict(budget), "device": arguments.device,
             "threads": torch.get_num_threads(), "commit": commit(),
             "versions": {name: version(name) for name in ("torch", "numpy", "scipy")},
             "features": {name: portable(features.provenance) for name, features in data.items()},
@@ -155,18 +155,20 @@ def shortened(cells: Sequence[Cell], episodes: int | None, slow: Mapping[str, in
     return parts
 
 
-def repeats(rows: Sequence[Row]) -> list[str]:
-    """Name the skewed cells in which every answer is that of the balanced one: classes of 20 items, five of them labelled, leave 15 for any mix."""
-    found = {row.cell: row.result.accuracy for row in rows if row.name == BASELINE and row.result is not None}
-    balanced = {cell: replace(cell, mix="balanced") for cell in found if cell.mix != "balanced"}
-    return [cell.title for cell, one in balanced.items() if one in found and np.array_equal(found[cell], found[one])]
+def hardly_skewed(cells: Sequence[Cell], data: Mapping[str, Features]) -> list[str]:
+    """Name the Dirichlet cells whose classes hold too few items for one to get twice its share of the queries; some repeat the balanced cell."""
+    smallest = {name: int(np.bincount(features.labels).min()) for name, features in data.items()}
+    return [
+        cell.title
+        for cell in cells
+        if cell.mix.startswith("dirichlet") and smallest[cell.features] - cell.shot < 2 * cell.n_query * (1 - cell.outlier_share)
+    ]
 
 
-def beside(rows: Sequence[Row], most: Mapping[str, int]) -> Json:
-    """Return, in points, what slow methods are ahead of ours over the episodes that they met, all five-way cells of a mix together."""
+def beside(rows: Sequence[Row], most: Mapping[str, int], left_out: Sequence[str]) -> Json:
+    """Return, in points, what slow methods are ahead of ours over the episodes that they met, all five-way cells of a mix together but those named."""
     found: Json = {}
-    again = repeats(rows)
-    wanted = [row for row in rows if row.cell.way == 5 and not row.cell.outlier_share and row.cell.title not in again]
+    wanted = [row for row in rows if row.cell.way == 5 and not row.cell.outlier_share and row.cell.title not in left_out]
     ours = {row.cell: row.result for row in wanted if row.name == OURS and row.result is not None}
     for name, n in most.items():
         gaps: dict[str, list[float]] = {}

@@ -23,7 +23,7 @@ BESIDE = {"pt_map": "PT-MAP", "tim": "TIM", "class_mean": "class mean"}
 SHOWN = ("balanced", "dirichlet:2", "dirichlet:0.5", "one-class")
 SPOKEN = {
     "sib": "published SIB",
-    "bpa": "BPA",
+    "bpa": "BPA", "unem": "UNEM", "tpn": "TPN", "r2d2": "R2-D2",
     "ilpc": "iLPC", "bms": "BMS", "proto_lp": "protoLP", "alpha_tim": "α-TIM", "anchored_means": "anchored means (ours too)",
     "label_spreading": "label spreading", "bavardage": "BAVARDAGE", "laplacian_shot": "LaplacianShot", "paddle": "PADDLE",
     "pslp": "PSLP", "alpha_am": "α-AM", "transductive_finetuning": "transductive fine-tuning",

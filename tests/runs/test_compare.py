@@ -5,7 +5,10 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from sibyl.compare.protocols import standing
+import numpy as np
+
+from sibyl.compare.protocols import grid, standing
+from sibyl.features import Features
 
 compare, compare_figures = (importlib.import_module(name) for name in ("compare", "compare_figures"))
 
@@ -23,6 +26,17 @@ def test_a_shorter_run_has_fewer_episodes_in_proportion() -> None:
     assert [(part[0].episodes, fewer) for part, fewer in few] == [(2, {"alpha_am": 1}), (1, {"alpha_am": 1})]
 
 
+def test_cells_are_hardly_skewed_where_classes_hold_too_few_items() -> None:
+    cells = grid(["drawings", "photographs"], shots=(1, 5), mixes=("balanced", "dirichlet:0.5"))
+    data = {"drawings": classes_of(20), "photographs": classes_of(55)}
+    assert compare.hardly_skewed(cells, data) == [f"drawings: 5-way, {shot}-shot, dirichlet:0.5" for shot in (1, 5)]
+
+
+def classes_of(n_items: int) -> Features:
+    labels = np.repeat(np.arange(6), n_items)
+    return Features(np.zeros((len(labels), 2), np.float32), labels, tuple("abcdef"))
+
+
 def row(method: str, accuracy: float, settings: str = "published") -> dict[str, Any]:
     return {"method": method, "accuracy": accuracy, "settings": settings}
 
@@ -36,14 +50,14 @@ def test_what_the_page_of_figures_says_of_a_record() -> None:
     learned = [row("sib", 0.85, "meta-trained, still improving"), row("tpn", 0.60, "meta-trained")]
     failed = [{"method": "sib", "settings": "published", "failure": "must be meta-trained first"}]
     record: dict[str, Any] = {
-        "arguments": {"slow": {"alpha_am": 20}, "beside": {}},
+        "arguments": {"slow": {"alpha_am": 20}, "beside": {}, "hardly_skewed": ["d: 5-way, 1-shot, dirichlet:2"]},
         "cells": [
             cell("a", 0.80, 0.75, rows=learned),
             cell("b", 0.70, 0.72, rows=failed),
             cell("c", 0.75, 0.75),
             cell("a", 0.10, 0.99, way=20),
             *(cell(name, 0.80, 0.50, "dirichlet:2") for name in "abc"),
-            cell("omniglot", 0.10, 0.99, "dirichlet:2"),  # hardly skewed
+            cell("d", 0.10, 0.99, "dirichlet:2"),  # hardly skewed
             *(cell(name, 0.80, 0.60, outlier_share=0.25) for name in "ab"),  # too few sets
         ],
     }
