@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -74,7 +75,7 @@ def line(name: str, scores: Scores) -> str:
     )
 
 
-def of_learned(record: dict[str, Any]) -> list[str]:
+def of_learned(record: dict[str, Any]) -> str:
     """The best method of those that were meta-trained on the same features, mix by mix, over the data sets that have them."""
     rows = [
         (cell, row)
@@ -89,10 +90,10 @@ def of_learned(record: dict[str, Any]) -> list[str]:
         best = max(learned & set(found), key=lambda name: found[name])
         told.append(f"{spoken(best)} {found[best]:.1f} beside our {found[OURS]:.1f} ({mix_words(mix)})")
     improving = sum("still improving" in row["settings"] for _, row in rows)
-    return [
-        "Methods that were meta-trained on the same features do not count in it. The best of them, on the sets that have them, without outliers:",
-        f"{', '.join(told)}. {100 * improving / len(rows):.0f} % of their figures are of networks that still improved when training ended.",
-    ]
+    return (
+        "Methods that were meta-trained on the same features do not count in it. The best of them, on the sets that have them, without "
+        f"outliers: {', '.join(told)}. {100 * improving / len(rows):.0f} % of their figures are of networks that still improved when training ended."
+    )
 
 
 def said(numbers: Iterable[int]) -> str:
@@ -112,21 +113,21 @@ def text(record: dict[str, Any]) -> str:
         "|---" * 7 + "|",
         *(line(name, scores) for name, scores in tables.items()),
         "",
-        f"Means over {said(len(scores) for scores in tables.values())} data sets, of the methods that could be run on all of them; the interval of the lead is over data sets",
-        "(Student's t). *At least*: over whoever is the best then. Bold: first whichever data set is left out.",
-        "Omniglot does not count under skew: a character has 20 drawings, so that its cells are hardly skewed.",
+        f"Means over {said(len(scores) for scores in tables.values())} data sets, of the methods that could be run on all of them; the interval "
+        "of the lead is over data sets (Student's t). *At least*: over whoever is the best then. Bold: first whichever data set is left out. "
+        "Omniglot does not count under skew: a character has 20 drawings, so that its cells are hardly skewed. "
         f"Mixes measured on fewer than {LEAST_SETS} sets are in the whole table alone.",
     ]
-    lines += ["", *of_learned(record)]
+    lines += ["", of_learned(record)]
     for name, beside in record["arguments"]["beside"].items():
         told = ", ".join(f"{one['mean']:+.1f} ± {one['interval']:.1f} ({mix_words(mix)})" for mix, one in beside.items())
         n_episodes = {one["episodes"] for one in beside.values()}
         lines += [
             "",
-            f"{spoken(name)} met the first episodes of each cell alone, and counts in no column above. On these, without outliers (at most",
+            f"{spoken(name)} met the first episodes of each cell alone, and counts in no column above. On these, without outliers (at most "
             f"{max(n_episodes)} a mix; intervals over episodes, not data sets), less universal SIB: {told}.",
         ]
-    return "\n".join(lines)
+    return "\n".join(part for one in lines for part in (wrap(one, 100, break_on_hyphens=False) if one and one[0] != "|" else [one]))
 
 
 def with_text(page: str, record: dict[str, Any]) -> str:
