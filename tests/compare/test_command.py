@@ -59,6 +59,28 @@ def test_table_files_and_a_second_run(folder: Path, tmp_path: Path) -> None:
     assert (tmp_path / "out" / "compare.json").read_bytes() == first  # all from the cache, times included
 
 
+def test_a_comparison_on_other_features_is_not_replaced(folder: Path, tmp_path: Path) -> None:
+    words = ["--methods", "class_mean", "--episodes", 2, "--cache", tmp_path / "cache", "--out", tmp_path / "out"]
+    assert run(f"mine={folder / 'test'}", *words)[0] == 0
+    kept = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    code, _, err = run(f"other={folder / 'test'}", *words)
+    assert code == 2
+    assert "compare.json holds a comparison on mine, which this one would replace; choose another --out" in err
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == kept
+    assert run(f"mine={folder / 'test'}", f"other={folder / 'test'}", *words)[0] == 0  # more of the same is no loss
+    for name, text, told in (
+        ("compare.json", "[1]", "is not of a comparison by sibyl"),
+        ("compare.md", "my notes", "no compare.json says"),
+    ):
+        there = tmp_path / name.replace(".", "-")
+        there.mkdir()
+        (there / name).write_text(text)
+        code, _, err = run(f"mine={folder / 'test'}", *words[:-1], there)
+        assert code == 2
+        assert told in err
+        assert [path.read_text() for path in there.iterdir()] == [text]
+
+
 def test_json_alone_on_standard_output(folder: Path, tmp_path: Path) -> None:
     words = [
         folder / "test",

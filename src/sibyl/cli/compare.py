@@ -26,8 +26,8 @@ PIPE_WIDTH = 200
 @app.command(
     "compare",
     epilog=(
-        "Example: sibyl compare digits --methods class_mean,tim --out results/ (no file needed), or sibyl compare cifar=features/test --train features/train --validation features/val --methods "
-        "class_mean,tim,sib --shot 1,5 --mix balanced,dirichlet:2 --out results/"
+        "Example: sibyl compare digits --methods class_mean,tim --out compared/ (no file needed), or sibyl compare cifar=features/test --train features/train --validation features/val --methods "
+        "class_mean,tim,sib --shot 1,5 --mix balanced,dirichlet:2 --out comparison/"
     ),
 )
 def compare_command(
@@ -70,7 +70,7 @@ def compare_command(
     from sibyl.compare.arena import run_arena
     from sibyl.compare.learners import Budget, train_all
     from sibyl.compare.protocols import grid
-    from sibyl.compare.report import all_tables, write_report
+    from sibyl.compare.report import all_tables, check_replaceable, write_report
     from sibyl.compare.tables import to_json
     from sibyl.devices import usable_device
     from sibyl.errors import UserError
@@ -78,6 +78,7 @@ def compare_command(
 
     device = usable_device(device)
     data = _named_features(features)
+    check_replaceable(out, data)
     training = _training_sets(list(data), train or [], validation or [])
     entrants = _entrants(methods, with_learned=bool(training))
     names = [entrant.name for entrant in entrants]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from sibyl.compare.arena import Row
 from sibyl.compare.plots import AXES, draw_accuracy
 from sibyl.compare.published import published_table
 from sibyl.compare.tables import Table, by_cell, cell_table, escape_markdown, gain_table, overview_table, to_json
-from sibyl.storage import Json, write_json, write_text
+from sibyl.errors import DataError, UserError
+from sibyl.storage import Json, read_json, write_json, write_text
 
 LEGEND = (
     "Accuracy with its 95 % interval over episodes (Student's t); all methods meet the same episodes. * marks a difference to "
@@ -33,6 +34,28 @@ def all_tables(rows: Sequence[Row], baseline: str, reference: str) -> list[Table
     gains = gain_table(rows, reference)
     tables += [gains] if gains is not None else []
     return tables + [cell_table(group, baseline) for group in by_cell(rows).values()]
+
+
+def check_replaceable(folder: str | Path, features: Collection[str], stem: str = "compare") -> None:
+    """Refuse a folder whose files of these names are of other features, or not of a comparison: nothing of somebody's is replaced.
+
+    Raises
+    ------
+    UserError
+        Naming the file.
+    """
+    path = Path(folder) / f"{stem}.json"
+    others = [one for one in (path.with_suffix(".md"), path.with_suffix(".tex")) if one.exists()]
+    if not path.exists() and others:
+        raise UserError(f"{others[0]} exists, and no {path.name} says what comparison it is of; choose another --out, or move it")
+    if not path.exists():
+        return
+    try:
+        measured = {str(cell["features"]) for cell in read_json(path)["cells"]}
+    except (DataError, KeyError, TypeError):
+        raise UserError(f"{path} exists and is not of a comparison by sibyl; choose another --out, or move it") from None
+    if lost := sorted(measured - set(features)):
+        raise UserError(f"{path} holds a comparison on {', '.join(lost)}, which this one would replace; choose another --out")
 
 
 def write_report(

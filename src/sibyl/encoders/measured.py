@@ -33,7 +33,8 @@ class Measured:
     milliseconds: float
 
     def __str__(self) -> str:
-        return f"{100 * self.accuracy:.1f} ± {100 * self.half:.1f} % right on {self.data}, {self.milliseconds:.1f} ms an item"
+        digits = 2 if 0.9995 <= self.accuracy < 1 else 1  # what is not all is not shown as all
+        return f"{100 * self.accuracy:.{digits}f} ± {100 * self.half:.{digits}f} % right on {self.data}, {self.milliseconds:.1f} ms an item"
 
 
 def measured(name: str) -> Measured | None:

@@ -140,8 +140,10 @@ def _advice(n_corrections: int, churn: float | None, new: int, any_left: bool) -
     looks = "1 of these items looks" if new == 1 else f"{new} of these items look"
     remark = f" {looks} unlike every class; if a class has no example yet, label one item of it." if new else ""
     if churn is None:
-        written = f"write labels of these items into {CORRECTIONS} in that folder, columns item,label, and run sibyl label again"
-        return f"Keep labelling: there are no corrections yet; {written}. {BATCH} of them tell when to stop.{remark}"
+        written = (
+            f"write labels of these items into {CORRECTIONS} in the output folder, columns item,label, and run sibyl label again"
+        )
+        return f"Keep labelling: there are no corrections yet; {written}. After {BATCH} corrections it can be said when to stop.{remark}"
     recent = min(BATCH, n_corrections)
     moved = f"the last {'correction' if recent == 1 else f'{recent} corrections'} changed {churn:.1%} of the labels"
     if n_corrections < BATCH:
