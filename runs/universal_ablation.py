@@ -52,10 +52,10 @@ def _constant(*networks: nn.Module) -> None:
 def _blind(columns: slice) -> Callable[[UniversalSIB], object]:
     """Show the gradient network zeros in place of these columns."""
 
-    def hide(_: nn.Module, given: tuple[Tensor]) -> Tensor:
-        shown = given[0].new_ones(given[0].shape[-1])
-        shown[columns] = 0
-        return given[0] * shown
+    def hide(_: nn.Module, given: tuple[tuple[Tensor, ...]]) -> tuple[tuple[Tensor, ...]]:
+        shown = list(given[0])
+        shown[columns] = [torch.zeros_like(one) for one in shown[columns]]
+        return (tuple(shown),)
 
     return lambda network: network.gradient.register_forward_pre_hook(hide)
 

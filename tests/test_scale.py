@@ -20,16 +20,16 @@ from sibyl.tasks import Task
 def test_looks_at_rows_are_as_many_as_the_passes_of_a_pile_make(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each pass is counted by the different class means that it sees its rows from, as one that is seen twice is needed once."""
     passes: list[set[bytes]] = []
-    go_over, cosines = QueryRows.map, Viewpoint.cosines
+    go_over, cosines = QueryRows.map, Viewpoint.cosines_of
 
     def map_(self: QueryRows, call: Callable[..., Any]) -> Iterator[Any]:
         passes.append(set())
         yield from go_over(self, call)
 
-    def looked(self: Viewpoint, unit: Tensor) -> Tensor:
-        if passes and unit.shape[1] > len(codes):  # the labelled rows are looked at, too, between passes
+    def looked(self: Viewpoint, products: Tensor, along: Tensor) -> Tensor:
+        if passes and along.shape[2] > len(codes):  # the labelled rows are looked at, too, between passes
             passes[-1].add(self.direction.numpy().tobytes() + self.origin.numpy().tobytes())
-        return cosines(self, unit)
+        return cosines(self, products, along)
 
     draw = torch.Generator().manual_seed(0)
     centre = torch.randn(5, 16, generator=draw)
@@ -39,7 +39,7 @@ def test_looks_at_rows_are_as_many_as_the_passes_of_a_pile_make(monkeypatch: pyt
     network = method_by_name("universal_sib", 16, 5)
     assert isinstance(network, UniversalSIB)
     monkeypatch.setattr(QueryRows, "map", map_)
-    monkeypatch.setattr(Viewpoint, "cosines", looked)
+    monkeypatch.setattr(Viewpoint, "cosines_of", looked)
     network.solve(task)
     first, *others = scale.LOOKS.values()
     assert [len(one) for one in passes if one] == [first, *[scale.IN_A_STEP] * network.n_steps, *others]

@@ -18,6 +18,7 @@ SLOW = (
     "onnxruntime",
     "onnx",
     "numba",
+    "llvmlite",
     "soundfile",
     "transformers",
 )

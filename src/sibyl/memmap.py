@@ -163,6 +163,11 @@ def allocate_beside(x: Tensor, shape: tuple[int, ...], dtype: torch.dtype | None
     return torch.from_numpy(make(shape, _NUMPY_OF[dtype]))
 
 
+def allocate_tensor(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+    """Return a tensor as `allocate` does."""
+    return torch.from_numpy(allocate(shape, _NUMPY_OF[dtype]))
+
+
 def save_arrays(path: Path, arrays: Mapping[str, Array], metadata: Mapping[str, object]) -> None:
     """Write what `sibyl.tensors.load_tensors` reads, slice by slice; meant for a path that is made whole elsewhere."""
     text = json.dumps(metadata)

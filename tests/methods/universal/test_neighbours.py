@@ -12,7 +12,6 @@ from sibyl.methods.universal import UniversalSIB, universal
 from sibyl.methods.universal import neighbours as module
 from sibyl.methods.universal.neighbours import Nodes
 from sibyl.methods.universal.rows import QueryRows, Slice, power_rows
-from sibyl.methods.universal.viewpoint import Viewpoint
 from sibyl.tasks import ClassPrior
 from sibyl.threads import n_cores
 from tests.methods.contract import make_task
@@ -36,10 +35,10 @@ def test_messages_are_means_over_the_other_rows_weighted_by_angles() -> None:
     n_query, way = unit.shape[1], nodes.y.shape[1]
     assigned = torch.rand(3, way, n_query, generator=torch.Generator().manual_seed(0), dtype=torch.float64).softmax(1)
     origin, sharpness = 0.5 * unit.mean(1, keepdim=True), torch.full((3, 1, 1), 7.0, dtype=torch.float64)
-    view = Viewpoint(torch.empty(3, way, unit.shape[2], dtype=torch.float64), origin)
-    message, density = nodes.messages(sliced(nodes, unit), view, sharpness, assigned)
+    seen, own = nodes.seen_from(origin), unit @ origin.mT
+    message, density = seen.messages(sliced(nodes, unit), own, sharpness, assigned)
     for kept, anew in zip(
-        (message, density), nodes.messages(sliced(nodes, unit, keep=False), view, sharpness, assigned), strict=True
+        (message, density), seen.messages(sliced(nodes, unit, keep=False), own, sharpness, assigned), strict=True
     ):
         assert torch.allclose(kept, anew, rtol=0, atol=1e-12)
 
@@ -81,9 +80,9 @@ def test_few_slices_of_many_rows_live_at_once(monkeypatch: pytest.MonkeyPatch, c
     monkeypatch.setattr(universal, "KEPT", 0)
     prepare, living, most = QueryRows._prepare, weakref.WeakSet[Slice](), 0
 
-    def counted(rows: QueryRows, number: int, on_disk: Any) -> Slice:
+    def counted(rows: QueryRows, number: int, kept: Any = None) -> Slice:
         nonlocal most
-        part = prepare(rows, number, on_disk)
+        part = prepare(rows, number, kept)
         assert part.products is None
         assert part.excluded is None
         living.add(part)
@@ -102,8 +101,8 @@ def test_a_row_alone_hears_nothing() -> None:
     nothing = replace(task, support_mask=torch.zeros_like(task.support_mask))
     nodes = Nodes.of(nothing, EXPONENT, power_rows(task.support_x, EXPONENT))
     unit = power_rows(task.query_x, EXPONENT)
-    view = Viewpoint(unit, 0 * unit[:, :1])
+    seen, own = nodes.seen_from(0 * unit[:, :1]), torch.zeros_like(EXPONENT)
     assigned = torch.ones(3, task.n_way, 1, dtype=torch.float64)
-    message, density = nodes.messages(sliced(nodes, unit), view, 10 * torch.ones_like(EXPONENT), assigned)
+    message, density = seen.messages(sliced(nodes, unit), own, 10 * torch.ones_like(EXPONENT), assigned)
     assert not bool(message.any())
     assert bool(density.isfinite().all())

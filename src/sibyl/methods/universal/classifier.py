@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from sibyl.methods.universal.blend import Blend
 from sibyl.methods.universal.outlier_refinement import OutlierRefinement
 from sibyl.methods.universal.rows import power_rows
-from sibyl.methods.universal.viewpoint import Viewpoint, best_and_margin
+from sibyl.methods.universal.viewpoint import Viewpoint, best_and_margin, cosines_from
 
 N_OUTLIER_FEATURES = 17
 
@@ -76,21 +76,18 @@ class UniversalClassifier:
 
     def outlier_logits(self, unit: Float[Tensor, "task row dim"]) -> Float[Tensor, "task row"]:
         """Return the log odds that prepared rows are of none of the classes."""
-        columns, odds = self.first_outlier_logits(unit)
-        if self.second is None:
-            return odds
-        return self.second.logits(unit, columns, odds, self.logits(unit).softmax(1))
+        columns, odds, probability = self.first_outlier_logits(unit)
+        return odds if self.second is None else self.second.logits(unit, columns, odds, probability)
 
     def first_outlier_logits(
         self, unit: Float[Tensor, "task row dim"]
-    ) -> tuple[Float[Tensor, "task row number"], Float[Tensor, "task row"]]:
-        """Return what the outlier network sees of prepared rows, and its log odds."""
-        cosine, first = self.view.cosines(unit), self.first.cosines(unit)
+    ) -> tuple[Float[Tensor, "task row number"], Float[Tensor, "task row"], Float[Tensor, "task way row"]]:
+        """Return what the outlier network sees of prepared rows, its log odds, and the class probabilities."""
+        cosine, first, seen, at_first = cosines_from((self.view, self.first, self.around, self.first_around), unit)
         best, margin = best_and_margin(cosine)
         logits = self.scale * cosine + self.bias
         probability = logits.softmax(1)
         length = torch.linalg.vector_norm(unit - self.first.origin, dim=-1)[:, None]
-        seen, at_first = self.around.cosines(unit), self.first_around.cosines(unit)
         columns = (
             3 * best, 3 * margin, 3 * cosine.mean(1, keepdim=True), 3 * (best - self.typical), length,
             logits.logsumexp(1, keepdim=True) / 5, 3 * first.amax(1, keepdim=True), probability.amax(1, keepdim=True),
@@ -100,7 +97,7 @@ class UniversalClassifier:
         context = self.context[:, None, None].expand(-1, *best.shape[1:], -1)
         seen_of_rows = torch.cat([torch.stack(columns, -1), context], -1)[:, 0]
         odds: Tensor = self.outlier_network(seen_of_rows)
-        return seen_of_rows, odds[..., 0]
+        return seen_of_rows, odds[..., 0], probability
 
     def where(self, chosen: Bool[Tensor, " task"], other: UniversalClassifier) -> UniversalClassifier:
         """Return this classifier for the chosen tasks and `other` for the rest."""

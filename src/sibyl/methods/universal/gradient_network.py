@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import cache
+from types import ModuleType
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import gelu, linear
 
 N_FEATURES = 18
-GRAPH_FEATURES = slice(13, 15)  # the columns of `entry_features` that come from the labels spread over a graph
+GRAPH_FEATURES = slice(13, 15)  # those of `entry_features` that come from the labels spread over a graph
 MESSAGE_FEATURES = slice(15, 18)  # those that come from the row's neighbours
+
+Entries = Callable[[Sequence[Tensor]], tuple[Tensor, Tensor]]  # columns that describe pairs → offsets, weights of rows
+
+
+@cache
+def machine_code() -> ModuleType | None:
+    """Return `sibyl.methods.universal.compiled`, which takes a moment to import; None without an llvmlite that works here."""
+    try:
+        from sibyl.methods.universal import compiled
+
+        compiled.rows_at_once()
+    except (ImportError, OSError, RuntimeError):
+        return None
+    return compiled
 
 
 def entry_features(
@@ -25,8 +43,11 @@ def entry_features(
     density: Float[Tensor, "task 1 row"],
     prior_given: bool,
     place: float,
-) -> tuple[Float[Tensor, "task way row feature"], Float[Tensor, "task way row"]]:
-    """Describe each pair (row, class), and return the probabilities beside it.
+) -> tuple[tuple[Tensor, ...], Float[Tensor, "task way row"]]:
+    """Describe each pair (row, class) by `N_FEATURES` columns, and return the probabilities beside them.
+
+    Columns are float [task, way, row]; one that does not depend on task, class or row has a size of
+    one there.
 
     Parameters
     ----------
@@ -61,10 +82,10 @@ def entry_features(
     columns = (
         3 * cosine, probability, (log_probability / 5).clamp_min(-4), (gap / 5).clamp(-4, 4), entropy, 3 * first,
         (share * n_way + 0.01).log() / 2, shots.clamp_min(1e-6).log() / 2, 3 * compactness, 3 * (cosine - compactness), 2 * length,
-        cosine.new_full((), float(prior_given)), cosine.new_full((), place), graph, graph.clamp_min(1e-6).log().clamp_min(-10) / 5,
+        cosine.new_full((1, 1, 1), float(prior_given)), cosine.new_full((1, 1, 1), place), graph, graph.clamp_min(1e-6).log().clamp_min(-10) / 5,
         message, message.clamp_min(1e-6).log().clamp_min(-10) / 5, density,
     )  # fmt: skip
-    return torch.stack([column.expand_as(cosine) for column in columns], -1), probability
+    return columns, probability
 
 
 class GradientNetwork(nn.Module):
@@ -89,14 +110,22 @@ class GradientNetwork(nn.Module):
         nn.init.zeros_(self.leave.weight)
         self.leave.bias.data = torch.tensor([0.0, 3.0])  # no offset, and nearly every row counts
 
-    def forward(
-        self, features: Float[Tensor, "task way row feature"]
-    ) -> tuple[Float[Tensor, "task way row"], Float[Tensor, "task 1 row"]]:
-        """Return offsets, which sum to zero over the classes, and the weight of each row, 0 … 1."""
-        hidden = gelu(self.enter(features))
+    def forward(self, features: Sequence[Tensor]) -> tuple[Float[Tensor, "task way row"], Float[Tensor, "task 1 row"]]:
+        """Return offsets, which sum to zero over the classes, and the weight of each row, 0 … 1; from `entry_features`."""
+        hidden = gelu(self.enter(torch.stack(torch.broadcast_tensors(*features), -1)))
         of_pair, of_row = self.mix.weight.chunk(2, 1)  # of a pair and the mean of its row, side by side
         # Added in place: of what these layers give, no gradient needs the numbers that it held before.
         mixed = linear(hidden, of_pair, self.mix.bias).add_(linear(hidden.mean(1, keepdim=True), of_row))
         hidden = gelu(mixed).add_(hidden)
         offset, count = self.leave(hidden).unbind(-1)
         return offset - offset.mean(1, keepdim=True), torch.sigmoid(count.mean(1, keepdim=True))
+
+    def compiled(self) -> Entries | None:
+        """Return the present weights as machine code for slices of one task; None where that cannot be, or gradients are recorded.
+
+        What it cannot answer (few rows, batches) it leaves to the network.
+        """
+        code = None if torch.is_grad_enabled() or self._forward_pre_hooks else machine_code()
+        plain = self.enter.weight.device.type == "cpu" and self.enter.weight.dtype == torch.float32
+        fits = code is not None and plain and self.enter.out_features % code.GROUP == 0
+        return code.Program(self) if code is not None and fits else None

@@ -31,9 +31,10 @@ class _RefinementStatistics:
 
     def __call__(self, part: Slice) -> Totals:
         """Return the sums over one slice."""
-        suspicion = self.first.first_outlier_logits(part.unit)[1][:, None]
+        _, odds, probability = self.first.first_outlier_logits(part.unit)
+        suspicion = odds[:, None]
         sure = torch.sigmoid(-suspicion) * part.weight
-        assigned = self.first.logits(part.unit).softmax(1) * sure
+        assigned = probability * sure
         return (
             assigned @ part.unit,
             assigned.sum(2, keepdim=True),

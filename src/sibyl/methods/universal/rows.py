@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 
 import torch
@@ -11,7 +12,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from sibyl.memmap import allocate_beside, is_mapped, release
+from sibyl.memmap import allocate_beside, allocate_tensor, is_mapped, release
 from sibyl.methods.universal.perceptron import perceptron
 from sibyl.tasks import Task
 from sibyl.threads import in_order
@@ -150,6 +151,8 @@ class QueryRows:
         Rows of each task in a slice.
     keep, keep_products : bool
         Keep the prepared rows; and what `Slice` holds of each row and node.
+    in_files : bool
+        Keep it in files, wherever the rows lie.
     first : int
         Where the rows stand among all rows, where they are one shard of several.
     n_threads : int, optional
@@ -163,6 +166,7 @@ class QueryRows:
     n_rows: int
     keep: bool
     keep_products: bool
+    in_files: bool = False
     first: int = 0
     n_threads: int | None = None
 
@@ -210,13 +214,14 @@ class QueryRows:
     def _stored(self) -> tuple[Slice, ...] | _Kept:
         """Return all slices; of rows in a file, what they are cut from: a piece of memory kept for each slice would split the heap."""
         x = self.task.query_x
-        if not is_mapped(x):
+        if not is_mapped(x) and not self.in_files:
             return tuple(self._all_prepared())
+        make = partial(allocate_beside, x) if is_mapped(x) else allocate_tensor
         each = (*x.shape[:2], self.nodes.unit.shape[1])
         kept = _Kept(
-            allocate_beside(x, tuple(x.shape)),
-            allocate_beside(x, each) if self.keep_products else None,
-            allocate_beside(x, each, torch.bool) if self.keep_products else None,
+            make(tuple(x.shape), x.dtype),
+            make(each, x.dtype) if self.keep_products else None,
+            make(each, torch.bool) if self.keep_products else None,
         )
         for number, part in enumerate(self._all_prepared()):
             stored = self._prepare(number, kept)

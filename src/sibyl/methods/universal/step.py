@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from sibyl.methods.universal.control import Controls
-from sibyl.methods.universal.gradient_network import GradientNetwork, entry_features
-from sibyl.methods.universal.neighbours import Nodes, density_feature
+from sibyl.methods.universal.gradient_network import Entries, GradientNetwork, entry_features
+from sibyl.methods.universal.neighbours import Nodes, SeenNodes, density_feature
 from sibyl.methods.universal.rows import Slice, Totals
 from sibyl.methods.universal.statistics import MANY_WAYS, TINY, Statistics, log_of, slice_statistics
 from sibyl.methods.universal.viewpoint import Viewpoint
+
+MANY_PAIRS = 1 << 19  # pairs of an unlabelled row and a class; below, compiling takes longer than it saves
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,24 +127,46 @@ class EStep:
 
     def __call__(self, part: Slice) -> Totals:
         """Return the sums over one slice."""
-        context, controls = self.context, self.controls
+        context, controls, n_way = self.context, self.controls, self.bias.shape[1]
         prior_given = context.shares is not None
         share = self.before.share if context.shares is None else context.shares[..., None]
-        cosine = self.view.cosines(part.unit)
+        directions, *points = (self._looks @ part.unit.mT).split([2 * n_way, 1, 1, 1], 1)
+        cosine, first = (
+            view.cosines_of(products, along)
+            for view, products, along in zip((self.view, context.first), directions.chunk(2, 1), points[:2], strict=True)
+        )
         logits = controls.scale * cosine + self.bias
-        first = context.first.cosines(part.unit)
-        length = torch.linalg.vector_norm(part.unit - context.middle, dim=-1)[:, None]
-        message, density = context.nodes.messages(part, self.view, controls.sharpness, self.before.nodes)
+        length = (1 - 2 * points[2] + context.middle.square().sum(-1, keepdim=True)).clamp_min(TINY).sqrt()
+        message, density = self._nodes.messages(part, points[0].mT, controls.sharpness, self.before.nodes)
         features, probability = entry_features(
             cosine, logits, first, part.graph, length, share, self.before.compactness, context.shots, message,
             density_feature(density, controls.sharpness), prior_given, self.place,
         )  # fmt: skip
-        offset, counts = self.network(features)
+        offset, counts = self._network(features)
         counts = counts * part.weight
         assigned = (logits + offset).softmax(1) * counts
         gradient = controls.query_share * probability * counts - assigned
         statistics = slice_statistics(assigned, probability, cosine, part, context.nodes.collect(assigned, part.first))
         return (*statistics, gradient @ part.unit, gradient.sum(2, keepdim=True))
+
+    # What does not depend on the slice is made by the first one that asks.
+
+    @cached_property
+    def _looks(self) -> Float[Tensor, "task point dim"]:
+        """All that rows are multiplied with, so that they are read once: both views' directions, their origins, the middle."""
+        first = self.context.first
+        return torch.cat([self.view.direction, first.direction, self.view.origin, first.origin, self.context.middle], 1)
+
+    @cached_property
+    def _nodes(self) -> SeenNodes:
+        return self.context.nodes.seen_from(self.view.origin)
+
+    @cached_property
+    def _network(self) -> Entries:
+        """The gradient network: as machine code, where there is so much to do that compiling pays."""
+        n_pairs = float(self.context.count.sum()) * self.bias.shape[1]
+        code = self.network.compiled() if n_pairs >= MANY_PAIRS else None
+        return self.network if code is None else code
 
 
 def take_step(e_step: EStep, totals: Totals, centre: Float[Tensor, "task way dim"], class_network: nn.Module) -> State:

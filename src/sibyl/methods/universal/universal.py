@@ -29,10 +29,10 @@ from sibyl.methods.universal.sparse_graph import SparseGraph
 from sibyl.methods.universal.task_descriptors import N_DESCRIPTORS
 from sibyl.tasks import ClassPrior, Episode, Solution, Task, class_shares
 
-ENTRIES = 1 << 16  # pairs of a row and a class, over all tasks, that a slice holds: bounds the memory of the network
+ENTRIES = 1 << 17  # pairs of a row and a class, over all tasks, that a slice holds: bounds the memory of the network
 NODES_PER_ENTRY = 8  # pairs of a row and a node take less than pairs of a row and a class
 READ_LATER = 2048  # nodes of a pile's graph that the classifier takes along for new rows
-KEPT = 1 << 26  # numbers of prepared rows that are kept in memory between passes; more are prepared anew in each
+KEPT = 1 << 26  # numbers of prepared rows that are kept in memory between passes; more are kept in a file
 
 
 @dataclass(frozen=True, eq=False)
@@ -246,10 +246,11 @@ class UniversalSIB(LearnedMethod):
     ) -> QueryRows:
         """Cut the queries into slices that bound the memory, and keep of them what is small or finds room on the disk."""
         n_nodes, on_disk = nodes.unit.shape[1], is_mapped(task.query_x)
-        keep = task.query_x.numel() <= KEPT or (on_disk and has_room(task.query_x.nbytes))
+        x, n_rows = task.query_x, self.slice_rows or rows_of_slice(task, n_nodes, on_disk)
+        in_files = x.numel() > KEPT and x.device.type == "cpu" and has_room(x.nbytes)
         return QueryRows(
-            task, exponent, graph, nodes, self.slice_rows or rows_of_slice(task, n_nodes, on_disk),
-            keep=keep, keep_products=task.query_mask.numel() * n_nodes <= KEPT // 4,
+            task, exponent, graph, nodes, n_rows,
+            keep=x.numel() <= KEPT or in_files, keep_products=task.query_mask.numel() * n_nodes <= KEPT // 4, in_files=in_files,
         )  # fmt: skip
 
     def objective(self, episode: Episode) -> Objective:
@@ -284,5 +285,5 @@ class UniversalSIB(LearnedMethod):
 
 def rows_of_slice(task: Task, n_nodes: int, on_disk: bool) -> int:
     """Return how many rows of each task a slice holds."""
-    entries = ENTRIES // 2 if on_disk else ENTRIES
+    entries = ENTRIES // 4 if on_disk else ENTRIES
     return max(1, entries // (task.n_tasks * max(task.n_way, n_nodes // NODES_PER_ENTRY)))

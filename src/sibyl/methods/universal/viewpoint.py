@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -50,10 +51,24 @@ class Viewpoint:
 
     def cosines(self, unit: Float[Tensor, "task row dim"]) -> Float[Tensor, "task way row"]:
         """Return the cosines of rows of unit length."""
-        along = unit @ self.origin.mT
+        return self.cosines_of(self.direction @ unit.mT, (unit @ self.origin.mT).mT)
+
+    def cosines_of(
+        self, products: Float[Tensor, "task way row"], along: Float[Tensor, "task 1 row"]
+    ) -> Float[Tensor, "task way row"]:
+        """Return them from the rows' scalar products with `direction` and with `origin`."""
         length = (1 - 2 * along + self.origin.square().sum(-1, keepdim=True)).clamp_min(1e-4).sqrt()
-        cosine: Tensor = (self.direction @ unit.mT - self.direction @ self.origin.mT) / length.mT
+        cosine: Tensor = (products - self.direction @ self.origin.mT) / length
         return cosine
+
+
+def cosines_from(views: Sequence[Viewpoint], unit: Float[Tensor, "task row dim"]) -> list[Float[Tensor, "task way row"]]:
+    """Return the cosines of rows of unit length from several points of view; the rows are read once."""
+    n_way = views[0].direction.shape[1]
+    looks = torch.cat([*(view.direction for view in views), *(view.origin for view in views)], 1)
+    directions, origins = (looks @ unit.mT).split([len(views) * n_way, len(views)], 1)
+    seen = zip(views, directions.split(n_way, 1), origins.split(1, 1), strict=True)
+    return [view.cosines_of(products, along) for view, products, along in seen]
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,285 @@
+"""The gradient network of many rows as machine code; needs llvmlite, which the extra ``fast`` brings with numba.
+
+Torch writes every layer's numbers of every pair of row and class to memory and reads them again. Here a few rows, as many as a register of
+the processor holds numbers, go through all layers with all their classes before the next ones come. The equations are those of
+`sibyl.methods.universal.gradient_network`; sums are taken in another order, which moves offsets in the sixth digit.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+from collections.abc import Callable, Sequence
+from functools import cache
+
+import llvmlite.binding as llvm
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from sibyl.methods.universal.gradient_network import GradientNetwork
+
+GROUP = 8  # channels that are summed side by side: enough to keep the processor busy, few enough for its registers
+LARGEST = 5.2
+UPPER = (0.3989400267601013, 0.057115793228149414, 0.0060475231148302555, 0.000401162396883592, 7.401784841931658e-06)
+LOWER = (1.0, 0.3098112642765045, 0.04182706028223038, 0.003184677567332983, 0.0001458523329347372, 6.183879008858639e-07)
+"""``Φ(x) = 1/2 + x upper(x²) / lower(x²)`` of the normal distribution for ``|x| ≤ LARGEST``: x Φ(x) is 1.2e-6 off at most, beyond too."""
+
+
+class Program:
+    """A gradient network with its present weights, for slices of one task.
+
+    Parameters
+    ----------
+    network : GradientNetwork
+        In float32 on the processor; its channels are a multiple of `GROUP`.
+    """
+
+    def __init__(self, network: GradientNetwork) -> None:
+        of_pair, self._of_mean = network.mix.weight.chunk(2, 1)
+        n_channels = network.enter.out_features
+        self._network = network
+        self._mix = of_pair.reshape(n_channels // GROUP, GROUP, n_channels).mT.contiguous()
+        self._enter: dict[tuple[int, ...], Tensor] = {}
+
+    def __call__(self, features: Sequence[Tensor]) -> tuple[Float[Tensor, "task way row"], Float[Tensor, "task 1 row"]]:
+        """Return what the network says: offsets, and the weight of each row."""
+        network = self._network
+        n_tasks, n_way, n_rows = map(max, zip(*(one.shape for one in features), strict=True))
+        if n_tasks > 1 or n_rows < rows_at_once() or any(one.dtype != torch.float32 for one in features):
+            offset, weight = network(features)
+            return offset, weight
+        kinds: dict[tuple[bool, bool], list[int]] = {(a, b): [] for a in (False, True) for b in (False, True)}
+        for number, one in enumerate(features):
+            kinds[one.shape[1] > 1, one.shape[2] > 1].append(number)
+        constants, rows, classes, pairs = kinds.values()
+        # The first layer is linear: what does not depend on the pair is added once for each row and class.
+        of_rows = self._entering(rows) @ torch.cat([features[m][0] for m in rows] or [features[0].new_zeros(0, n_rows)])
+        one = torch.cat([features[m][0].expand(n_way, 1) for m in (*classes, *constants)], 1)
+        of_classes = torch.addmm(network.enter.bias, one, self._entering((*classes, *constants)).T)
+        n_channels, lanes = len(of_rows), rows_at_once()
+        entries = [features[m].contiguous() for m in pairs]
+        addresses = (ctypes.c_void_p * len(entries))(*(one.data_ptr() for one in entries))
+        offset, count = of_rows.new_empty(1, n_way, n_rows), of_rows.new_empty(1, 1, n_rows)
+        arrays = (
+            of_rows, of_classes, self._entering(pairs), self._mix, self._of_mean / n_way, network.mix.bias, network.leave.weight,
+            of_rows.new_empty((n_way + 2) * n_channels * lanes), offset, count,
+        )  # fmt: skip
+        _code(len(entries), n_channels)(n_way, n_rows, addresses, *(one.data_ptr() for one in arrays))
+        return offset, count.add_(network.leave.bias[1]).sigmoid_()
+
+    def _entering(self, numbers: Sequence[int]) -> Float[Tensor, "channel column"]:
+        """Return the first layer's weights of some columns."""
+        key = tuple(numbers)
+        if key not in self._enter:
+            self._enter[key] = self._network.enter.weight[:, list(key)].contiguous()
+        return self._enter[key]
+
+
+@cache
+def rows_at_once() -> int:
+    """Return how many float32 a register of this processor holds."""
+    return 16 if llvm.get_host_cpu_features().get("avx512f") else 8
+
+
+@cache
+def _code(n_columns: int, n_channels: int) -> Callable[..., None]:
+    """Compile `_text` for this processor; the function releases Python's lock."""
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    machine = llvm.Target.from_default_triple().create_target_machine(
+        cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=3
+    )
+    module = llvm.parse_assembly(_text(n_columns, n_channels, rows_at_once()))
+    module.verify()
+    engine = llvm.create_mcjit_compiler(module, machine)
+    engine.finalize_object()
+    kind = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64, *[ctypes.c_void_p] * 11)
+    function = kind(engine.get_function_address("network"))
+    function.engine = engine  # type: ignore[attr-defined]  # the code lives as long as this does
+    return function
+
+
+def _text(n_columns: int, n_channels: int, lanes: int) -> str:
+    """Write the function in LLVM's assembly language, unrolled over columns and channels."""
+    code = _Assembly(lanes)
+    last = code.do("sub i64 %n_rows", lanes)
+
+    def of_rows(at: str, _: Sequence[str]) -> Sequence[str]:
+        # The last rows overlap with those before them where their number is not a multiple: they are answered twice, alike.
+        row = code.do(f"select i1 {code.do(f'icmp ult i64 {at}', last)}, i64 {at}, i64", last)
+        code.each(n_channels, 1, (), lambda k, _: code.store(code.constant(0.0), "%scratch", code.times(k, lanes)))
+
+        def enter(way: str, _: Sequence[str]) -> Sequence[str]:
+            here = code.add(code.do(f"mul i64 {way}", "%n_rows"), row)
+            entries = [code.load(code.pointer("%columns", m), here) for m in range(n_columns)]
+
+            def of_channel(k: str, _: Sequence[str]) -> Sequence[str]:
+                total = code.load("%of_row", code.add(code.do(f"mul i64 {k}", "%n_rows"), row))
+                total = code.plus(total, code.spread("%of_class", code.add(code.times(way, n_channels), k)))
+                for m, entry in enumerate(entries):
+                    total = code.fused(entry, code.spread("%enter", code.add(code.times(k, n_columns), m)), total)
+                total = code.gelu(total)
+                code.store(total, "%scratch", code.times(code.add(code.times(code.add(way, 2), n_channels), k), lanes))
+                code.store(code.plus(total, code.load("%scratch", code.times(k, lanes))), "%scratch", code.times(k, lanes))
+                return ()
+
+            code.each(n_channels, 1, (), of_channel)
+            return ()
+
+        code.each("%n_way", 1, (), enter)
+
+        def of_mean(j: str, _: Sequence[str]) -> Sequence[str]:
+            total = code.spread("%bias", j)
+            for k in range(n_channels):
+                weight = code.spread("%mean", code.add(code.times(j, n_channels), k))
+                total = code.fused(code.load("%scratch", k * lanes), weight, total)
+            code.store(total, "%scratch", code.times(code.add(j, n_channels), lanes))
+            return ()
+
+        code.each(n_channels, 1, (), of_mean)
+
+        def mix(way: str, sums: Sequence[str]) -> Sequence[str]:
+            hidden = code.times(code.times(code.add(way, 2), n_channels), lanes)
+
+            def of_group(group: str, ends: Sequence[str]) -> Sequence[str]:
+                first = code.times(group, GROUP)
+                totals = [code.load("%scratch", code.times(code.add(code.add(first, n_channels), j), lanes)) for j in range(GROUP)]
+                for k in range(n_channels):
+                    entry = code.load("%scratch", code.add(hidden, k * lanes))
+                    for j in range(GROUP):
+                        weight = code.spread("%mix", code.add(code.times(group, GROUP * n_channels), k * GROUP + j))
+                        totals[j] = code.fused(entry, weight, totals[j])
+                offset, count = ends
+                for j in range(GROUP):
+                    channel = code.add(first, j)
+                    entry = code.plus(code.gelu(totals[j]), code.load("%scratch", code.add(hidden, code.times(channel, lanes))))
+                    offset = code.fused(entry, code.spread("%leave", channel), offset)
+                    count = code.fused(entry, code.spread("%leave", code.add(channel, n_channels)), count)
+                return offset, count
+
+            offset, count = code.each(n_channels // GROUP, 1, (code.constant(0.0),) * 2, of_group)
+            code.store(offset, "%offset", code.add(code.do(f"mul i64 {way}", "%n_rows"), row))
+            return code.plus(sums[0], offset), code.plus(sums[1], count)
+
+        sums = code.each("%n_way", 1, (code.constant(0.0),) * 2, mix)
+        ways = code.splat(code.do("uitofp i64 %n_way to float"))
+        mean, count = (code.do(f"fdiv {code.vector} {one}", ways) for one in sums)
+        code.store(count, "%count", row)
+
+        def centre(way: str, _: Sequence[str]) -> Sequence[str]:
+            here = code.add(code.do(f"mul i64 {way}", "%n_rows"), row)
+            code.store(code.do(f"fsub {code.vector} {code.load('%offset', here)}", mean), "%offset", here)
+            return ()
+
+        code.each("%n_way", 1, (), centre)
+        return ()
+
+    code.each("%n_rows", lanes, (), of_rows)
+    names = ("columns", "of_row", "of_class", "enter", "mix", "mean", "bias", "leave", "scratch", "offset", "count")
+    pointers = ", ".join(f"ptr noalias %{name}" for name in names)
+    attributes = f'"prefer-vector-width"="{32 * lanes}" "min-legal-vector-width"="{32 * lanes}"'
+    declared = f"declare {code.vector} @llvm.fmuladd.v{lanes}f32({', '.join([code.vector] * 3)})"
+    return "\n".join(
+        [declared, f"define void @network(i64 %n_way, i64 %n_rows, {pointers}) {attributes} {{", *code.lines, "ret void", "}"]
+    )
+
+
+class _Assembly:
+    """Lines of LLVM's assembly language, each of which gives its value a new name."""
+
+    def __init__(self, lanes: int) -> None:
+        self.vector = f"<{lanes} x float>"
+        self.lanes = lanes
+        self.lines = ["start:"]
+        self.block = "start"
+        self.names = 0
+
+    def new(self) -> str:
+        self.names += 1
+        return f"%v{self.names}"
+
+    def do(self, text: str, last: object = None) -> str:
+        """Write an instruction, with a comma and `last` after it where that is given."""
+        name = self.new()
+        self.lines.append(f"{name} = {text}" + ("" if last is None else f", {last}" if not text.endswith("i64") else f" {last}"))
+        return name
+
+    def add(self, a: str, b: object) -> str:
+        return self.do(f"add i64 {a}", b)
+
+    def times(self, a: str, b: object) -> str:
+        return self.do(f"mul i64 {a}", b)
+
+    def plus(self, a: str, b: str) -> str:
+        return self.do(f"fadd {self.vector} {a}", b)
+
+    def fused(self, a: str, b: str, c: str) -> str:
+        """``a b + c``."""
+        arguments = ", ".join(f"{self.vector} {one}" for one in (a, b, c))
+        return self.do(f"call {self.vector} @llvm.fmuladd.v{self.lanes}f32({arguments})")
+
+    def constant(self, value: float) -> str:
+        (single,) = struct.unpack("f", struct.pack("f", value))
+        return "<" + ", ".join([f"float 0x{struct.pack('>d', single).hex()}"] * self.lanes) + ">"
+
+    def splat(self, value: str) -> str:
+        single = self.do(f"insertelement {self.vector} poison, float {value}, i64 0")
+        return self.do(f"shufflevector {self.vector} {single}, {self.vector} poison, <{self.lanes} x i32> zeroinitializer")
+
+    def address(self, pointer: str, at: object) -> str:
+        return self.do(f"getelementptr float, ptr {pointer}, i64 {at}")
+
+    def pointer(self, table: str, at: int) -> str:
+        return self.do(f"load ptr, ptr {self.do(f'getelementptr ptr, ptr {table}, i64 {at}')}")
+
+    def load(self, pointer: str, at: object) -> str:
+        return self.do(f"load {self.vector}, ptr {self.address(pointer, at)}, align 4")
+
+    def spread(self, pointer: str, at: object) -> str:
+        """Load one number into all places of a register."""
+        return self.splat(self.do(f"load float, ptr {self.address(pointer, at)}, align 4"))
+
+    def store(self, value: str, pointer: str, at: object) -> None:
+        self.lines.append(f"store {self.vector} {value}, ptr {self.address(pointer, at)}, align 4")
+
+    def gelu(self, x: str) -> str:
+        """``x Φ(x)``."""
+        low, high = self.constant(-LARGEST), self.constant(LARGEST)
+        bounded = self._pick("olt", x, high)
+        bounded = self._pick("ogt", bounded, low)
+        square = self.do(f"fmul {self.vector} {bounded}", bounded)
+        upper, lower = (self._polynomial(square, one) for one in (UPPER, LOWER))
+        share = self.fused(bounded, self.do(f"fdiv {self.vector} {upper}", lower), self.constant(0.5))
+        return self.do(f"fmul {self.vector} {x}", share)
+
+    def _pick(self, how: str, a: str, b: str) -> str:
+        """Return ``a`` where it compares so with b, else b."""
+        chosen = self.do(f"fcmp {how} {self.vector} {a}", b)
+        return self.do(f"select <{self.lanes} x i1> {chosen}, {self.vector} {a}, {self.vector} {b}")
+
+    def _polynomial(self, x: str, coefficients: Sequence[float]) -> str:
+        total = self.constant(coefficients[-1])
+        for one in coefficients[-2::-1]:
+            total = self.fused(total, x, self.constant(one))
+        return total
+
+    def each(
+        self, count: object, step: int, first: Sequence[str], body: Callable[[str, Sequence[str]], Sequence[str] | None]
+    ) -> Sequence[str]:
+        """Write a loop over ``0, step, … < count``, once at least; vectors go from one turn of the body to the next."""
+        number, carried = self.new(), [self.new() for _ in first]
+        name, before, place = f"loop{number[2:]}", self.block, len(self.lines)
+        self.block = name
+        after = body(number, carried) or ()
+        following = self.do(f"add i64 {number}", step)
+        again = self.do(f"icmp ult i64 {following}", count)
+        self.lines += [f"br i1 {again}, label %{name}, label %{name}end", f"{name}end:"]
+        heads = [f"{number} = phi i64 [ 0, %{before} ], [ {following}, %{self.block} ]"]
+        heads += [
+            f"{one} = phi {self.vector} [ {start}, %{before} ], [ {end}, %{self.block} ]"
+            for one, start, end in zip(carried, first, after, strict=True)
+        ]
+        self.lines[place:place] = [f"br label %{name}", f"{name}:", *heads]
+        self.block = f"{name}end"
+        return after
