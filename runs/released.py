@@ -231,7 +231,8 @@ PEERS = (
                                            alpha_values=None, use_tuned_alpha_values=True), "alpha_tim"),
     Peer("BMS", "yhu01/BMS", bms("BMS"), "bms"),
     Peer("BMS told balanced", "yhu01/BMS", bms("BMS_"), "bms", told="balanced"),
-    Peer("iLPC", "MichalisLazarou/iLPC", ilpc, "ilpc"),
+    Peer("iLPC", "MichalisLazarou/iLPC", ilpc, "ilpc",
+         remark="both with 15 neighbours and α = 0.8, which the authors choose for each backbone and number of shots (released default: 20)"),
     Peer("protoLP", "allenhaozhu/protoLP", proto_lp, "proto_lp"),
     Peer("LaplacianShot", "imtiazziko/LaplacianShot", laplacian_shot(False), "laplacian_shot",
          remark="both at λ = 0.7, which the authors tune for each set; rows of unit length, not centred; the released code also classifies "

@@ -89,7 +89,8 @@ def page(rows: list[Json], n_tables: int) -> str:
         "",
         f"Made-up tables ({', '.join(kind.__name__ for kind in KINDS)}), {n_tables} of each kind for each number of columns, one or five",
         "labelled rows a class. *Gain*: points over the rows as they are, paired, ± half the 95 % interval (Student's t). *Worse*, *better*:",
-        "tables that lose or gain more than two points. *Over*: mean confidence less accuracy. *Loss*: mean log loss.",
+        "tables that lose or gain more than two points. *Over*: mean confidence less accuracy. *Loss*: mean log loss. These tables",
+        "are those that the lifts were chosen on.",
     ]
     for columns in COLUMNS:
         some = [row for row in rows if row["columns"] == list(columns)]

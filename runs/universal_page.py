@@ -169,7 +169,7 @@ def introduction(record: dict[str, Any]) -> list[str]:
         lines += [
             "",
             "**Measured before BD-CSPN, LaplacianShot, transductive fine-tuning, EM-Dirichlet and SimpleShot were",
-            "made stronger** (the first two are held to their authors' code, [parity.md](parity.md)), before logistic regression weighed classes of unequal shots",
+            "made stronger** (the first two are compared with their authors' code, [parity.md](parity.md)), before logistic regression weighed classes of unequal shots",
             "alike, and before TIM's setting for skewed queries was a row: these rivals are stronger today.",
         ]
     failures = [row for row in record["rows"] if "failure" in row]
