@@ -115,7 +115,8 @@ def text(record: dict[str, Any]) -> str:
         "",
         f"Means over {said(len(scores) for scores in tables.values())} data sets, of the methods that could be run on all of them; the interval "
         "of the lead is over data sets (Student's t). *At least*: over whoever is the best then. Bold: first whichever data set is left out. "
-        "Omniglot does not count under skew: a character has 20 drawings, so that its cells are hardly skewed. "
+        "Omniglot does not count under skew: a character has 20 drawings, so that its cells are hardly skewed "
+        "(of the table before, its cells of one shot do count). "
         f"Mixes measured on fewer than {LEAST_SETS} sets are in the whole table alone.",
     ]
     lines += ["", of_learned(record)]
