@@ -92,7 +92,7 @@ def products(n_rows: int, n_steps: int, channels: int, threads: int, cut: int = 
     """Seconds that the products that `counted` names take alone: by the clock, and of the processor; slices cut into so many pieces."""
     n_chosen, n_nodes = NODES + N_WAY * N_SHOT, n_nodes_of(n_rows, DIM)
     one = Task(torch.zeros(1, 1, DIM), torch.zeros(1, 1, dtype=torch.long), torch.zeros(1, 0, DIM), N_WAY)
-    n_slice = rows_of_slice(one, n_chosen, on_disk=False) // cut  # the rows lie in the caller's file
+    n_slice = rows_of_slice(one, n_chosen) // cut
     x, centre, assigned = torch.randn(n_slice, DIM), torch.randn(N_WAY, DIM), torch.randn(N_WAY, n_slice)
     chosen, heard, told = torch.randn(n_chosen, DIM), torch.randn(n_slice, n_chosen), torch.randn(n_chosen, N_WAY)
     entries, hidden = torch.randn(n_slice * N_WAY, N_FEATURES), torch.randn(n_slice * N_WAY, channels)

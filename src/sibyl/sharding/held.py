@@ -154,7 +154,7 @@ class Held:
         task = self.raw(number).task(setting.labelled.get(number, []), setting.offset)
         x, n_way = task.query_x, setting.task.n_way
         n_nodes = setting.nodes.unit.shape[1]
-        n_rows = rows_of_slice(setting.task, n_nodes, is_mapped(x))
+        n_rows = rows_of_slice(setting.task, n_nodes)
         graph = allocate_beside(x, (1, x.shape[1], n_way))
         for start in range(0, x.shape[1], n_rows):
             part = slice(start, start + n_rows)

@@ -245,11 +245,10 @@ class UniversalSIB(LearnedMethod):
         self, task: Task, exponent: Float[Tensor, "task 1 1"], graph: Float[Tensor, "task way query"], nodes: Nodes
     ) -> QueryRows:
         """Cut the queries into slices that bound the memory, and keep of them what is small or finds room on the disk."""
-        n_nodes, on_disk = nodes.unit.shape[1], is_mapped(task.query_x)
-        x, n_rows = task.query_x, self.slice_rows or rows_of_slice(task, n_nodes, on_disk)
+        x, n_nodes = task.query_x, nodes.unit.shape[1]
         in_files = x.numel() > KEPT and x.device.type == "cpu" and has_room(x.nbytes)
         return QueryRows(
-            task, exponent, graph, nodes, n_rows,
+            task, exponent, graph, nodes, self.slice_rows or rows_of_slice(task, n_nodes),
             keep=x.numel() <= KEPT or in_files, keep_products=task.query_mask.numel() * n_nodes <= KEPT // 4, in_files=in_files,
         )  # fmt: skip
 
@@ -283,7 +282,6 @@ class UniversalSIB(LearnedMethod):
         )
 
 
-def rows_of_slice(task: Task, n_nodes: int, on_disk: bool) -> int:
+def rows_of_slice(task: Task, n_nodes: int) -> int:
     """Return how many rows of each task a slice holds."""
-    entries = ENTRIES // 4 if on_disk else ENTRIES
-    return max(1, entries // (task.n_tasks * max(task.n_way, n_nodes // NODES_PER_ENTRY)))
+    return max(1, ENTRIES // (task.n_tasks * max(task.n_way, n_nodes // NODES_PER_ENTRY)))
