@@ -116,6 +116,8 @@ def label_command(
     began = time.perf_counter()  # imports are most of a second run, and the time that is shown counts them
     from rich.console import Console
 
+    from sibyl.stages import stage
+
     console, named = None if as_json else Console(stderr=True), [_pair(one) for one in example or []]
     command = shlex.join(["sibyl", *sys.argv[1:]])
     if engine is not None or workers is not None or ray_address is not None or _is_sharded(source, out):
@@ -136,18 +138,19 @@ def label_command(
         )  # fmt: skip
         return
 
-    from sibyl.labeling.given import check_named
-    from sibyl.labeling.request import LabelRequest
+    with stage(console if console is not None and console.is_terminal else None, "loading libraries"):
+        from sibyl.labeling.given import check_named
+        from sibyl.labeling.request import LabelRequest
 
-    request = LabelRequest(
-        source, examples, encoder, out, earlier, export or [], column, label_column, id_column, kind, ignore or [], keep_columns, method,
-        class_prior=_known_mix(balanced, mix), classes=classes, batch_size=batch, console=console, named=named, command=command,
-        began=began,
-    )  # fmt: skip
-    if earlier is None:
-        check_named(request)  # before libraries are imported, which takes seconds
+        request = LabelRequest(
+            source, examples, encoder, out, earlier, export or [], column, label_column, id_column, kind, ignore or [], keep_columns, method,
+            class_prior=_known_mix(balanced, mix), classes=classes, batch_size=batch, console=console, named=named, command=command,
+            began=began,
+        )  # fmt: skip
+        if earlier is None:
+            check_named(request)  # before the larger libraries are imported, which takes seconds
 
-    from sibyl.labeling.label import label_and_write
+        from sibyl.labeling.label import label_and_write
 
     _, summary = label_and_write(request)
     _show(summary, as_json)
