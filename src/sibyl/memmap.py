@@ -164,8 +164,8 @@ def allocate_beside(x: Tensor, shape: tuple[int, ...], dtype: torch.dtype | None
 
 
 def allocate_tensor(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-    """Return a tensor as `allocate` does."""
-    return torch.from_numpy(allocate(shape, _NUMPY_OF[dtype]))
+    """Return a tensor as `allocate` does; in memory where numpy has no such type."""
+    return torch.from_numpy(allocate(shape, _NUMPY_OF[dtype])) if dtype in _NUMPY_OF else torch.empty(shape, dtype=dtype)
 
 
 def save_arrays(path: Path, arrays: Mapping[str, Array], metadata: Mapping[str, object]) -> None:
