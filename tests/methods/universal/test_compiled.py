@@ -123,3 +123,19 @@ def test_without_a_working_llvmlite_there_is_none(monkeypatch: pytest.MonkeyPatc
         assert made.compiled() is None
     gradient_network.machine_code.cache_clear()
     assert made.compiled() is not None
+
+
+@pytest.mark.parametrize("text", ["no assembly", "wrong"])
+def test_code_that_cannot_be_compiled_or_is_wrong_is_not_used(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    made = network()
+    with monkeypatch.context() as patched:
+        if text == "wrong":
+            patched.setattr(compiled, "UPPER", tuple(2 * one for one in compiled.UPPER))
+        else:
+            patched.setattr(compiled, "_text", lambda *_: text)
+        for cached in (gradient_network.machine_code, compiled._code):
+            cached.cache_clear()
+        assert made.compiled() is None
+    for cached in (gradient_network.machine_code, compiled._code):
+        cached.cache_clear()
+    assert made.compiled() is not None

@@ -20,14 +20,13 @@ Entries = Callable[[Sequence[Tensor]], tuple[Tensor, Tensor]]  # columns that de
 
 @cache
 def machine_code() -> ModuleType | None:
-    """Return `sibyl.methods.universal.compiled`, which takes a moment to import; None without an llvmlite that works here."""
+    """Return `sibyl.methods.universal.compiled`, which takes a moment to import; None where its code does not say what torch says."""
     try:
         from sibyl.methods.universal import compiled
 
-        compiled.rows_at_once()
-    except (ImportError, OSError, RuntimeError):
+        return compiled if compiled.agrees() else None
+    except Exception:  # an llvmlite that is missing, old or broken is no reason not to answer
         return None
-    return compiled
 
 
 def entry_features(
