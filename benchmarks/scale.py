@@ -20,12 +20,13 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from sibyl.methods.universal.gradient_network import N_FEATURES
+from sibyl.methods.universal.gradient_network import N_FEATURES, machine_code
 from sibyl.methods.universal.neighbours import NODES
 from sibyl.methods.universal.sparse_graph import BLOCK, n_nodes_of
 from sibyl.methods.universal.universal import KEPT, rows_of_slice
@@ -168,6 +169,14 @@ def measure(path: Path, method: str, threads: int) -> None:
     print(json.dumps(figures))
 
 
+def compiler() -> str:
+    """Say what the machine code of the gradient network is made by, here."""
+    code = machine_code()
+    if code is None:
+        return "without machine code (extra `fast`)"
+    return f"machine code by llvmlite {version('llvmlite')} (extra `fast`), {code.rows_at_once()} numbers in a register"
+
+
 def page(found: list[Json], rows: str) -> str:
     """Return the page that says what a record holds."""
     threads = found[0]["threads"]
@@ -199,7 +208,8 @@ def page(found: list[Json], rows: str) -> str:
     ]
     lines += [
         "",
-        f"Made by: `python -m benchmarks.scale --rows {rows} --threads {threads}`; {os.cpu_count()} cores ({platform.machine()}), torch {torch.__version__}.",
+        f"Made by: `python -m benchmarks.scale --rows {rows} --threads {threads}`; {os.cpu_count()} cores ({platform.machine()}), "
+        f"torch {torch.__version__}, {compiler()}.",
     ]
     return "\n".join(lines) + "\n"
 
