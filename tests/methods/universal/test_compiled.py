@@ -139,3 +139,42 @@ def test_code_that_cannot_be_compiled_or_is_wrong_is_not_used(monkeypatch: pytes
     for cached in (gradient_network.machine_code, compiled._code):
         cached.cache_clear()
     assert made.compiled() is not None
+
+
+def test_neither_autocast_nor_another_default_device_nor_strides_matter() -> None:
+    made, entries = network(), columns(5, 40)
+    code = made.compiled()
+    assert code is not None
+    expected = code(entries)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert all(torch.equal(one, other) for one, other in zip(code(entries), expected, strict=True))
+    for layer in (made.enter, made.mix, made.leave):
+        layer.weight.data = layer.weight.data.T.contiguous().T
+    strided = made.compiled()
+    assert strided is not None
+    assert all(torch.allclose(one, other) for one, other in zip(strided(entries), expected, strict=True))
+    before = torch.random.get_rng_state()
+    for context in (torch.device("meta"), torch.autocast("cpu", torch.bfloat16)):
+        with context:
+            assert compiled.agrees()
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_rows_of_zeros_are_answered_as_without_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row of zeros has no direction, and its distance to the middle is that of the origin."""
+    draw = torch.Generator().manual_seed(3)
+    x = torch.randn(1, 60, 16, generator=draw)
+    x[0, 7] = 0
+    seen: list[torch.Tensor] = []
+    real = gradient_network.entry_features
+
+    def watched(*arguments: object, **more: object) -> object:
+        seen.append(arguments[4])  # type: ignore[arg-type]  # length
+        return real(*arguments, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(step, "entry_features", watched)
+    task = Task(x[:, :6], torch.arange(6)[None] % 3, x, 3)
+    method = method_by_name("universal_sib", 16, 3)
+    method.solve(task)
+    lengths = seen[0][0, 0]
+    assert lengths[7] < 0.9 * float(lengths.mean())

@@ -8,6 +8,7 @@ the processor holds numbers, go through all layers with all their classes before
 from __future__ import annotations
 
 import ctypes
+import math
 import struct
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -36,17 +37,23 @@ class Program:
     """
 
     def __init__(self, network: GradientNetwork) -> None:
-        of_pair, self._of_mean = network.mix.weight.chunk(2, 1)
+        of_pair, of_mean = network.mix.weight.chunk(2, 1)
         n_channels = network.enter.out_features
-        self._network = network
+        self._network, self._of_mean = network, of_mean.contiguous()
         self._mix = of_pair.reshape(n_channels // GROUP, GROUP, n_channels).mT.contiguous()
+        self._bias, self._leave = network.mix.bias.contiguous(), network.leave.weight.contiguous()
         self._enter: dict[tuple[int, ...], Tensor] = {}
 
     def __call__(self, features: Sequence[Tensor]) -> tuple[Float[Tensor, "task way row"], Float[Tensor, "task 1 row"]]:
         """Return what the network says: offsets, and the weight of each row."""
+        with torch.autocast("cpu", enabled=False):  # it would make arrays of another type than the code writes
+            return self._answer(features)
+
+    def _answer(self, features: Sequence[Tensor]) -> tuple[Float[Tensor, "task way row"], Float[Tensor, "task 1 row"]]:
         network = self._network
         n_tasks, n_way, n_rows = map(max, zip(*(one.shape for one in features), strict=True))
-        if n_tasks > 1 or n_rows < rows_at_once() or any(one.dtype != torch.float32 for one in features):
+        is_plain = all(one.dtype == torch.float32 and one.device.type == "cpu" for one in features)
+        if n_tasks > 1 or n_rows < rows_at_once() or not is_plain:
             offset, weight = network(features)
             return offset, weight
         kinds: dict[tuple[bool, bool], list[int]] = {(a, b): [] for a in (False, True) for b in (False, True)}
@@ -62,9 +69,10 @@ class Program:
         addresses = (ctypes.c_void_p * len(entries))(*(one.data_ptr() for one in entries))
         offset, count = of_rows.new_empty(1, n_way, n_rows), of_rows.new_empty(1, 1, n_rows)
         arrays = (
-            of_rows, of_classes, self._entering(pairs), self._mix, self._of_mean / n_way, network.mix.bias, network.leave.weight,
+            of_rows, of_classes, self._entering(pairs), self._mix, self._of_mean / n_way, self._bias, self._leave,
             of_rows.new_empty((n_way + 2) * n_channels * lanes), offset, count,
         )  # fmt: skip
+        assert all(one.dtype == torch.float32 and one.is_contiguous() for one in arrays)
         _code(len(entries), n_channels)(n_way, n_rows, addresses, *(one.data_ptr() for one in arrays))
         return offset, count.add_(network.leave.bias[1]).sigmoid_()
 
@@ -76,17 +84,30 @@ class Program:
         return self._enter[key]
 
 
-@torch.no_grad()
 def agrees() -> bool:
     """Whether the code can be compiled here and says what torch says, tried on a few rows of three classes."""
-    with torch.random.fork_rng(devices=[]):
+    if llvm.llvm_version_info < (16,):  # older ones do not read pointers without a type
+        return False
+    llvm.check_jit_execution()
+    with torch.no_grad(), torch.autocast("cpu", enabled=False):
+        return _agrees()
+
+
+def _agrees() -> bool:
+    with torch.device("meta"):  # draws no random numbers
         network = GradientNetwork(4 * GROUP)
+    network = network.to_empty(device="cpu").float()
+
+    def waves(*shape: int) -> Tensor:
+        return torch.arange(math.prod(shape), dtype=torch.float32, device="cpu").sin().view(shape)
+
     for parameter in network.parameters():
-        parameter.copy_(torch.arange(parameter.numel()).view_as(parameter).sin() / 2)
-    shapes = [(1, 3, 20)] * 10 + [(1, 1, 20)] * 3 + [(1, 3, 1)] * 3 + [(1, 1, 1)] * 2
-    features = [torch.arange(3 * 20).sin().mul(m + 1).reshape(1, 3, 20)[:, :a, :b] for m, (_, a, b) in enumerate(shapes)]
+        parameter.copy_(waves(*parameter.shape) / 2)
+    shapes = [(3, 20)] * 10 + [(1, 20)] * 3 + [(3, 1)] * 3 + [(1, 1)] * 2
+    features = [(number + 1) * waves(1, *shape) for number, shape in enumerate(shapes)]
     return all(
-        torch.allclose(mine, other, atol=1e-4) for mine, other in zip(Program(network)(features), network(features), strict=True)
+        mine.dtype == torch.float32 and torch.allclose(mine, other, atol=1e-4)
+        for mine, other in zip(Program(network)(features), network(features), strict=True)
     )
 
 

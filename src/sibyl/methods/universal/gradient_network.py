@@ -124,7 +124,8 @@ class GradientNetwork(nn.Module):
 
         What it cannot answer (few rows, batches) it leaves to the network.
         """
-        code = None if torch.is_grad_enabled() or self._forward_pre_hooks else machine_code()
-        plain = self.enter.weight.device.type == "cpu" and self.enter.weight.dtype == torch.float32
-        fits = code is not None and plain and self.enter.out_features % code.GROUP == 0
-        return code.Program(self) if code is not None and fits else None
+        weight = self.enter.weight
+        if torch.is_grad_enabled() or self._forward_pre_hooks or weight.device.type != "cpu" or weight.dtype != torch.float32:
+            return None
+        code = machine_code()
+        return code.Program(self) if code is not None and self.enter.out_features % code.GROUP == 0 else None

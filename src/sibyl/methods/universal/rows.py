@@ -211,8 +211,11 @@ class QueryRows:
     def _release(self, part: Slice) -> None:
         release(self.task.query_x, self.graph, *(one for one in (part.unit, part.products, part.excluded) if one is not None))
 
-    def _stored(self) -> tuple[Slice, ...] | _Kept:
-        """Return all slices; of rows in a file, what they are cut from: a piece of memory kept for each slice would split the heap."""
+    def _stored(self) -> tuple[Slice, ...] | _Kept | None:
+        """Return all slices; of rows in a file, what they are cut from: a piece of memory kept for each slice would split the heap.
+
+        None where rows are to be kept in a file and none can be had.
+        """
         x = self.task.query_x
         if not is_mapped(x) and not self.in_files:
             return tuple(self._all_prepared())
@@ -223,6 +226,8 @@ class QueryRows:
             make(each, x.dtype) if self.keep_products else None,
             make(each, torch.bool) if self.keep_products else None,
         )
+        if not is_mapped(kept.unit):
+            return None
         for number, part in enumerate(self._all_prepared()):
             stored = self._prepare(number, kept)
             for to, of in ((stored.unit, part.unit), (stored.products, part.products), (stored.excluded, part.excluded)):

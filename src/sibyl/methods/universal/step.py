@@ -136,7 +136,8 @@ class EStep:
             for view, products, along in zip((self.view, context.first), directions.chunk(2, 1), points[:2], strict=True)
         )
         logits = controls.scale * cosine + self.bias
-        length = (1 - 2 * points[2] + context.middle.square().sum(-1, keepdim=True)).clamp_min(TINY).sqrt()
+        square = torch.linalg.vector_norm(part.unit, dim=-1)[:, None].square()  # one, but for rows of zeros
+        length = (square - 2 * points[2] + context.middle.square().sum(-1, keepdim=True)).clamp_min(TINY).sqrt()
         message, density = self._nodes.messages(part, points[0].mT, controls.sharpness, self.before.nodes)
         features, probability = entry_features(
             cosine, logits, first, part.graph, length, share, self.before.compactness, context.shots, message,
