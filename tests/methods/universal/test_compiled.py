@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from sibyl.methods.named import method_by_name
-from sibyl.methods.universal import UniversalSIB, gradient_network, step
+from sibyl.methods.universal import UniversalSIB, assembly, gradient_network, step
 from sibyl.methods.universal.gradient_network import N_FEATURES, GradientNetwork
 from sibyl.tasks import Task
 
@@ -130,7 +130,7 @@ def test_code_that_cannot_be_compiled_or_is_wrong_is_not_used(monkeypatch: pytes
     made = network()
     with monkeypatch.context() as patched:
         if text == "wrong":
-            patched.setattr(compiled, "UPPER", tuple(2 * one for one in compiled.UPPER))
+            patched.setattr(assembly, "UPPER", tuple(2 * one for one in assembly.UPPER))
         else:
             patched.setattr(compiled, "_text", lambda *_: text)
         for cached in (gradient_network.machine_code, compiled._code):
