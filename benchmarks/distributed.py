@@ -253,7 +253,6 @@ def main() -> None:
     def keep(key: str, what: Sequence[str], measured: Callable[[Sequence[str]], dict[str, Any]] | None = None) -> None:
         if key not in record:
             record[key] = (measured or run)([*what, "--work", str(arguments.work)])
-            record.get("later", {}).get("peaks", {}).pop(key, None)  # what was noted beside an older measurement
             print(key, record[key], flush=True)
         write_json(path, record)
         write_text(arguments.out / "distributed.md", page(record))

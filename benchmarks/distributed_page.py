@@ -29,7 +29,6 @@ def page(record: dict[str, Any]) -> str:
             " The machine was shared with other work: seconds are upper bounds, and do not compare."
             * record["machine"].endswith(SHARED)
         ),
-        *_later(record),
         "",
         "| rows | way | seconds | processor seconds | driver, MB | worker, MB | different | right, % |",
         "|---|---|---|---|---|---|---|---|",
@@ -61,29 +60,6 @@ def page(record: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _later(record: dict[str, Any]) -> list[str]:
-    """Say what memory peaked at with a later commit, where the lines of the table are older; a new measurement of a line replaces that."""
-    later = record.get("later", {})
-    lines, peaks = [], {key: one for key, one in later.get("peaks", {}).items() if key in record}
-    if peaks:
-        told: dict[str, list[str]] = {}
-        for key, one in peaks.items():
-            n_rows, way = key.split()
-            worker = f" (driver) and {one['worker'] / MEGA:,.0f} MB (worker)" if one["worker"] else " MB"
-            told.setdefault(n_rows, []).append(f"{NAMES[way]} {one['driver'] / MEGA:,.0f}{worker}")
-        less = all(one[who] < record[key][who] for key, one in peaks.items() for who in ("driver", "worker") if one[who])
-        different = sum(one["different"] for one in peaks.values())
-        lines += [
-            f"**Memory is {'less' if less else 'not the same'} today**: these figures are older than commit {later['commit']}, which {later['change']}.",
-            "With it" + ", on a machine with much other work (so its seconds say nothing)" * later["busy"] + ", peaks were:",
-            *(f"{int(n_rows):,} rows: {'; '.join(ways)}." for n_rows, ways in told.items()),
-            f"{different:,} labels differed." if different else "No label differed.",
-        ]
-    missing = [n_rows for n_rows in record.get("not to the end", ()) if not any(key.startswith(f"{n_rows} ") for key in record)]
-    lines += [f"{n_rows:,} rows have not been measured to the end." for n_rows in missing]
-    return ["", *lines] if lines else []
-
-
 def _compared(record: dict[str, Any], rows: list[Any]) -> list[str]:
     """Say how memory grows from the fewest rows to the most, and how many times as fast as one worker the others are."""
     sizes = sorted({n_rows for n_rows, _, _ in rows})
@@ -101,7 +77,7 @@ def _compared(record: dict[str, Any], rows: list[Any]) -> list[str]:
         for way in ("threads", "ray")
         if {(sizes[-1], "one"), (sizes[-1], way)} <= found.keys()
     ]
-    if faster:
+    if faster and not record["machine"].endswith(SHARED):  # beside other work, seconds do not compare
         lines += ["", f"Times as fast as one worker, {sizes[-1]:,} rows: {', '.join(faster)}."]
     if "ceiling" in record:
         lines += [

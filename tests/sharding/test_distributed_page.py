@@ -50,36 +50,6 @@ def test_the_page_tells_how_memory_grows_and_what_the_machine_allows() -> None:
     assert "1.64 times" in told
 
 
-def test_what_a_later_commit_takes_is_told_until_it_is_measured_anew() -> None:
-    record = read_json(RESULTS / "distributed.json")
-    assert "**Memory is less today**" in page(record)
-    assert "1,000,000 rows: one worker 318 MB; two threads 363 MB; Ray, two actors 312 (driver) and 297 MB (worker); " in page(
-        record
-    )
-    assert "10,000,000 rows have not been measured to the end." in page(record)
-    record["later"]["peaks"]["1000000 one"] |= {"driver": 6e8, "different": 3}
-    assert "**Memory is not the same today**" in page(record)
-    assert "3 labels differed." in page(record)
-    record["later"]["peaks"], record["10000000 one"] = {}, FIGURES
-    assert "today" not in page(record)
-    assert "to the end" not in page(record)
-
-
-def test_a_new_measurement_replaces_what_was_noted_beside_the_old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    record: dict[str, Any] = {
-        "later": {"commit": "a", "change": "b", "busy": False, "peaks": {"100 one": FIGURES, "9 one": FIGURES}}
-    }
-    (tmp_path / "distributed.json").write_text(json.dumps(record))
-    monkeypatch.setattr(distributed, "run", lambda what: (_ for _ in ()).throw(KeyboardInterrupt) if what[1] == "ray" else FIGURES)
-    places = ["--work", str(tmp_path / "work"), "--out", str(tmp_path)]
-    monkeypatch.setattr(sys, "argv", ["distributed", "--rows", "100", "--ways", "one,ray", *places])
-    (tmp_path / "work").mkdir()
-    (tmp_path / "work" / "labels-100.npy").touch()
-    with pytest.raises(KeyboardInterrupt):
-        distributed.main()
-    assert list(json.loads((tmp_path / "distributed.json").read_text())["later"]["peaks"]) == ["9 one"]
-
-
 def test_the_passes_of_the_estimate_are_those_of_the_code(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(distributed_rows, "SHARD", 50_000)
     answers = distributed_reduce.answers_of_passes()
