@@ -11,7 +11,8 @@ the labels of all others are compared with. `killed`: one of two actors gets SIG
 `ceiling`, always measured: 250,000 rows by one worker, alone and then by two processes at once that share nothing: how many times the
 work of one core both get through, which no two threads or actors can better.
 
-With --photos, the images of a folder are embedded by the default encoder, by `local` and `ray`, each with an empty cache.
+With --photos, the images of a folder are embedded by the default encoder, by `local`, `ray` and `killed` (an actor gets SIGKILL once it has
+worked for some seconds), each with an empty cache.
 
 Each figure is kept in the record as soon as it is measured; what is there is not measured again. The page is written from the record alone.
 """
@@ -22,7 +23,6 @@ import argparse
 import json
 import os
 import platform
-import resource
 import shutil
 import signal
 import subprocess
@@ -43,6 +43,7 @@ import pyarrow.parquet as pq
 from benchmarks.distributed_page import SHARED, page
 from benchmarks.distributed_reduce import reduced
 from benchmarks.distributed_rows import N_WAY, examples_of, made, truth_of
+from benchmarks.distributed_watch import Watch, kill_one, ray_workers
 from sibyl.storage import read_json, write_json, write_text
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -50,44 +51,6 @@ WAYS = {"one": ("local", 1), "threads": ("local", 2), "ray": ("ray", 2), "killed
 THIRD = 3
 FEW = 250_000  # rows of `ceiling`
 TRIES = 5  # on a busy machine Ray does not always start within its half minute
-_EVERY = 0.1  # seconds between looks at memory
-
-
-class Watch:
-    """The most memory, and the processor time, of this process and of workers."""
-
-    def __init__(self) -> None:
-        self.workers: Callable[[], Sequence[int]] = tuple
-        self.peak: dict[int, int] = {}
-        self.spent: dict[int, float] = {}
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._look, daemon=True)
-        self._thread.start()
-
-    def _look(self) -> None:
-        while not self._stop.wait(_EVERY):
-            for process in (os.getpid(), *self.workers()):
-                try:
-                    status = Path(f"/proc/{process}/status").read_text()
-                    ticks = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[11:13]
-                except OSError:
-                    continue
-                memory = next((int(line.split()[1]) for line in status.splitlines() if line.startswith("RssAnon")), 0)
-                self.peak[process] = max(self.peak.get(process, 0), memory * 1024)
-                self.spent[process] = sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
-
-    def figures(self) -> dict[str, float]:
-        """Stop looking, and tell."""
-        self._stop.set()
-        self._thread.join()
-        own, of_children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-        others = {process: peak for process, peak in self.peak.items() if process != os.getpid()}
-        return {
-            "driver": self.peak[os.getpid()],
-            "worker": max(others.values(), default=0),
-            "processor": own.ru_utime + own.ru_stime + sum(self.spent[process] for process in others),
-            "children": of_children.ru_utime + of_children.ru_stime,
-        }
 
 
 class Watched:
@@ -176,13 +139,17 @@ def bytes_of(folder: Path) -> dict[str, float]:
     return {name: size / n_rows for name, size in found.items()}
 
 
-def embed(engine: str, photos: Path, work: Path) -> None:
+def embed(way: str, photos: Path, work: Path) -> None:
     """Embed a folder, in this process, and print what it took."""
     from sibyl.cli.app import main
 
-    out = work / f"features-{engine}"
-    os.environ["SIBYL_CACHE"] = str(work / f"cache-{engine}-{time.time_ns()}")
-    watch, began = Watch(), time.perf_counter()
+    out, engine = work / f"features-{way}", "local" if way == "local" else "ray"
+    os.environ["SIBYL_CACHE"] = str(work / f"cache-{way}-{time.time_ns()}")
+    watch, began, killed = Watch(), time.perf_counter(), list[int]()
+    if engine == "ray":
+        watch.workers = ray_workers
+    if way == "killed":
+        threading.Thread(target=kill_one, args=(watch, killed), daemon=True).start()
     options = ["--engine", "ray", "--workers", "2"] if engine == "ray" else []
     sys.argv = ["sibyl", "embed", str(photos), "--out", str(out), "--json", *options]
     with suppress(SystemExit):
@@ -195,7 +162,7 @@ def embed(engine: str, photos: Path, work: Path) -> None:
     if not reference.exists():
         np.save(reference, found.matrix)
     rows = np.load(reference)
-    figures |= {"rows": len(found), "different": int((rows != found.matrix).any(1).sum())}
+    figures |= {"killed": len(killed), "rows": len(found), "different": int((rows != found.matrix).any(1).sum())}
     print(json.dumps(figures))
 
 
@@ -268,8 +235,8 @@ def main() -> None:
     with made(arguments.work, FEW, [one for one in ("ceiling", "bytes") if one not in record]):
         keep("ceiling", ["--measure", "one", str(FEW)], ceiling)
         keep("bytes", ["--measure", "bytes", str(FEW)])
-    for engine in ("local", "ray") if arguments.photos else ():
-        keep(f"photographs {engine}", ["--embed", engine, "--photos", str(arguments.photos.absolute())])
+    for way in ("local", "ray", "killed") if arguments.photos else ():
+        keep(f"photographs {way}", ["--embed", way, "--photos", str(arguments.photos.absolute())])
     keep("reduce", ["--measure", "reduce", "0"])
 
 

@@ -12,6 +12,7 @@ WAYS = tuple(NAMES)
 BILLION, WORKERS = 10**9, 256
 MEGA = 1e6
 SHARED = ", shared with other work"
+EMBEDDED = {"local": "local", "ray": "ray", "killed": "ray, one of two actors killed"}
 
 
 def page(record: dict[str, Any]) -> str:
@@ -44,15 +45,15 @@ def page(record: dict[str, Any]) -> str:
         lines += [
             "",
             "Photographs, by the default encoder, with nothing in the cache; *different* counts rows with any bit that differs.",
-            "The actors' own processor seconds are not counted:",
+            "Processor seconds are those of driver and actors:",
             "",
-            "| engine | photographs | seconds | processor seconds | driver, MB | different |",
-            "|---|---|---|---|---|---|",
+            "| engine | photographs | seconds | processor seconds | driver, MB | worker, MB | different |",
+            "|---|---|---|---|---|---|---|",
         ]
         lines += [
-            f"| {engine} | {one['rows']:,} | {one['seconds']:.0f} | {'–' if engine == 'ray' else format(one['processor'], '.0f')} "
-            f"| {one['driver'] / MEGA:,.0f} | {one['different']:,} |"
-            for engine, one in photographs.items()
+            f"| {EMBEDDED[way]} | {one['rows']:,} | {one['seconds']:.0f} | {one['processor']:.0f} | {one['driver'] / MEGA:,.0f} "
+            f"| {one['worker'] / MEGA:,.0f} | {one['different']:,} |"
+            for way, one in photographs.items()
         ]
     if rows and {"reduce", "bytes"} <= record.keys():
         lines += ["", "## A billion rows", "", *_estimate(record, rows, photographs)]

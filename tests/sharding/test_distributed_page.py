@@ -39,6 +39,7 @@ def test_the_page_is_that_of_the_record() -> None:
     written = (RESULTS / "distributed.md").read_text(encoding="utf-8")
     assert page(read_json(RESULTS / "distributed.json")) == written
     assert "| ray | 1,424 |" in written
+    assert "| ray, one of two actors killed | 1,424 |" in written
 
 
 def test_the_page_tells_how_memory_grows_and_what_the_machine_allows() -> None:
