@@ -50,7 +50,7 @@ class ILPC(Method):
     Parameters
     ----------
     n_neighbours, alpha, sharpness, n_cleanest : int, float, float, int
-        k = 15, which the authors have for ResNet-12 at one shot (elsewhere 20), α = 0.8, τ = 3, three rows per class and round.
+        k = 15, which the authors have for ResNet-12 at one shot (released default: 20), α = 0.8, τ = 3, three rows per class and round.
     n_training_steps, learning_rate, momentum, weight_decay
         Training in step 4: 1,000 steps of SGD at 0.1, 0.9, 5·10⁻⁴, as released. The bias starts at 0 instead of a random draw.
     power : float

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from sibyl.methods.universal.blend import Blend
 from sibyl.methods.universal.outlier_refinement import OutlierRefinement
 from sibyl.methods.universal.rows import power_rows
-from sibyl.methods.universal.viewpoint import Viewpoint, best_and_margin, cosines_from
+from sibyl.methods.universal.viewpoint import Viewpoint, Viewpoints, best_and_margin
 
 N_OUTLIER_FEATURES = 17
 
@@ -83,7 +83,7 @@ class UniversalClassifier:
         self, unit: Float[Tensor, "task row dim"]
     ) -> tuple[Float[Tensor, "task row number"], Float[Tensor, "task row"], Float[Tensor, "task way row"]]:
         """Return what the outlier network sees of prepared rows, its log odds, and the class probabilities."""
-        cosine, first, seen, at_first = cosines_from((self.view, self.first, self.around, self.first_around), unit)
+        (cosine, first, seen, at_first), _ = Viewpoints.of(self.view, self.first, self.around, self.first_around)(unit)
         best, margin = best_and_margin(cosine)
         logits = self.scale * cosine + self.bias
         probability = logits.softmax(1)

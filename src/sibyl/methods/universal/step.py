@@ -14,7 +14,7 @@ from sibyl.methods.universal.gradient_network import Entries, GradientNetwork, e
 from sibyl.methods.universal.neighbours import Nodes, SeenNodes, density_feature
 from sibyl.methods.universal.rows import Slice, Totals
 from sibyl.methods.universal.statistics import MANY_WAYS, TINY, Statistics, log_of, slice_statistics
-from sibyl.methods.universal.viewpoint import Viewpoint
+from sibyl.methods.universal.viewpoint import Viewpoint, Viewpoints
 
 MANY_PAIRS = 1 << 19  # pairs of an unlabelled row and a class; below, compiling takes longer than it saves
 
@@ -127,18 +127,14 @@ class EStep:
 
     def __call__(self, part: Slice) -> Totals:
         """Return the sums over one slice."""
-        context, controls, n_way = self.context, self.controls, self.bias.shape[1]
+        context, controls = self.context, self.controls
         prior_given = context.shares is not None
         share = self.before.share if context.shares is None else context.shares[..., None]
-        directions, *points = (self._looks @ part.unit.mT).split([2 * n_way, 1, 1, 1], 1)
-        cosine, first = (
-            view.cosines_of(products, along)
-            for view, products, along in zip((self.view, context.first), directions.chunk(2, 1), points[:2], strict=True)
-        )
+        (cosine, first), along = self._viewpoints(part.unit)
         logits = controls.scale * cosine + self.bias
         square = torch.linalg.vector_norm(part.unit, dim=-1)[:, None].square()  # one, but for rows of zeros
-        length = (square - 2 * points[2] + context.middle.square().sum(-1, keepdim=True)).clamp_min(TINY).sqrt()
-        message, density = self._nodes.messages(part, points[0].mT, controls.sharpness, self.before.nodes)
+        length = (square - 2 * along[:, 2:] + context.middle.square().sum(-1, keepdim=True)).clamp_min(TINY).sqrt()
+        message, density = self._nodes.messages(part, along[:, :1].mT, controls.sharpness, self.before.nodes)
         features, probability = entry_features(
             cosine, logits, first, part.graph, length, share, self.before.compactness, context.shots, message,
             density_feature(density, controls.sharpness), prior_given, self.place,
@@ -153,10 +149,8 @@ class EStep:
     # What does not depend on the slice is made by the first one that asks.
 
     @cached_property
-    def _looks(self) -> Float[Tensor, "task point dim"]:
-        """All that rows are multiplied with, so that they are read once: both views' directions, their origins, the middle."""
-        first = self.context.first
-        return torch.cat([self.view.direction, first.direction, self.view.origin, first.origin, self.context.middle], 1)
+    def _viewpoints(self) -> Viewpoints:
+        return Viewpoints.of(self.view, self.context.first, points=[self.context.middle])
 
     @cached_property
     def _nodes(self) -> SeenNodes:

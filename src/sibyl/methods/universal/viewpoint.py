@@ -62,13 +62,34 @@ class Viewpoint:
         return cosine
 
 
-def cosines_from(views: Sequence[Viewpoint], unit: Float[Tensor, "task row dim"]) -> list[Float[Tensor, "task way row"]]:
-    """Return the cosines of rows of unit length from several points of view; the rows are read once."""
-    n_way = views[0].direction.shape[1]
-    looks = torch.cat([*(view.direction for view in views), *(view.origin for view in views)], 1)
-    directions, origins = (looks @ unit.mT).split([len(views) * n_way, len(views)], 1)
-    seen = zip(views, directions.split(n_way, 1), origins.split(1, 1), strict=True)
-    return [view.cosines_of(products, along) for view, products, along in seen]
+@dataclass(frozen=True, eq=False)
+class Viewpoints:
+    """Several points of view at once: rows are read once, and multiplied with all that is needed of them.
+
+    Parameters
+    ----------
+    views : tuple of Viewpoint
+    targets : float [task, target, dim]
+        Their directions, their origins, and what else rows are multiplied with.
+    """
+
+    views: tuple[Viewpoint, ...]
+    targets: Float[Tensor, "task target dim"]
+
+    @classmethod
+    def of(cls, *views: Viewpoint, points: Sequence[Float[Tensor, "task 1 dim"]] = ()) -> Viewpoints:
+        """Look from some views, and multiply with some points, too."""
+        return cls(views, torch.cat([*(view.direction for view in views), *(view.origin for view in views), *points], 1))
+
+    def __call__(
+        self, unit: Float[Tensor, "task row dim"]
+    ) -> tuple[list[Float[Tensor, "task way row"]], Float[Tensor, "task point row"]]:
+        """Return the cosines from each view, and the scalar products with the origins and the other points."""
+        n_way, products = self.views[0].direction.shape[1], self.targets @ unit.mT
+        n_directions = len(self.views) * n_way
+        along = products[:, n_directions:]
+        seen = zip(self.views, products[:, :n_directions].split(n_way, 1), along.split(1, 1), strict=False)
+        return [view.cosines_of(of_view, at_origin) for view, of_view, at_origin in seen], along
 
 
 @dataclass(frozen=True, eq=False)
