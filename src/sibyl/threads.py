@@ -38,7 +38,7 @@ def keep_freed_memory() -> None:
 
     glibc hands the end of its memory back to the system whenever more of it is free than twice the
     largest block that it has yet mapped and freed. Passes over slices free and ask for blocks of
-    some megabytes all the time, and each page of them was then a fault: a third of the time of a
+    some megabytes all the time, and each page of them was then a fault: a quarter of the time of a
     pile. One block that is never touched teaches it; other libraries are left as they are.
     """
     torch.empty(KEEP, dtype=torch.uint8)
