@@ -88,6 +88,15 @@ def test_numbered_rows_stand_in_the_order_of_their_numbers() -> None:
     assert table["item"].tolist() == ["1", "2", "9", "10", "100", "row 7"]
 
 
+def test_files_stand_in_the_order_of_the_numbers_in_their_names() -> None:
+    names = ("a/scan 10.png", "a/scan 2.png", "a/scan 1.png", "10.png")
+    examples = Examples({"10.png": "a"}, ("a", "b"))
+    table = labels_table(names, examples, solution(), [Skipped("9.png", "empty file"), Skipped("a/scan.png", "empty file")])
+    assert table["item"].tolist() == ["9.png", "10.png", "a/scan 1.png", "a/scan 2.png", "a/scan 10.png", "a/scan.png"]
+    label = table.set_index("item")["label"]
+    assert label[list(names)].tolist() == ["a", "b", "a", "a"]  # each row keeps its own answer
+
+
 def test_counts_add_up() -> None:
     counts = Counts.of(labels_table(NAMES, EXAMPLES, solution(), [Skipped("x", "empty file"), Skipped("y", "empty file")]))
     assert (counts.found, counts.labelled, counts.examples, counts.skipped) == (8, 3, 3, 2)

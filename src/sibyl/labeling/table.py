@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,6 +24,7 @@ COLUMNS = (
 )  # fmt: skip
 _WRITTEN_ROWS = 4096
 _DIGITS = 20
+_NUMBER = re.compile(r"\d+")
 _LINE = 200  # letters of a text
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -50,7 +52,8 @@ def labels_table(
     Returns
     -------
     DataFrame
-        Columns `COLUMNS`, sorted by item, numbers by value; what does not apply to a row is None.
+        Columns `COLUMNS`, sorted by item, numbers in names by value; what does not apply to a row
+        is None.
     """
     queries = [name for name in names if name not in examples.labels]
     given = [name for name in names if name in examples.labels]
@@ -150,8 +153,11 @@ def two_best(solution: Solution) -> tuple[npt.NDArray[np.float32], npt.NDArray[n
 
 
 def _in_order(name: str) -> str:
-    """Row 9 of a table comes before row 10."""
-    return name.zfill(_DIGITS) if name.isdecimal() else name
+    """Row 9 of a table comes before row 10, and ``scan 9.jpg`` before ``scan 10.jpg``.
+
+    Rows of features stay in the order of plain names, which caches and sums depend on.
+    """
+    return _NUMBER.sub(lambda found: found[0].zfill(_DIGITS), name)
 
 
 def write_labels_csv(path: Path, table: pd.DataFrame) -> None:
