@@ -71,6 +71,16 @@ def test_the_summary_shows_names_as_they_are_and_steers_no_terminal(tmp_path: Pa
     assert "4 files found = 1 labelled + 2 examples + 1 skipped" in shown
 
 
+def test_that_no_label_changed_is_said_where_it_was_looked_at(tmp_path: Path) -> None:
+    _, summary = outputs(tmp_path)
+    told = []
+    for compared in (True, False):
+        text = io.StringIO()
+        print_summary(Console(file=text, width=100), replace(summary, compared=compared))
+        told.append("the unlabelled items changed 0 labels (0%)" in text.getvalue())
+    assert told == [True, False]
+
+
 def test_the_terminal_promises_of_a_table_no_more_than_the_report(tmp_path: Path) -> None:
     _, summary = outputs(tmp_path)
     text = io.StringIO()

@@ -15,7 +15,7 @@ from sibyl.errors import DataError
 from sibyl.labeling.label import label
 from sibyl.labeling.next_labels import next_labels
 from sibyl.labeling.novelty import STANDS_OUT, excess
-from sibyl.labeling.suggest import suggest
+from sibyl.labeling.suggest import suggest, suggestion_words
 from sibyl.methods import build_method
 from sibyl.tasks import Solution, Task
 
@@ -31,7 +31,10 @@ def test_doubtful_items_first_and_copies_last() -> None:
     logits = torch.tensor([[[5.0, 0.0], [0.1, 0.0], [0.1, 0.0], [0.0, 0.4], [0.0, 5.0]]])
     chosen = [one.row for one in suggest(task_of(x), Solution(logits), 3)]
     assert set(chosen[:2]) in ({1, 3}, {2, 3})  # not the same thing twice
-    assert len(suggest(task_of(x), Solution(logits), 99)) == 5
+    every = suggest(task_of(x), Solution(logits), 99)
+    assert len(every) == 5
+    words = {one.row: suggestion_words(one, ("a", "b")) for one in every}
+    assert {row for row, why in words.items() if why in ("a or b?", "b or a?")} == {1, 2, 3}
 
 
 def test_a_class_without_an_example_is_asked_for() -> None:
@@ -53,6 +56,7 @@ def test_what_is_unlike_every_class_is_suggested_though_the_method_is_sure() -> 
     first = suggest(task_of(x), Solution(logits, outlier_score=score[None]), 1)[0]
     assert first.row == 7
     assert not first.may_be_new  # one alone is no class
+    assert suggestion_words(first, ("a", "b")) == "little like any example so far"  # not "a or b?": of that the method is sure
 
 
 def test_what_may_be_new_is_said_of_a_group_with_high_scores() -> None:

@@ -127,6 +127,7 @@ def test_a_person_labels_with_keys_alone(server: Served, pile: tuple[Path, dict[
         assert session["counts"]["taught"] == 35
         assert session["checked"]["of"] >= 2  # every fifth of eleven
         assert keys.count - before <= 2 * 11
+        page.wait_for_function(r"/\d guess(es)? followed/.test(document.querySelector('.did').textContent)", timeout=WAIT)  # 0, too
 
         # Undo, redo.
         keys.press("Backspace")

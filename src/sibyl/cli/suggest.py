@@ -27,7 +27,8 @@ def suggest_command(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Name the items whose label would help most: unsure, unlike each other, or perhaps of a class without an example.
+    """Name the items whose label would help most, and why: in doubt, little like any example so far, or perhaps of a class
+    without an example.
 
     Of a pile without any label it names the items that stand for it, the most representative first: label these, and let the others
     follow.

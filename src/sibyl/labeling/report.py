@@ -133,6 +133,9 @@ class Summary:
         was known of the class mix, the command, the version of sibyl, and when.
     names : mapping of str to str
         Class → whether its name was used; empty where no class has a name.
+    compared : bool
+        Whether the labels were set beside those that the examples alone give; elsewhere it says
+        nothing that none is changed.
     """
 
     counts: Counts
@@ -154,6 +157,7 @@ class Summary:
     version: str = ""
     made: str = ""
     names: dict[str, str] = field(default_factory=dict)
+    compared: bool = False
 
     def to_json(self) -> Json:
         """Return the fields as JSON can hold them, the counts among the others."""
@@ -191,7 +195,7 @@ def print_summary(console: Console, summary: Summary, max_classes: int = 30, max
         line(f"skipped {lost}")
     line(f"method   {summary.method}")
     line(f"encoder  {_encoder_line(summary)}")
-    if counts.changed and not summary.fell_back:  # new items of an earlier run change nothing
+    if counts.labelled and summary.compared:  # 0 is an answer, too
         line(f"the unlabelled items changed {counted(counts.changed, 'label')} ({counts.changed / counts.labelled:.0%})")
     for note in summary.notes:
         line(f"note: {note}")

@@ -133,6 +133,7 @@ def _page(shown: ToShow, limits: PageLimits, cache: Path | None) -> Page:
         title=shown.source.root.name or str(shown.source.root.resolve().name),
         version=summary.version,
         counts=summary.counts,
+        compared=summary.compared,
         by_names=bool(summary.names) and not summary.counts.examples,
         has_encoder=summary.modality not in ("features", "table"),
         n_sample=n_labelled if is_sample else 0,

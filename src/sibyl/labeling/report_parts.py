@@ -88,6 +88,7 @@ class Page:
     title: str
     version: str
     counts: Counts
+    compared: bool  # else it says nothing that no label changed
     by_names: bool  # nobody labelled an item: the names of the classes did
     has_encoder: bool  # the items were not rows of figures
     n_sample: int  # labelled items that the page is made of; 0 if it is made of all

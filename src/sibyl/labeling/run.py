@@ -126,6 +126,7 @@ def label_items(request: LabelRequest) -> Labelling:
         examples_from=examples_from(given, mended),
         understood=f"{source.understood or source.modality}; {taught_by(given, mended)}",
         names=dict(solved.names),
+        compared=not solved.fell_back and (solved.solution.inductive_logits is not None or not solver.traits.transductive),
         class_prior=prior_word(class_prior),
         command=request.command,
         version=version("sibyl-learn"),

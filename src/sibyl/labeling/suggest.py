@@ -17,6 +17,7 @@ from sibyl.tasks import Solution, Task
 _CANDIDATES = 2000  # the most valuable items, one of which is taken
 _PART = 100  # candidates looked at together
 _EXPLAINED = 4000  # items that stand for all others, evenly spaced
+_DOUBTFUL = 0.2  # one minus the margin from which on an item is said to lie between two classes
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,9 @@ class Suggestion:
         The classes between which it lies.
     may_be_new : bool
         It is perhaps of a class that has no example; see `novelty.suspected`.
+    is_doubtful : bool
+        The two classes are near each other. Where they are not, it was chosen because what it is
+        like, itself included, is little like any example.
     """
 
     row: int
@@ -40,6 +44,7 @@ class Suggestion:
     first: int
     second: int
     may_be_new: bool
+    is_doubtful: bool
 
 
 def suggest(task: Task, solution: Solution, number: int = 10) -> list[Suggestion]:
@@ -98,7 +103,9 @@ def suggest(task: Task, solution: Solution, number: int = 10) -> list[Suggestion
     explained = (known @ others.mT).clamp_min(0).square().amax(0)
     taken = take_greedily(alike, value[seen], explained, number)
     return [
-        Suggestion(row, float(value[row]), int(order[row, 0]), int(order[row, 1]), bool(may_be_new[row]))
+        Suggestion(
+            row, float(value[row]), int(order[row, 0]), int(order[row, 1]), bool(may_be_new[row]), float(doubt[row]) >= _DOUBTFUL
+        )
         for row in rows[taken].tolist()
     ]
 
@@ -107,4 +114,6 @@ def suggestion_words(suggestion: Suggestion, class_names: tuple[str, ...]) -> st
     """Say why an item is suggested."""
     if suggestion.may_be_new:
         return "unlike every class: perhaps a new one"
+    if not suggestion.is_doubtful:
+        return "little like any example so far"
     return f"{class_names[suggestion.first]} or {class_names[suggestion.second]}?"

@@ -86,7 +86,8 @@ class Answers:
             elif one["new"]:
                 one["why"] = "unlike every class: perhaps a new one"
             else:
-                one["why"] = f"{titles[0]} or {titles[1]}?" if len(titles) == 2 else "it stands for many others"
+                usual = "it stands for many others" if session.guesses is None else "little like any example so far"
+                one["why"] = f"{titles[0]} or {titles[1]}?" if len(titles) == 2 else usual
         return chosen
 
     def _title_of_solve(self, title: str) -> str:

@@ -162,8 +162,9 @@ class Child:
             "classes": classes,
             "teaching": [name for name in examples if name not in request["taught"]],
             "suggested": [
-                [int(rows[one.row]), round(one.value, 4), classes[one.first], classes[one.second], one.may_be_new]
+                [int(rows[one.row]), round(one.value, 4), classes[one.first], second, one.may_be_new]
                 for one in suggested
+                for second in [classes[one.second] if one.is_doubtful else ""]
             ],
             "fell_back": solved.fell_back,
             "seconds": time.perf_counter() - started,

@@ -34,7 +34,7 @@ class Guesses:
     alone : uint16 array [item]
         What the label would be without the other items.
     suggested : list
-        ``[row, value, first, second, may_be_new]``, the most helpful first.
+        ``[row, value, first, second, may_be_new]``, the most helpful first; no second class where there is no doubt.
     teaching : set of str
         Confirmed items among the examples.
     seconds : float

@@ -158,6 +158,7 @@ def label_shards(
                 class_prior=prior_word(class_prior),
                 understood=f"features of {counted(shards.layout.dim, 'number')} in {counted(len(shards.shards), 'shard')}, "
                 f"{shards.n_rows:,} rows; {engine} engine, {counted(worker.n_workers, 'worker')}",
+                compared=earlier is None and not fell_back,
                 command=command, version=version("sibyl-learn"), made=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %z"),
             )  # fmt: skip
             write_bytes(place, "report.html", _report(summary, samples, shards, given.class_names, mix).encode())

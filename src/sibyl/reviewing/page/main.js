@@ -147,7 +147,7 @@ async function toldBy(/** @type {any} */ message) {
     store.session.trouble = '';
     store.session.seconds = message.seconds;
     await Promise.all([fetchColumns(), message.revision > 0 ? fetchSession() : null]);
-    changed('moved', message.moved ? `${counted(message.moved, 'guess', 'guesses')} followed` : '');
+    changed('moved', message.share === null ? '' : `${counted(message.moved, 'guess', 'guesses')} followed`);
     if (message.moved) say(`${counted(message.moved, 'guess', 'guesses')} changed`);
     changed('settled');
     if (store.view === 'new' || store.n < 30000) fetchHeaps();
