@@ -7,9 +7,27 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 _SOON, _LATE, _SHARE = 10.0, 30.0, 0.1  # seconds between lines: after a tenth of the whole, and at most
+_STEADY = 120.0  # seconds that the speed is a mean of: over fewer, each pause (a validation) would make the time left jump
+
+
+class TimeLeft(TimeRemainingColumn):
+    """The time left, once it can be told."""
+
+    def render(self, task: Task) -> Text:
+        """Return ``left 0:00:39``, or nothing."""
+        if task.finished or task.time_remaining is None:
+            return Text()
+        return Text("left ").append_text(super().render(task))
+
+
+def bars(console: Console, *columns: ProgressColumn, transient: bool = False, shown: bool = True) -> Progress:
+    """Return bars with their titles in front and `columns` behind."""
+    front = TextColumn("{task.description}"), BarColumn()
+    return Progress(*front, *columns, console=console, transient=transient, disable=not shown, speed_estimate_period=_STEADY)
 
 
 @contextmanager
@@ -35,14 +53,7 @@ def steps(console: Console | None, title: str, total: int) -> Iterator[Callable[
     if console is None:
         yield lambda _done: None
     elif console.is_terminal:
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("time left"),
-            TimeRemainingColumn(),
-        )
-        with Progress(*columns, console=console, transient=True) as bar:
+        with bars(console, MofNCompleteColumn(), TimeLeft(), transient=True) as bar:
             task = bar.add_task(title, total=total)
             yield lambda done: bar.update(task, completed=done)
     else:

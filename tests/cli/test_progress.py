@@ -34,7 +34,8 @@ def test_the_demo_in_a_pipe_is_not_silent(monkeypatch: pytest.MonkeyPatch, tmp_p
         raise SystemExit(0)
 
     monkeypatch.setattr("sibyl.demo.run_demo", stopped)
-    assert "draw characters …" in CliRunner().invoke(app, ["demo", "--out", str(tmp_path)]).stderr
+    told = CliRunner().invoke(app, ["demo", "--out", str(tmp_path)]).stderr.splitlines()
+    assert [line.split(";")[0] for line in told] == ["loading libraries", "draw characters …"]
     assert CliRunner().invoke(app, ["demo", "--out", str(tmp_path), "--json"]).stderr == ""
 
 

@@ -21,34 +21,32 @@ def demo_command(
     """Show the whole system, offline, in two to three minutes on one core: characters of many scripts teach SIB how unlabelled images
     help; then it reads scikit-learn's 1,797 real handwritten digits from one labelled image of each.
     """
-    if not as_json:
-        typer.echo("loading libraries; the first time takes some seconds", err=True)
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import TaskID, TextColumn, TimeElapsedColumn
 
     from sibyl.cli.progress import stage_lines
-    from sibyl.demo import run_demo
-    from sibyl.demo_pictures import draw_all
-    from sibyl.messages import counted
-    from sibyl.storage import write_json
+    from sibyl.stages import TimeLeft, bars, stage
 
-    columns = (
-        TextColumn("{task.description:<16}"), BarColumn(), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
-    )  # fmt: skip
     console = Console(stderr=True)
+    with stage(None if as_json else console, "loading libraries; the first time takes some seconds"):
+        from sibyl.demo import run_demo
+        from sibyl.demo_pictures import draw_all
+        from sibyl.messages import counted
+        from sibyl.storage import write_json
+
     has_bars = console.is_terminal and not as_json
     lines = stage_lines(Console(stderr=True, quiet=as_json))
-    with Progress(*columns, console=console, disable=not has_bars) as progress:
-        bars: dict[str, TaskID] = {}
+    columns = TimeElapsedColumn(), TimeLeft(), TextColumn("{task.fields[note]}")
+    with bars(console, *columns, shown=has_bars) as progress:
+        drawn: dict[str, TaskID] = {}
 
         def report(stage: str, done: int, total: int, note: str) -> None:
             if not has_bars:
                 lines(stage, done, total, note)
                 return
-            if stage not in bars:
-                bars[stage] = progress.add_task(stage, total=total, note="")
-            progress.update(bars[stage], completed=done, total=total, note=note)
+            if stage not in drawn:
+                drawn[stage] = progress.add_task(stage, total=total, note="")
+            progress.update(drawn[stage], completed=done, total=total, note=note)
 
         result = run_demo(out / "network", report, n_draws=draws, seed=seed)
         pictures = draw_all(result, out)

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import MofNCompleteColumn, TextColumn, TimeElapsedColumn
+
+from sibyl.stages import TimeLeft, bars
 
 Report = Callable[..., None]
 
@@ -23,11 +25,8 @@ def progress_bar(title: str, *, shown: bool = True) -> Iterator[Report]:
     shown : bool
         False draws nothing.
     """
-    columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"),
-        TimeRemainingColumn(), TextColumn("{task.fields[note]}"),
-    )  # fmt: skip
-    with Progress(*columns, console=Console(stderr=True), disable=not shown) as progress:
+    columns = MofNCompleteColumn(), TimeElapsedColumn(), TimeLeft(), TextColumn("{task.fields[note]}")
+    with bars(Console(stderr=True), *columns, shown=shown) as progress:
         bar = progress.add_task(title, total=None, note="", visible=False)
 
         def report(done: int, total: int, note: str = "") -> None:

@@ -14,9 +14,10 @@ from pathlib import Path
 
 from filelock import FileLock
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from sibyl.errors import DataError, reason_of
+from sibyl.stages import TimeLeft
 from sibyl.storage import read_json, write_json
 
 _BLOCK = 1 << 18
@@ -182,5 +183,5 @@ def _check_room(remote: Remote, partial: Path, n_here: int, n_all: int | None) -
 
 
 def _bar(show_progress: bool) -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeLeft())
     return Progress(*columns, console=Console(file=sys.stderr), disable=not show_progress)
