@@ -73,6 +73,11 @@ def test_the_demo_reaches_its_figures(tmp_path: Path) -> None:
         assert (tmp_path / picture).read_bytes().startswith(b"\x89PNG")
 
 
+def test_the_figure_of_the_demo_beside_the_example_is_that_of_the_run() -> None:
+    record = json.loads((ROOT / "results" / "demo.json").read_text())
+    assert f"make demo: {100 * record['universal']:.1f} %, mean of {record['draws']}" in README
+
+
 def test_the_cifar_fs_figures_are_those_of_the_run() -> None:
     table = json.loads((ROOT / "results" / "cifar_fs_conv4.json").read_text())["table"]
     for row, shot in ((r"published SIB \(K = 3\)[^|]*", "1"), ("the same, 5-shot[^|]*", "5")):
@@ -143,6 +148,9 @@ def test_the_encoders_figures_are_those_of_the_run() -> None:
             digits = 2 if 99.95 <= values.mean() < 100 else 1  # what is not all is not shown as all
             assert f"{values.mean():.{digits}f} ± {half:.{digits}f}" == text
         assert f"{measured[name]['items']:,}" == items
+    default = measured["efficientnet-lite2"]["draws"]
+    claimed, right = (100 * np.mean([draw[key] for draw in default]) for key in ("confidence", "together"))
+    assert f"mean confidence {claimed:.1f} %, right {right:.1f} %" in " ".join(FIGURES.split())
     shown = json.loads((ROOT / "src" / "sibyl" / "encoders" / "measured.json").read_text())
     assert set(shown) == set(measured)
 
