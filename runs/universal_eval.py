@@ -7,7 +7,7 @@ The arena keeps every pair of cell and method, so what was measured once is not 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -39,15 +39,20 @@ NLL_EPISODES = 400
 
 @dataclass(frozen=True)
 class Arena:
-    """Where cells are measured: features by name, most episodes in a cell, folder of results."""
+    """Where cells are measured: features by name, most episodes in a cell, folder of results, most episodes of slow methods."""
 
     data: dict[str, Features]
     episodes: int
     folder: Path
+    slow: Mapping[str, int]
 
     def run(self, title: str, cells: Sequence[Cell], entrants: Iterable[Entrant | str]) -> tuple[Row, ...]:
         short = [replace(cell, episodes=min(cell.episodes, self.episodes)) for cell in cells]
-        entered = [Entrant(one, one) if isinstance(one, str) else one for one in entrants]
+        entered = [
+            Entrant(one, one, most_episodes=self.slow.get(one)) if isinstance(one, str) else one
+            for one in entrants
+            if not isinstance(one, str) or self.slow.get(one) != 0
+        ]
         with progress_bar(title) as report:
             return run_arena(self.data, short, entered, self.folder, on_progress=report)
 
@@ -61,11 +66,12 @@ class Arena:
 
 
 def lead(ours: Evaluation, theirs: Evaluation) -> Json:
-    """What ours gains over theirs, paired by episode, as shares."""
+    """What ours gains over theirs, paired by episode, as shares; of a slow method over the episodes that it met, the first ones."""
     found: Json = {}
-    found["lead"], found["lead_interval"] = interval(ours.accuracy - theirs.accuracy)
+    met = slice(len(theirs.accuracy))
+    found["lead"], found["lead_interval"] = interval(ours.accuracy[met] - theirs.accuracy)
     if not np.isnan(ours.auroc).all():
-        found["auroc_lead"], found["auroc_lead_interval"] = interval(ours.auroc - theirs.auroc)
+        found["auroc_lead"], found["auroc_lead_interval"] = interval(ours.auroc[met] - theirs.auroc)
     return found
 
 
@@ -169,22 +175,33 @@ def main() -> None:
     parser.add_argument("features", nargs="+", metavar="NAME=FOLDER")
     parser.add_argument("--episodes", type=int, default=1000)
     parser.add_argument("--without", default="", help="parts to leave out, with commas between: ways, counts")
+    parser.add_argument(
+        "--slow", action="append", default=[], metavar="METHOD=EPISODES", help="fewer episodes of a slow method, 0 to leave it out"
+    )
+    parser.add_argument(
+        "--methods", help="measure these alone, with commas between, to be found in the cache later; no record is written"
+    )
     parser.add_argument("--out", type=Path, default=ROOT / "results")
     parser.add_argument("--cache", type=Path, default=cache_folder())
     arguments = parser.parse_args()
     without = [part for part in arguments.without.split(",") if part]
     folders = {name: Path(path) for name, _, path in (text.partition("=") for text in arguments.features)}
     data = {name: Features.load(folder / "test") for name, folder in folders.items()} | {"digits-pixels": digit_features()}
-    arena = Arena(data, arguments.episodes, arguments.cache / "compare" / "results")
+    slow = {name: int(most) for name, _, most in (text.partition("=") for text in arguments.slow)}
+    if arguments.methods:
+        slow |= {name: 0 for name in EVERYONE if name not in arguments.methods.split(",")}
+    arena = Arena(data, arguments.episodes, arguments.cache / "compare" / "results", slow)
     core = arena.run("core grid", grid(arena.names, shots=(1, 5), mixes=MIXES), EVERYONE)
-    rows = entries("core", core)
-    rows += entries("told", arena.run("told balanced", grid(arena.names, shots=(1, 5), told_balanced=True), EVERYONE))
+    told = arena.run("told balanced", grid(arena.names, shots=(1, 5), told_balanced=True), EVERYONE)
+    if arguments.methods:
+        return
+    rows = entries("core", core) + entries("told", told)
     rows += entries("outliers", outliers(arena))
     rows += entries("ways", other_ways(arena)) if "ways" not in without else []
     rows += entries("counts", counts(arena)) if "counts" not in without else []
     rows += unequal_shots(arena)
     record = {
-        "arguments": {"episodes": arguments.episodes, "without": without},
+        "arguments": {"episodes": arguments.episodes, "without": without, "slow": slow},
         "commit": commit(),
         "versions": {name: version(name) for name in ("torch", "numpy", "scipy", "scikit-learn")},
         "traits": {

@@ -21,6 +21,8 @@ from sibyl.methods.universal.task_descriptors import describe_task
 from sibyl.methods.universal.viewpoint import ScaledCosines, Viewpoint
 from sibyl.tasks import Task
 
+LAST_ROUNDS = 10  # of balancing, where the class mix is a guess
+
 
 @runtime_checkable
 class Networks(Protocol):
@@ -47,8 +49,13 @@ def adapt(
     trace: list[Tensor] | None = None,
     *,
     draw: bool = False,
+    estimated: bool = False,
 ) -> tuple[UniversalClassifier, State]:
-    """Adapt to `rows` with labels `y`, one-hot times what each counts for; with `draw` to class means drawn from the posterior."""
+    """Adapt to `rows` with labels `y`, one-hot times what each counts for.
+
+    With `draw` to class means drawn from the posterior; `estimated` says that `shares` are a guess,
+    which the answer need not meet to the last row.
+    """
     support, shots = power_rows(task.support_x, exponent), y.sum(1)[..., None]
     anchor = class_means(support, y)
     present = (shots > 0).to(shots.dtype)
@@ -62,7 +69,7 @@ def adapt(
         state = _step(networks, number, context, rows, descriptors, state, trace)
     last = networks.control(networks.n_steps, torch.cat([descriptors, state.statistics.descriptors], 1))
     centre = networks.posterior.sample(state.centre, state.evidence) if draw else state.centre
-    return _answer(networks, context, rows, state, last, centre, exponent), state
+    return _answer(networks, context, rows, state, last, centre, exponent, estimated), state
 
 
 def _step(
@@ -96,13 +103,18 @@ def _answer(
     last: Controls,
     centre: Float[Tensor, "task way dim"],
     exponent: Float[Tensor, "task 1 1"],
+    estimated: bool,
 ) -> UniversalClassifier:
     """Turn adapted class means into a classifier."""
     view, n_way = context.view(centre, last), context.shots.shape[1]
     if context.shares is None:
         bias = context.bias(last, state.statistics)
     else:
-        bias = reach(rows, remembered(ScaledCosines(view, last.scale), rows, n_way), context.shares, state.potential)
+        score = remembered(ScaledCosines(view, last.scale), rows, n_way)
+        if estimated:
+            bias = approach(rows, score, context.shares, state.potential, LAST_ROUNDS)
+        else:
+            bias = reach(rows, score, context.shares, state.potential)
     closest = view.cosines(context.support).amax(1) * context.y.sum(1)
     own = closest.sum(1, keepdim=True) / context.shots.sum(1).clamp_min(1)
     typical = torch.where(context.count > 0, state.statistics.typical[:, 1:2], own)[..., None]

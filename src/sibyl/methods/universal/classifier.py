@@ -8,7 +8,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from sibyl.methods.universal.blend import Blend
+from sibyl.methods.universal.blend import Blend, LocalModel
+from sibyl.methods.universal.few import LogMean
 from sibyl.methods.universal.outlier_refinement import OutlierRefinement
 from sibyl.methods.universal.rows import power_rows
 from sibyl.methods.universal.viewpoint import Viewpoint, Viewpoints, best_and_margin
@@ -44,8 +45,8 @@ class UniversalClassifier:
         refinement.
     second : OutlierRefinement, optional
         Corrects those odds; without it they are the answer.
-    blend : Blend, optional
-        The answer for a pile, in the place of the class means alone.
+    blend : Blend or LogMean, optional
+        The answer for a pile, or for few rows, in the place of the class means alone.
     """
 
     exponent: Float[Tensor, "task 1 1"]
@@ -59,12 +60,17 @@ class UniversalClassifier:
     context: Float[Tensor, "task number"]
     outlier_network: nn.Module
     second: OutlierRefinement | None = None
-    blend: Blend | None = None
+    blend: Blend | LogMean | None = None
 
     def __call__(self, x: Float[Tensor, "task row dim"]) -> Float[Tensor, "task row way"]:
         """Return the logits of rows of features as they come from the encoder."""
         unit = power_rows(x, self.exponent)
         return (self.logits(unit) if self.blend is None else self.blend(unit)).mT
+
+    @property
+    def model(self) -> LocalModel:
+        """The class means alone."""
+        return LocalModel(self.view, self.scale, self.bias)
 
     def logits(self, unit: Float[Tensor, "task row dim"]) -> Float[Tensor, "task way row"]:
         """Return the logits of prepared rows under the class means."""

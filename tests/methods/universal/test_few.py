@@ -1,0 +1,112 @@
+"""Few rows: solved again, told the mix that they came to, and averaged; as sure as the first answer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from sibyl.datasets.glyphs import glyph_features
+from sibyl.episodes import EpisodeSampler
+from sibyl.methods.anchored_means import AnchoredMeans
+from sibyl.methods.named import method_by_name
+from sibyl.methods.saved_classifier import put_together, take_apart
+from sibyl.methods.universal import UniversalSIB, few
+from sibyl.methods.universal.blend import LocalModel
+from sibyl.methods.universal.classifier import UniversalClassifier
+from sibyl.methods.universal.graph import FEW
+from sibyl.methods.universal.neighbours import Nodes
+from sibyl.methods.universal.rows import QueryRows, power_rows
+from sibyl.tasks import Episode, Solution, Task
+from tests.methods.universal.golden import task_of
+
+
+@pytest.fixture(scope="module")
+def network() -> UniversalSIB:
+    network = method_by_name("universal_sib", 64, 5)
+    assert isinstance(network, UniversalSIB)
+    return network
+
+
+@pytest.fixture(scope="module")
+def skewed() -> Episode:
+    return EpisodeSampler(glyph_features("validation", n_per_class=30), n_shot=1, class_mix="dirichlet:0.5", seed=3).sample(0, 40)
+
+
+def classifier_of(solution: Solution) -> UniversalClassifier:
+    assert isinstance(solution.classifier, UniversalClassifier)
+    return solution.classifier
+
+
+def rows_of(task: Task, exponent: torch.Tensor) -> QueryRows:
+    nodes = Nodes.of(task, exponent, power_rows(task.support_x, exponent))
+    graph = task.query_x.new_full((task.n_tasks, task.n_way, task.query_x.shape[1]), 1 / task.n_way)
+    return QueryRows(task, exponent, graph, nodes, 40, keep=True, keep_products=False)
+
+
+def test_sharpened_answers_come_closer_to_the_mix_than_probabilities(network: UniversalSIB, skewed: Episode) -> None:
+    task = skewed.task
+    answer = classifier_of(network.solve(task))
+    truth = torch.nn.functional.one_hot(skewed.query_y, task.n_way).double().mean(1)
+    first = answer.model
+    soft = first(power_rows(task.query_x, answer.exponent)).softmax(1).mean(2)
+    counted = few.counted_mix(rows_of(task, answer.exponent), first)
+    assert (counted.sum(1) - 1).abs().max() < 1e-5
+    assert (counted - truth).abs().mean() < (soft - truth).abs().mean() - 0.001
+
+
+def test_the_mean_is_as_sure_as_the_first_answer(network: UniversalSIB, skewed: Episode) -> None:
+    solution = network.solve(skewed.task)
+    answer = classifier_of(solution)
+    alone = answer.model(power_rows(skewed.task.query_x, answer.exponent)).exp().amax(1).mean(1)
+    assert (solution.probabilities.amax(-1).mean(1) - alone).abs().max() < 1e-3
+    assert isinstance(answer.blend, few.LogMean)
+    assert (answer.blend.trust.sum(1) - 1).abs().max() > 0.1  # told a mix, answers are too sure
+
+
+def test_the_plain_mixture_is_that_of_anchored_means() -> None:
+    task = task_of(2, 5, 75, 16).to(torch.float64)
+    exponent = torch.full((2, 1, 1), 0.5, dtype=torch.float64)
+    unit, support = power_rows(task.query_x, exponent), power_rows(task.support_x, exponent)
+    mixture = few.anchored_mixture(support, task.support_one_hot, rows_of(task, exponent))
+    expected = AnchoredMeans().solve(replace(task, query_x=unit, support_x=support)).probabilities.mT
+    assert torch.allclose(mixture(unit).exp(), expected, atol=1e-6)
+
+
+def test_the_more_rows_the_less_they_are_told() -> None:
+    def share(n: int) -> float:
+        rows = rows_of(task_of(1, 4, n + 3, 8), torch.full((1, 1, 1), 0.5))  # three of them are padding
+        return few.share_of_told(rows, torch.tensor([False])).item()
+
+    assert share(20) == share(FEW // 2) == 1
+    assert share(3 * FEW // 4) == pytest.approx(0.5)
+    assert share(FEW) == 0
+    assert few.share_of_told(rows_of(task_of(1, 4, 20, 8), torch.full((1, 1, 1), 0.5)), torch.tensor([True])).item() == 0
+
+
+def test_new_rows_are_answered_likewise_and_the_classifier_can_be_stored(network: UniversalSIB) -> None:
+    task = task_of(1, 6, 90, 24)
+    solution = network.solve(task)
+    answer = classifier_of(solution)
+    assert torch.allclose(answer(task.query_x), solution.logits, atol=1e-5)
+    again = put_together(*take_apart(answer))
+    assert torch.equal(again(task.query_x), answer(task.query_x))
+
+
+def test_a_mix_that_is_given_is_the_only_one_told(network: UniversalSIB) -> None:
+    assert classifier_of(network.solve(task_of(1, 6, 90, 24), "balanced")).blend is None
+
+
+def test_two_classes_and_hardly_any_rows_are_answered(network: UniversalSIB) -> None:
+    for n_way, n_query in ((2, 20), (5, 4)):
+        probabilities = network.solve(task_of(1, n_way, n_query, 8)).probabilities
+        assert bool(probabilities.isfinite().all())
+
+
+def test_log_mean_adds_weighted_log_probabilities(network: UniversalSIB) -> None:
+    answer = classifier_of(network.solve(task_of(1, 6, 90, 24)))
+    model: LocalModel = answer.model
+    unit = power_rows(task_of(1, 6, 90, 24).query_x, answer.exponent)
+    twice = few.LogMean((model, model), torch.tensor([[0.25, 0.75]]))
+    assert torch.allclose(twice(unit), model(unit), atol=1e-5)
