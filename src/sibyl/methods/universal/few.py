@@ -105,13 +105,13 @@ def as_sure_as(first: LocalModel, mean: LogMean, rows: Rows) -> Float[Tensor, "t
     were known, are too sure.
     """
     n_way = first.bias.shape[1]
-    wanted = rows.total(_Confidence(remembered(_Scores(first), rows, n_way), torch.ones_like(rows.count)))[0]
+    wanted = rows.total(_Doubt(remembered(_Scores(first), rows, n_way), torch.ones_like(rows.count)))[0]
     score = remembered(mean.logits, rows, n_way)
     least, most = (torch.full_like(rows.count, math.log(end)) for end in SURENESS)
     for _ in range(N_HALVINGS):
         middle = (least + most) / 2
-        is_less = rows.total(_Confidence(score, middle.exp()))[0] < wanted
-        least, most = torch.where(is_less, middle, least), torch.where(is_less, most, middle)
+        is_surer = rows.total(_Doubt(score, middle.exp()))[0] < wanted
+        least, most = torch.where(is_surer, least, middle), torch.where(is_surer, middle, most)
     return ((least + most) / 2).exp()
 
 
@@ -127,16 +127,17 @@ class _Scores:
 
 
 @dataclass(frozen=True, eq=False)
-class _Confidence:
-    """Sum of the largest class probabilities of a slice."""
+class _Doubt:
+    """Sum over a slice of the probabilities of all classes but the likeliest, which 1 less the largest would round away."""
 
     score: Score
     factor: Float[Tensor, "task 1"]
 
     def __call__(self, part: Slice) -> Totals:
         """Go over one slice."""
-        surest = (self.factor[..., None] * self.score(part)).softmax(1).amax(1)
-        return ((surest * part.weight[:, 0]).sum(1, keepdim=True),)
+        probability = (self.factor[..., None] * self.score(part)).softmax(1)
+        others = probability.scatter(1, probability.argmax(1, keepdim=True), 0.0).sum(1)
+        return ((others * part.weight[:, 0]).sum(1, keepdim=True),)
 
 
 def counted_mix(rows: Rows, *answers: LocalModel) -> Float[Tensor, "task way"]:
