@@ -14,13 +14,18 @@ Cells = dict[str, dict[str, Row]]
 
 
 def by_cell(record: dict[str, Any], *parts: str) -> Cells:
-    """Cell → method → row, of the parts named, without methods that failed."""
+    """Cell → method → row, of the parts named, without methods that failed and slow ones, which met the first episodes alone."""
     cells: Cells = {}
     for row in record["rows"]:
-        if row["part"] in parts and "failure" not in row:
+        if row["part"] in parts and "failure" not in row and row["method"] not in slow_methods(record):
             key = row["cell"] if len(parts) == 1 else f"{row['cell']} ({row['part']})"
             cells.setdefault(key, {})[row["method"]] = row
     return cells
+
+
+def slow_methods(record: dict[str, Any]) -> dict[str, int]:
+    """Methods that met only the first episodes of a cell → how many."""
+    return {name: most for name, most in record["arguments"].get("slow", {}).items() if most}
 
 
 def of_mix(cells: Cells, mix: str) -> Cells:
@@ -32,7 +37,8 @@ def mixes(record: dict[str, Any]) -> list[str]:
 
 
 def with_trait(record: dict[str, Any], trait: str, value: bool) -> set[str]:
-    return {name for name, traits in record["traits"].items() if traits[trait] is value and name != OURS}
+    slow = slow_methods(record)
+    return {name for name, traits in record["traits"].items() if traits[trait] is value and name != OURS and name not in slow}
 
 
 def mean_over(cells: Cells, name: str, key: str = "accuracy") -> float:

@@ -12,7 +12,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from universal_cells import CORE, OURS, REST, Cells, by_cell, lower_bound, mean_over, mixes
+from universal_cells import CORE, OURS, REST, Cells, by_cell, lower_bound, mean_over, mixes, slow_methods
 from universal_standing import Standing, by_set, standing
 from universal_verdicts import MARGIN, cell_errors, distinct, many_class_errors, pooled_ece, safe_pairs, weak_pairs
 
@@ -59,18 +59,16 @@ def weak_words(record: dict[str, Any]) -> str:
         weak.update(weak_pairs(record, *parts))
     if not weak:
         return ""
-    return (
-        " Of these,\n" + " and\n".join(f"{number} are with {what}" for what, number in weak.items()) + ":\nboth are stronger today."
-    )
+    return " Of these,\n" + " and\n".join(f"{number} are with {what}" for what, number in weak.items()) + ", no strong rival."
 
 
 def text(record: dict[str, Any]) -> str:
     """The table and what must be said beside it."""
     told = by_cell(record, "told")
     cells = {"balanced, prior given": told} | {mix_words(mix): distinct(record, mix) for mix in mixes(record)}
-    found = {title: standing(some, record["traits"]) for title, some in cells.items()}
+    found = {title: standing(some, set(record["traits"]) - set(slow_methods(record))) for title, some in cells.items()}
     shown = ["balanced, prior given", *(mix_words(mix) for mix in SHOWN if mix in mixes(record))]
-    n_rivals = len(record["traits"]) - 1
+    n_rivals = len(record["traits"]) - 1 - len(slow_methods(record))
     lines = [
         f"| class mix of the unlabelled items | universal SIB | best of {n_rivals} rivals that need no training | lead over it | at least, with one data set left out | "
         "cells won, data sets won | worst cell | "

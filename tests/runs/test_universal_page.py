@@ -265,3 +265,34 @@ def test_the_record_pairs_by_episode_and_keeps_what_failed(scripts: Any) -> None
     assert "lead" not in found[1]
     assert found[2]["failure"] == "it does not go"
     assert "accuracy" not in found[2]
+
+
+def test_a_slow_method_is_set_beside_ours_over_what_it_met_and_nowhere_else(scripts: Any, record: dict[str, Any]) -> None:
+    def evaluation(accuracy: list[float]) -> Evaluation:
+        n = len(accuracy)
+        return Evaluation(np.array(accuracy), np.full(n, np.nan), np.ones(n), np.full(n, np.nan), np.ones((15, 3)), 1.0, 1)
+
+    cell = Cell("a")
+    rows = [Row(cell, "tim", "", None, evaluation([0.5, 0.9])), Row(cell, OURS, "", None, evaluation([0.7, 0.9, 0.1]))]
+    assert scripts("universal_eval").entries("core", rows)[0]["lead"] == pytest.approx(0.1)
+    record["arguments"]["slow"] = {"tim": 20, "oslo": 0}
+    row_of(record, "told", "tim").update(lead=-0.02, lead_interval=0.01)
+    assert all("tim" not in of_cell for of_cell in scripts("universal_cells").by_cell(record, "core", "told").values())
+    assert scripts("universal_verdicts").verdicts_slow(record) == [
+        "- **Slow: tim**, on the first 20 episodes of each cell, and so not among the rivals of the other lines and tables: with the prior "
+        "given +0.5 points on the mean, significantly behind it in 1 of 2 cells (a: 5-way, 1-shot, balanced, told balanced -2.00 ± 1.00); "
+        "with no prior balanced +3.0, one-class +3.0."
+    ]
+
+
+def test_those_that_presume_nothing_are_counted_cell_by_cell(
+    verdicts: Any, record: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verdicts, "PRESUME_NOTHING", ("anchored_means", "oslo"))
+    assert "in the cell, in 4 of 4 cells." in verdicts.verdict_named(record)
+    row_of(record, "core", "anchored_means").update(lead=-0.009, lead_interval=0.01)  # behind, but not significantly
+    row_of(record, "core", "oslo", 1).update(lead=-0.02, lead_interval=0.01)  # the worse of the two there
+    assert "in the cell, in 4 of 4 cells." in verdicts.verdict_named(record)
+    row_of(record, "core", "anchored_means").update(lead=-0.011)
+    told = verdicts.verdict_named(record)
+    assert "in the cell, in 3 of 4 cells:\n  - a: 5-way, 1-shot, balanced: anchored_means -1.10 ± 1.00" in told
