@@ -74,15 +74,30 @@ def test_the_plain_mixture_is_that_of_anchored_means() -> None:
     assert torch.allclose(mixture(unit).exp(), expected, atol=1e-6)
 
 
-def test_the_more_rows_the_less_they_are_told() -> None:
-    def share(n: int) -> float:
+def test_neither_a_handful_of_rows_nor_a_pile_is_told() -> None:
+    def share(n: int, *, fell_back: bool = False) -> float:
         rows = rows_of(task_of(1, 4, n + 3, 8), torch.full((1, 1, 1), 0.5))  # three of them are padding
-        return few.share_of_told(rows, torch.tensor([False])).item()
+        return few.share_of_told(rows, torch.tensor([fell_back]), 4).item()
 
-    assert share(20) == share(FEW // 2) == 1
+    assert share(8) == share(FEW) == share(100, fell_back=True) == 0
+    assert share(16) == pytest.approx(0.5)
+    assert share(24) == share(FEW // 2) == 1
     assert share(3 * FEW // 4) == pytest.approx(0.5)
-    assert share(FEW) == 0
-    assert few.share_of_told(rows_of(task_of(1, 4, 20, 8), torch.full((1, 1, 1), 0.5)), torch.tensor([True])).item() == 0
+
+
+@pytest.mark.parametrize("n_query", [1, 2, 3, 6])
+def test_new_rows_do_not_suffer_where_few_rows_are_counted(network: UniversalSIB, n_query: int) -> None:
+    glyphs = glyph_features("validation", n_per_class=40)
+    whole = EpisodeSampler(glyphs, n_shot=5, n_query=20, seed=8).sample(0, 30)
+    order = whole.query_y.argsort(dim=1, stable=True).reshape(30, 5, 20)
+    first, rest = order[..., :n_query].reshape(30, -1), order[..., n_query:].reshape(30, -1)
+    few_rows = torch.take_along_dim(whole.task.query_x, first[..., None], 1)
+    task = replace(whole.task, query_x=few_rows, query_mask=torch.ones(30, first.shape[1], dtype=torch.bool))
+    answer = classifier_of(network.solve(task))
+    new, y = torch.take_along_dim(whole.task.query_x, rest[..., None], 1), torch.take_along_dim(whole.query_y, rest, 1)
+    right = (answer(new).argmax(-1) == y).double().mean()
+    alone = (answer.model(power_rows(new, answer.exponent)).argmax(1) == y).double().mean()
+    assert right > alone - 0.015
 
 
 def test_new_rows_are_answered_likewise_and_the_classifier_can_be_stored(network: UniversalSIB) -> None:

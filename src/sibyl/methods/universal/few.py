@@ -29,6 +29,7 @@ SHARPNESS = 5.0  # power of the class probabilities before they are counted: as 
 LEAST = 0.2  # rows that each class gets beside
 FIRST = 0.2  # weight of the first answer; the rest is shared by the two that are told a mix
 BOTH, UNEVEN = 0.6, 0.05  # the largest share of the one told the mix of both, and how far from even (0 … 1) the mix is there
+ROWS_A_CLASS = (2, 6)  # unlabelled rows a class up to which no answer is told a mix, and from which on
 SURENESS = (0.05, 3.0)  # ends of the factor that makes the mean as sure as the first answer
 N_HALVINGS = 22
 PLAIN = AnchoredMeans()
@@ -58,9 +59,15 @@ class LogMean:
         return torch.stack([weight * model(unit) for weight, model in zip(weights, self.models, strict=True)]).sum(0)
 
 
-def share_of_told(rows: Rows, fell_back: Bool[Tensor, " task"]) -> Float[Tensor, "task 1"]:
-    """Return the weight of answers that are told a mix: all up to half of `FEW` rows, none from `FEW` on."""
-    return torch.where(fell_back[:, None], 0.0, (2 - 2 * rows.count / FEW).clamp(0, 1))
+def share_of_told(rows: Rows, fell_back: Bool[Tensor, " task"], n_way: int) -> Float[Tensor, "task 1"]:
+    """Return the weight of answers that are told a mix.
+
+    None where one or two rows a class are counted, which say nothing of a mix and make new rows
+    worse; all from six a class up to half of `FEW` rows; none from `FEW` on.
+    """
+    least, enough = ROWS_A_CLASS
+    rises = ((rows.count / n_way - least) / (enough - least)).clamp(0, 1)
+    return torch.where(fell_back[:, None], 0.0, rises * (2 - 2 * rows.count / FEW).clamp(0, 1))
 
 
 def answer_few(

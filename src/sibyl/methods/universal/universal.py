@@ -234,7 +234,7 @@ class UniversalSIB(LearnedMethod):
             by_means, by_labels = answer.model, weighed.model
             blend = Blend.of(by_means, by_labels, sparse.thinned(READ_LATER), rows, shares, self.blend, fade, y.sum(1))
             answer = replace(answer, blend=blend)
-        elif shares is None and bool((told_share := share_of_told(rows, fell_back)).any()):
+        elif shares is None and bool((told_share := share_of_told(rows, fell_back, task.n_way)).any()):
 
             def told(mix: Tensor) -> LocalModel:
                 return adapt(self, task, y, exponent, shape, nodes, rows, mix, estimated=True)[0].model
