@@ -45,7 +45,7 @@ def test_the_page_is_made_from_the_record_alone(script: ModuleType) -> None:
         entry["draws"] = entry["draws"][:5]
     assert "\n5 draws of the examples" in script.page(record)
     record["sets"]["wine"]["commit"] = "abcdef0"
-    assert "commit 03e8b1c (photos, photos_mixed, " in script.page(record)
+    assert f"commit {record['sets']['photos']['commit']} (photos, photos_mixed, " in script.page(record)
     assert script.page(record).endswith("; abcdef0 (wine).\n")
 
 
