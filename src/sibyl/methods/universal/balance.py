@@ -18,7 +18,7 @@ Score = Callable[[Slice], Tensor]
 
 
 @dataclass(frozen=True, eq=False)
-class _Mass:
+class Mass:
     """How many rows of a slice each class gets."""
 
     score: Score
@@ -89,7 +89,7 @@ def approach(
     """
     wanted, total = log_share(shares), rows.count.clamp_min(1)[..., None]
     for _ in range(n_rounds):
-        totals = rows.total(_Mass(score, start))
+        totals = rows.total(Mass(score, start))
         if not totals:
             break
         met = totals[0].to(start.dtype) / total

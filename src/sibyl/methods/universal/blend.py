@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from sibyl.methods.universal.balance import Score, reach, remembered
+from sibyl.methods.universal.balance import Mass, Score, reach, remembered
 from sibyl.methods.universal.perceptron import perceptron
 from sibyl.methods.universal.rows import Rows, Slice, Totals
 from sibyl.methods.universal.sparse_graph import SparseGraph
@@ -111,7 +111,7 @@ class Blend:
             blend = replace(blend, trust=trust / temperature)
             score: Score = remembered(blend.logits, rows, n_way)
             return replace(blend, bias=reach(rows, score, shares, blend.bias))
-        (mass,) = (one.to(count.dtype) for one in rows.total(_Mass(blend)))
+        (mass,) = (one.to(count.dtype) for one in rows.total(Mass(blend.logits, blend.bias)))
         share = mass / count.clamp_min(1)[..., None] * n_way
         bias = -(gamma.clamp_max(1.5) * fade)[..., None] * (share + SMOOTHING).log()
         return replace(blend, trust=trust / temperature, bias=bias / temperature[..., None])
@@ -127,17 +127,6 @@ class Blend:
     def _joined(self, unit: Float[Tensor, "task row dim"], spread: Float[Tensor, "task way row"]) -> Float[Tensor, "task way row"]:
         of_means, of_graph, of_alone = self.trust[..., None, None].unbind(1)
         return of_means * self.means(unit) + of_graph * floored(spread).log() + of_alone * self.alone(unit) + self.bias
-
-
-@dataclass(frozen=True, eq=False)
-class _Mass:
-    """How many rows of a slice each class gets."""
-
-    blend: Blend
-
-    def __call__(self, part: Slice) -> Totals:
-        """Go over one slice."""
-        return ((self.blend.logits(part).softmax(1) * part.weight).sum(2, keepdim=True),)
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from sibyl.methods.universal.blend import Blend, LocalModel
-from sibyl.methods.universal.few import LogMean
+from sibyl.methods.universal.mix_refinement import LogMean
 from sibyl.methods.universal.outlier_refinement import OutlierRefinement
 from sibyl.methods.universal.rows import power_rows
 from sibyl.methods.universal.viewpoint import Viewpoint, Viewpoints, best_and_margin

@@ -16,10 +16,10 @@ from sibyl.methods.universal.adaptation import adapt
 from sibyl.methods.universal.blend import Blend, BlendNetwork, LocalModel
 from sibyl.methods.universal.classifier import N_OUTLIER_FEATURES, UniversalClassifier
 from sibyl.methods.universal.control import ControlNetwork
-from sibyl.methods.universal.few import answer_few, share_of_told
 from sibyl.methods.universal.gradient_network import GradientNetwork
 from sibyl.methods.universal.graph import FEW, spread_labels
 from sibyl.methods.universal.label_weights import label_weights
+from sibyl.methods.universal.mix_refinement import refine_mix, share_of_told
 from sibyl.methods.universal.neighbours import Nodes
 from sibyl.methods.universal.objective import PRIOR_GIVEN, given_shares, training_loss
 from sibyl.methods.universal.outlier_refinement import N_REFINEMENT_FEATURES, OutlierRefinement
@@ -102,11 +102,11 @@ class UniversalSIB(LearnedMethod):
 
     After K steps the answer is ``s cos(u − o, w_c − w̄) + b_c`` with one more set of numbers of the
     control network. Where the mix is not given, few unlabelled rows are solved again, told the mix
-    that they came to, and the answers are averaged, see `answer_few`. In a pile, more than `FEW`
-    rows, the answer is blended with the graph and the inductive answer, see `Blend`. The same steps without unlabelled rows are the inductive
-    answer, which is also given where there are fewer than `min_queries_per_class` unlabelled rows
-    per class. Two heads say how likely a row is of no class: `outlier` row by row, `second_outlier`
-    once every row has a first score.
+    that they came to, and the answers are averaged, see `refine_mix`. In a pile, more than `FEW`
+    rows, the answer is blended with the graph and the inductive answer, see `Blend`. The same steps
+    without unlabelled rows are the inductive answer, which is also given where there are fewer than
+    `min_queries_per_class` unlabelled rows per class. Two heads say how likely a row is of no class:
+    `outlier` row by row, `second_outlier` once every row has a first score.
 
     ============== ========================================= ==================================
     symbol         here                                      in the published SIB
@@ -169,7 +169,7 @@ class UniversalSIB(LearnedMethod):
 
     @torch.no_grad()
     def solve(self, task: Task, class_prior: ClassPrior = None) -> Solution:
-        """Answer with the adapted class means; a given `class_prior` is met by the queries' soft assignments, unless they are too few.
+        """Answer with the adapted class means; a given `class_prior` is met by the queries' soft assignments, unless they are too mix_refinement.
 
         In a pile, more than `FEW` rows, the answer is a blend of the class means with a graph of
         all rows, see `Blend`.
@@ -231,15 +231,14 @@ class UniversalSIB(LearnedMethod):
         if sparse is not None:
             fade = torch.where(fell_back[:, None], 0.0, (rows.count / FEW - 1).clamp(0, 1))
             weighed = inductive if torch.equal(y, plain) else adapt(self, task, y, exponent, shape, nodes, none, None)[0]
-            by_means, by_labels = answer.model, weighed.model
-            blend = Blend.of(by_means, by_labels, sparse.thinned(READ_LATER), rows, shares, self.blend, fade, y.sum(1))
+            blend = Blend.of(answer.model, weighed.model, sparse.thinned(READ_LATER), rows, shares, self.blend, fade, y.sum(1))
             answer = replace(answer, blend=blend)
         elif shares is None and bool((told_share := share_of_told(rows, fell_back, task.n_way)).any()):
 
             def told(mix: Tensor) -> LocalModel:
                 return adapt(self, task, y, exponent, shape, nodes, rows, mix, estimated=True)[0].model
 
-            mean = answer_few(answer.model, told, power_rows(task.support_x, exponent), y, rows, told_share)
+            mean = refine_mix(answer.model, told, power_rows(task.support_x, exponent), y, rows, told_share)
             answer = replace(answer, blend=mean)
         return Fitted(answer, inductive, fell_back)
 

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from sibyl.methods.anchored_means import AnchoredMeans
 from sibyl.methods.classifiers import class_means
-from sibyl.methods.universal.balance import Score, remembered
+from sibyl.methods.universal.balance import Mass, Score, remembered
 from sibyl.methods.universal.blend import LocalModel
 from sibyl.methods.universal.graph import FEW
 from sibyl.methods.universal.rows import Rows, Slice, Totals
@@ -70,7 +70,7 @@ def share_of_told(rows: Rows, fell_back: Bool[Tensor, " task"], n_way: int) -> F
     return torch.where(fell_back[:, None], 0.0, rises * (2 - 2 * rows.count / FEW).clamp(0, 1))
 
 
-def answer_few(
+def refine_mix(
     first: LocalModel,
     told: Callable[[Float[Tensor, "task way"]], LocalModel],
     support: Float[Tensor, "task support dim"],
@@ -112,7 +112,8 @@ def as_sure_as(first: LocalModel, mean: LogMean, rows: Rows) -> Float[Tensor, "t
     were known, are too sure.
     """
     n_way = first.bias.shape[1]
-    wanted = rows.total(_Doubt(remembered(_Scores(first), rows, n_way), torch.ones_like(rows.count)))[0]
+    one = torch.ones_like(rows.count)
+    wanted = rows.total(_Doubt(LogMean((first,), one).logits, one))[0]
     score = remembered(mean.logits, rows, n_way)
     least, most = (torch.full_like(rows.count, math.log(end)) for end in SURENESS)
     for _ in range(N_HALVINGS):
@@ -120,17 +121,6 @@ def as_sure_as(first: LocalModel, mean: LogMean, rows: Rows) -> Float[Tensor, "t
         is_surer = rows.total(_Doubt(score, middle.exp()))[0] < wanted
         least, most = torch.where(is_surer, least, middle), torch.where(is_surer, middle, most)
     return ((least + most) / 2).exp()
-
-
-@dataclass(frozen=True, eq=False)
-class _Scores:
-    """A local model of the rows of a slice."""
-
-    model: LocalModel
-
-    def __call__(self, part: Slice) -> Float[Tensor, "task way row"]:
-        """Return the scores."""
-        return self.model(part.unit)
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,21 +139,10 @@ class _Doubt:
 
 def counted_mix(rows: Rows, *answers: LocalModel) -> Float[Tensor, "task way"]:
     """Return the share of each class among the rows, by answers multiplied and sharpened."""
-    (mass,) = rows.total(_Counted(answers))
+    sharpened = LogMean(answers, torch.full_like(rows.count, SHARPNESS).expand(-1, len(answers)))
+    (mass,) = rows.total(Mass(sharpened.logits, torch.zeros_like(answers[0].bias)))
     mass = mass[..., 0].to(answers[0].scale.dtype) + LEAST
     return mass / mass.sum(1, keepdim=True)
-
-
-@dataclass(frozen=True, eq=False)
-class _Counted:
-    """How many rows of a slice each class gets."""
-
-    answers: tuple[LocalModel, ...]
-
-    def __call__(self, part: Slice) -> Totals:
-        """Go over one slice."""
-        joint = torch.stack([answer(part.unit) for answer in self.answers]).sum(0)
-        return (((SHARPNESS * joint).softmax(1) * part.weight).sum(2, keepdim=True),)
 
 
 def anchored_mixture(support: Float[Tensor, "task support dim"], y: Float[Tensor, "task support way"], rows: Rows) -> LocalModel:

@@ -12,7 +12,7 @@ from sibyl.episodes import EpisodeSampler
 from sibyl.methods.anchored_means import AnchoredMeans
 from sibyl.methods.named import method_by_name
 from sibyl.methods.saved_classifier import put_together, take_apart
-from sibyl.methods.universal import UniversalSIB, few
+from sibyl.methods.universal import UniversalSIB, mix_refinement
 from sibyl.methods.universal.blend import LocalModel
 from sibyl.methods.universal.classifier import UniversalClassifier
 from sibyl.methods.universal.graph import FEW
@@ -51,7 +51,7 @@ def test_sharpened_answers_come_closer_to_the_mix_than_probabilities(network: Un
     truth = torch.nn.functional.one_hot(skewed.query_y, task.n_way).double().mean(1)
     first = answer.model
     soft = first(power_rows(task.query_x, answer.exponent)).softmax(1).mean(2)
-    counted = few.counted_mix(rows_of(task, answer.exponent), first)
+    counted = mix_refinement.counted_mix(rows_of(task, answer.exponent), first)
     assert (counted.sum(1) - 1).abs().max() < 1e-5
     assert (counted - truth).abs().mean() < (soft - truth).abs().mean() - 0.001
 
@@ -61,7 +61,7 @@ def test_the_mean_is_as_sure_as_the_first_answer(network: UniversalSIB, skewed: 
     answer = classifier_of(solution)
     alone = answer.model(power_rows(skewed.task.query_x, answer.exponent)).exp().amax(1).mean(1)
     assert (solution.probabilities.amax(-1).mean(1) - alone).abs().max() < 1e-3
-    assert isinstance(answer.blend, few.LogMean)
+    assert isinstance(answer.blend, mix_refinement.LogMean)
     assert (answer.blend.trust.sum(1) - 1).abs().max() > 0.1  # told a mix, answers are too sure
 
 
@@ -69,7 +69,7 @@ def test_the_plain_mixture_is_that_of_anchored_means() -> None:
     task = task_of(2, 5, 75, 16).to(torch.float64)
     exponent = torch.full((2, 1, 1), 0.5, dtype=torch.float64)
     unit, support = power_rows(task.query_x, exponent), power_rows(task.support_x, exponent)
-    mixture = few.anchored_mixture(support, task.support_one_hot, rows_of(task, exponent))
+    mixture = mix_refinement.anchored_mixture(support, task.support_one_hot, rows_of(task, exponent))
     expected = AnchoredMeans().solve(replace(task, query_x=unit, support_x=support)).probabilities.mT
     assert torch.allclose(mixture(unit).exp(), expected, atol=1e-6)
 
@@ -77,7 +77,7 @@ def test_the_plain_mixture_is_that_of_anchored_means() -> None:
 def test_neither_a_handful_of_rows_nor_a_pile_is_told() -> None:
     def share(n: int, *, fell_back: bool = False) -> float:
         rows = rows_of(task_of(1, 4, n + 3, 8), torch.full((1, 1, 1), 0.5))  # three of them are padding
-        return few.share_of_told(rows, torch.tensor([fell_back]), 4).item()
+        return mix_refinement.share_of_told(rows, torch.tensor([fell_back]), 4).item()
 
     assert share(8) == share(FEW) == share(100, fell_back=True) == 0
     assert share(16) == pytest.approx(0.5)
@@ -123,5 +123,5 @@ def test_log_mean_adds_weighted_log_probabilities(network: UniversalSIB) -> None
     answer = classifier_of(network.solve(task_of(1, 6, 90, 24)))
     model: LocalModel = answer.model
     unit = power_rows(task_of(1, 6, 90, 24).query_x, answer.exponent)
-    twice = few.LogMean((model, model), torch.tensor([[0.25, 0.75]]))
+    twice = mix_refinement.LogMean((model, model), torch.tensor([[0.25, 0.75]]))
     assert torch.allclose(twice(unit), model(unit), atol=1e-5)
