@@ -12,9 +12,19 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from universal_cells import CORE, OURS, REST, Cells, by_cell, lower_bound, mean_over, mixes, slow_methods
+from universal_cells import CORE, OURS, REST, Cells, by_cell, lower_bound, mean_over, mixes, points, slow_methods
 from universal_standing import Standing, by_set, standing
-from universal_verdicts import MARGIN, cell_errors, distinct, many_class_errors, pooled_ece, safe_pairs, weak_pairs
+from universal_verdicts import (
+    MARGIN,
+    PRESUME_NOTHING,
+    beside_named,
+    cell_errors,
+    distinct,
+    many_class_errors,
+    pooled_ece,
+    safe_pairs,
+    weak_pairs,
+)
 
 from sibyl.storage import read_json, write_text
 
@@ -94,6 +104,13 @@ def text(record: dict[str, Any]) -> str:
         for left_out, (leader, _, _) in one.without.items() if leader != OURS
     ]  # fmt: skip
     lines += ["With one data set left out, " + ("; ".join(lost) if lost else "the order of the first stays") + "."]
+    if set(PRESUME_NOTHING) <= set(record["traits"]):
+        n_cells, behind = beside_named(record)
+        lines += [
+            f"Beside those that presume nothing ({', '.join(spoken(name) for name in PRESUME_NOTHING)}) ours is first, or not significantly behind "
+            f"the best of them, in {n_cells - len(behind)} of {n_cells} cells with no prior"
+            + (": not in " + "; ".join(f"{cell} ({spoken(row['method'])}, {points(row)})" for cell, row in behind.items()) if behind else "") + "."
+        ]  # fmt: skip
     errors = [pooled_ece(methods[OURS]) for methods in record["calibration"]["bins"].values()]
     single = [f"{high:.1f} % {words}" for words, high in cell_errors(record).items()]
     many = {way: high for way, (_, high) in many_class_errors(record).items() if way >= 10}

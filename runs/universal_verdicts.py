@@ -80,14 +80,19 @@ def verdict_mix(record: dict[str, Any], mix: str) -> str:
     return f"- **No prior, {mix}**: {firmness(record, distinct(record, mix))}."
 
 
-def verdict_named(record: dict[str, Any]) -> str:
-    """Say in how many cells with no prior ours is first of those that presume nothing, or not clearly behind the best of them."""
+def beside_named(record: dict[str, Any]) -> tuple[int, dict[str, Row]]:
+    """Return how many cells have no prior, and those in which ours is significantly behind the best that presumes nothing: its row."""
     cells = {cell: rows for mix in mixes(record) for cell, rows in distinct(record, mix).items()}
     best = {cell: best_rival(rows, PRESUME_NOTHING) for cell, rows in cells.items()}
-    behind = [f"{cell}: {row['method']} {points(row)}" for cell, row in best.items() if row["lead"] + row["lead_interval"] < 0]
+    return len(cells), {cell: row for cell, row in best.items() if row["lead"] + row["lead_interval"] < 0}
+
+
+def verdict_named(record: dict[str, Any]) -> str:
+    """Say in how many cells with no prior ours is first of those that presume nothing, or not clearly behind the best of them."""
+    n_cells, behind = beside_named(record)
     return (
         f"- **No prior, beside those that presume nothing** ({', '.join(PRESUME_NOTHING)}): first, or not significantly behind the best of them "
-        f"in the cell, in {len(cells) - len(behind)} of {len(cells)} cells" + failing(behind)
+        f"in the cell, in {n_cells - len(behind)} of {n_cells} cells" + failing([f"{cell}: {row['method']} {points(row)}" for cell, row in behind.items()])
     )  # fmt: skip
 
 
