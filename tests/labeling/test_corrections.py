@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from sibyl.errors import DataError
-from sibyl.labeling.corrections import Corrections, read_corrections, with_corrections
+from sibyl.labeling.corrections import Corrections, perhaps_misspelt, read_corrections, with_corrections
 from sibyl.labeling.examples import Examples
 from sibyl.labeling.label import label
 from sibyl.methods.named import DEFAULT_METHOD
@@ -48,6 +48,11 @@ def test_a_correction_wins_brings_a_class_and_takes_one_away() -> None:
     assert mended.labels == {"a": "x", "b": "new", "c": "z", "d": "x"}
     assert mended.class_names == ("new", "x", "z")
     assert [mended.origin(item) for item in "abcd"] == ["example", "correction", "example", "correction"]
+
+
+def test_a_new_class_that_reads_like_a_known_one_is_asked_about() -> None:
+    asked = perhaps_misspelt(Corrections({"a": "rhyno", "b": "crab", "c": "snake", "d": "class_12"}), ("rhino", "crab", "class_1"))
+    assert asked == ["corrections name a class 'rhyno' that no example has: a new class, or 'rhino' misspelt?"]
 
 
 def test_the_next_run_counts_them_as_examples(tmp_path: Path) -> None:

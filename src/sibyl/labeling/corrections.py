@@ -7,6 +7,8 @@ browsers or people saved some: all count, so that nobody's replace another's.
 from __future__ import annotations
 
 import contextlib
+import difflib
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -20,6 +22,8 @@ from sibyl.labeling.pairs import PairTable, read_pair_table
 from sibyl.messages import counted
 
 _LABELS = "labels.csv"
+_NEAR = 0.75  # likeness of two names (difflib) from which on one may be the other misspelt
+_NUMBER = re.compile(r"\d+")
 
 
 @dataclass(frozen=True)
@@ -142,6 +146,24 @@ def _is_a_persons(row: Mapping[str, str], beside: Mapping[str, str]) -> bool:
         return True
     same_run = all(beside.get(column) == row[column] for column in ("confidence", "inductive_label"))
     return same_run and beside["label"] != label
+
+
+def perhaps_misspelt(corrections: Corrections, known: Collection[str]) -> list[str]:
+    """Ask of each class that only corrections name, and that reads much like a known one, whether it is meant.
+
+    Names that differ in their numbers alone are.
+    """
+
+    def near(name: str) -> list[str]:
+        others = [one for one in known if _NUMBER.sub("", one) != _NUMBER.sub("", name)]
+        return difflib.get_close_matches(name, others, n=1, cutoff=_NEAR)
+
+    new = sorted({*corrections.labels.values()} - {*known})
+    return [
+        f"corrections name a class {name!r} that no example has: a new class, or {other!r} misspelt?"
+        for name in new
+        for other in near(name)
+    ]
 
 
 def with_corrections(examples: Examples, corrections: Corrections) -> Examples:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
 from sibyl.errors import DataError
-from sibyl.labeling.corrections import Corrections, read_corrections, with_corrections, without_unread
+from sibyl.labeling.corrections import Corrections, perhaps_misspelt, read_corrections, with_corrections, without_unread
 from sibyl.labeling.examples import Examples, check_items_exist, checked, gather_examples
 from sibyl.labeling.request import LabelRequest
 from sibyl.sources.source import Source
@@ -46,7 +46,9 @@ def labels_given(request: LabelRequest, source: Source, listed: Collection[str])
         request.given, source.root, names | reasons.keys(), {**source.labels, **source.lost}, own_origin, _contents_of(source)
     )
     mended = Corrections({}) if request.folder is None else read_corrections(request.folder, source.root, names)
+    doubts = perhaps_misspelt(mended, {*given.class_names, *listed})
     given = with_corrections(given, mended)
+    mended = replace(mended, notes=(*mended.notes, *doubts))
     if not given.labels and not listed:
         column = " or, where a column holds labels, --label-column NAME" if source.root.is_file() else ""
         raise DataError(
