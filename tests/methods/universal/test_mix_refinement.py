@@ -1,4 +1,4 @@
-"""Few rows: solved again, told the mix that they came to, and averaged; as sure as the first answer."""
+"""Few rows: solved again, told the mix that they came to, by a graph too, and averaged; as sure as the first answer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sibyl.methods.saved_classifier import put_together, take_apart
 from sibyl.methods.universal import UniversalSIB, mix_refinement
 from sibyl.methods.universal.blend import LocalModel
 from sibyl.methods.universal.classifier import UniversalClassifier
-from sibyl.methods.universal.graph import FEW
+from sibyl.methods.universal.graph import FEW, spread_labels
 from sibyl.methods.universal.neighbours import Nodes
 from sibyl.methods.universal.rows import QueryRows, power_rows
 from sibyl.tasks import Episode, Solution, Task
@@ -39,9 +39,10 @@ def classifier_of(solution: Solution) -> UniversalClassifier:
     return solution.classifier
 
 
-def rows_of(task: Task, exponent: torch.Tensor) -> QueryRows:
+def rows_of(task: Task, exponent: torch.Tensor, graph: torch.Tensor | None = None) -> QueryRows:
     nodes = Nodes.of(task, exponent, power_rows(task.support_x, exponent))
-    graph = task.query_x.new_full((task.n_tasks, task.n_way, task.query_x.shape[1]), 1 / task.n_way)
+    if graph is None:
+        graph = task.query_x.new_full((task.n_tasks, task.n_way, task.query_x.shape[1]), 1 / task.n_way)
     return QueryRows(task, exponent, graph, nodes, 40, keep=True, keep_products=False)
 
 
@@ -54,6 +55,43 @@ def test_sharpened_answers_come_closer_to_the_mix_than_probabilities(network: Un
     counted = mix_refinement.counted_mix(rows_of(task, answer.exponent), first)
     assert (counted.sum(1) - 1).abs().max() < 1e-5
     assert (counted - truth).abs().mean() < (soft - truth).abs().mean() - 0.001
+
+
+def test_labels_spread_over_the_graph_bring_the_counted_mix_closer(network: UniversalSIB, skewed: Episode) -> None:
+    task = skewed.task
+    answer = classifier_of(network.solve(task))
+    truth = torch.nn.functional.one_hot(skewed.query_y, task.n_way).double().mean(1)
+    rows = rows_of(task, answer.exponent, spread_labels(task, answer.exponent)[0])
+    mixture = mix_refinement.anchored_mixture(power_rows(task.support_x, answer.exponent), task.support_one_hot, rows)
+
+    def error(of_graph: float) -> float:
+        plain = mix_refinement.PlainAnswers(mixture, rows.count.new_full((task.n_tasks, 1), of_graph))
+        return (mix_refinement.counted_mix(rows, answer.model, plain) - truth).abs().mean().item()
+
+    assert error(0.5) < 0.95 * error(0.0)
+
+
+def test_glyphs_of_an_uneven_mix_are_better_answered_for_the_graph(
+    network: UniversalSIB, skewed: Episode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def right() -> float:
+        return (network.solve(skewed.task).predictions == skewed.query_y).double().mean().item()
+
+    heard = right()
+    monkeypatch.setattr(mix_refinement, "SURE_ENOUGH", (2.0, 3.0))  # as if every first answer were unsure
+    assert heard > right() + 0.002
+
+
+@pytest.mark.parametrize(
+    ("sureness", "open_rows", "contradicted", "share"),
+    [(0.7, 1, 9, 0.0), (0.8, 1, 9, 0.25), (1.0, 1, 9, 0.5), (1.0, 4, 4, 0.0), (1.0, 4, 5, 0.25), (1.0, 9, 1, 0.0)],
+)
+def test_the_graph_is_heard_where_the_first_answer_is_sure_and_the_mixture_contradicts_it(
+    sureness: float, open_rows: float, contradicted: float, share: float
+) -> None:
+    rows = rows_of(task_of(1, 4, 43, 8), torch.full((1, 1, 1), 0.5))  # three of them are padding
+    sums = (torch.tensor([[one]], dtype=torch.float64) for one in (40 * (1 - sureness), open_rows, contradicted))
+    assert mix_refinement.share_of_graph(rows, *sums).item() == pytest.approx(share, abs=1e-6)
 
 
 def test_the_mean_is_as_sure_as_the_first_answer(network: UniversalSIB, skewed: Episode) -> None:

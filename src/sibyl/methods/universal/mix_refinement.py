@@ -1,10 +1,11 @@
 """The answer for few rows: solved again, told the class mix that the rows came to, and the answers averaged.
 
 A few rows a class say little of how many each class has, and much hangs on that. So the mix is
-taken from the first answer, once alone and once together with a plain mixture anchored to the
-labelled rows, and the task is solved again with each as if it were known. The more uneven the first
-answer's mix is, the more the second of these counts. All numbers here were chosen on training and
-validation classes (docs/log.md).
+taken from the first answer, once alone and once together with plain ones: a mixture anchored to the
+labelled rows and, where that speaks for it, the labels spread over the graph. The task is
+solved again with each mix as if it were known. The more uneven the first answer's mix is, the more
+the second of these counts. All numbers here were chosen on training and validation classes
+(docs/log.md).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from torch import Tensor
 from sibyl.methods.anchored_means import AnchoredMeans
 from sibyl.methods.classifiers import class_means
 from sibyl.methods.universal.balance import Mass, Score, remembered
-from sibyl.methods.universal.blend import LocalModel
+from sibyl.methods.universal.blend import LocalModel, floored
 from sibyl.methods.universal.graph import FEW
 from sibyl.methods.universal.rows import Rows, Slice, Totals
 from sibyl.methods.universal.viewpoint import Viewpoint
@@ -28,7 +29,9 @@ from sibyl.methods.universal.viewpoint import Viewpoint
 SHARPNESS = 5.0  # power of the class probabilities before they are counted: as they are, they even the mix out
 LEAST = 0.2  # rows that each class gets beside
 FIRST = 0.2  # weight of the first answer; the rest is shared by the two that are told a mix
-BOTH, UNEVEN = 0.6, 0.05  # the largest share of the one told the mix of both, and how far from even (0 … 1) the mix is there
+ALL, UNEVEN = 0.6, 0.05  # the largest share of the one told the mix of all, and how far from even (0 … 1) the mix is there
+SURE_ENOUGH = (0.7, 0.9)  # mean sureness of the first answer up to which the graph is not heard, and from which on in full
+CLEARER = 0.05  # the graph is heard in full where it leaves so much less open, of all rows, than the mixture contradicts
 ROWS_A_CLASS = (2, 6)  # unlabelled rows a class up to which no answer is told a mix, and from which on
 SURENESS = (0.05, 3.0)  # ends of the factor that makes the mean as sure as the first answer
 N_HALVINGS = 22
@@ -96,24 +99,25 @@ def refine_mix(
         Weight of the answers that are told a mix, 0 … 1, beside `FIRST`.
     """
     mix, n_way = counted_mix(rows, first), y.shape[2]
-    models = (first, told(mix), told(counted_mix(rows, first, anchored_mixture(support, y, rows))))
+    mixture = anchored_mixture(support, y, rows)
+    (compared,) = rows.total(_Compared(first, mixture))
+    doubt, of_graph, contradicted = compared.split(1, 1)
+    plain = PlainAnswers(mixture, share_of_graph(rows, doubt, of_graph, contradicted))
+    models = (first, told(mix), told(counted_mix(rows, first, plain)))
     unevenness = 1 + torch.special.xlogy(mix, mix).sum(1, keepdim=True) / math.log(max(2, n_way))
-    of_both = BOTH * (unevenness / UNEVEN).clamp(0, 1)
+    of_all = ALL * (unevenness / UNEVEN).clamp(0, 1)
     told_share = (1 - FIRST) * told_share
-    mean = LogMean(models, torch.cat([1 - told_share, told_share * (1 - of_both), told_share * of_both], 1))
-    factor = torch.where(told_share > 0, as_sure_as(first, mean, rows), 1.0)
+    mean = LogMean(models, torch.cat([1 - told_share, told_share * (1 - of_all), told_share * of_all], 1))
+    factor = torch.where(told_share > 0, as_sure_as(doubt, mean, rows, n_way), 1.0)
     return LogMean(models, mean.trust * factor)
 
 
-def as_sure_as(first: LocalModel, mean: LogMean, rows: Rows) -> Float[Tensor, "task 1"]:
-    """Return the factor on the logits of `mean` at which its mean confidence is that of `first`.
+def as_sure_as(wanted: Float[Tensor, "task 1"], mean: LogMean, rows: Rows, n_way: int) -> Float[Tensor, "task 1"]:
+    """Return the factor on the logits of `mean` at which its doubt adds up to what the first answer's does.
 
     The first answer was trained to be as sure as it is right; answers that are told a mix, as if it
     were known, are too sure.
     """
-    n_way = first.bias.shape[1]
-    one = torch.ones_like(rows.count)
-    wanted = rows.total(_Doubt(LogMean((first,), one).logits, one))[0]
     score = remembered(mean.logits, rows, n_way)
     least, most = (torch.full_like(rows.count, math.log(end)) for end in SURENESS)
     for _ in range(N_HALVINGS):
@@ -123,25 +127,94 @@ def as_sure_as(first: LocalModel, mean: LogMean, rows: Rows) -> Float[Tensor, "t
     return ((least + most) / 2).exp()
 
 
+def doubt_of(probability: Float[Tensor, "task way row"]) -> Float[Tensor, "task row"]:
+    """Return the probabilities of all classes but the likeliest, added up.
+
+    1 less the largest would round away what is nearly sure.
+    """
+    return probability.scatter(1, probability.argmax(1, keepdim=True), 0.0).sum(1)
+
+
 @dataclass(frozen=True, eq=False)
 class _Doubt:
-    """Sum over a slice of the probabilities of all classes but the likeliest, which 1 less the largest would round away."""
+    """Sum over a slice of what an answer leaves open."""
 
     score: Score
     factor: Float[Tensor, "task 1"]
 
     def __call__(self, part: Slice) -> Totals:
         """Go over one slice."""
-        probability = (self.factor[..., None] * self.score(part)).softmax(1)
-        others = probability.scatter(1, probability.argmax(1, keepdim=True), 0.0).sum(1)
+        others = doubt_of((self.factor[..., None] * self.score(part)).softmax(1))
         return ((others * part.weight[:, 0]).sum(1, keepdim=True),)
 
 
-def counted_mix(rows: Rows, *answers: LocalModel) -> Float[Tensor, "task way"]:
-    """Return the share of each class among the rows, by answers multiplied and sharpened."""
-    sharpened = LogMean(answers, torch.full_like(rows.count, SHARPNESS).expand(-1, len(answers)))
-    (mass,) = rows.total(Mass(sharpened.logits, torch.zeros_like(answers[0].bias)))
-    mass = mass[..., 0].to(answers[0].scale.dtype) + LEAST
+@dataclass(frozen=True, eq=False)
+class _Compared:
+    """Sums over a slice: what the first answer leaves open, and the graph; rows that the mixture puts elsewhere."""
+
+    first: LocalModel
+    mixture: LocalModel
+
+    def __call__(self, part: Slice) -> Totals:
+        """Go over one slice."""
+        said = self.first(part.unit)
+        elsewhere = (said.argmax(1) != self.mixture(part.unit).argmax(1)).to(said.dtype)
+        each = torch.stack([doubt_of(said.exp()), doubt_of(floored(part.graph)), elsewhere], 1)
+        return ((each * part.weight).sum(2),)
+
+
+def share_of_graph(
+    rows: Rows, doubt: Float[Tensor, "task 1"], of_graph: Float[Tensor, "task 1"], contradicted: Float[Tensor, "task 1"]
+) -> Float[Tensor, "task 1"]:
+    """Return the graph's weight beside the mixture, at most a half.
+
+    None where the first answer is unsure: there clusters are no classes, and a graph is sure of
+    them all the same (pixels of photographs). None where the mixture contradicts the first answer
+    in no more rows than the graph leaves open: there class means say it all (sentences).
+
+    Parameters
+    ----------
+    rows : Rows
+        The unlabelled rows.
+    doubt, of_graph : float [task, 1]
+        What the first answer and the graph leave open, in rows.
+    contradicted : float [task, 1]
+        Rows that the mixture puts elsewhere than the first answer.
+    """
+    count, (least, enough) = rows.count.clamp_min(1), SURE_ENOUGH
+    is_sure = ((1 - doubt / count - least) / (enough - least)).clamp(0, 1)
+    is_clearer = ((contradicted - of_graph) / count / CLEARER).clamp(0, 1)
+    return (is_sure * is_clearer / 2).to(rows.count.dtype)
+
+
+@dataclass(frozen=True, eq=False)
+class PlainAnswers:
+    """The geometric mean of what a mixture and the labels spread over the graph say, as logarithms.
+
+    Parameters
+    ----------
+    mixture : LocalModel
+    of_graph : float [task, 1]
+        Weight of the graph; the mixture has the rest.
+    """
+
+    mixture: LocalModel
+    of_graph: Float[Tensor, "task 1"]
+
+    def __call__(self, part: Slice) -> Float[Tensor, "task way row"]:
+        """Go over one slice."""
+        return torch.lerp(self.mixture(part.unit), floored(part.graph).log(), self.of_graph[..., None])
+
+
+def counted_mix(rows: Rows, first: LocalModel, plain: PlainAnswers | None = None) -> Float[Tensor, "task way"]:
+    """Return the share of each class among the rows, by the first answer times `plain`, sharpened."""
+
+    def sharpened(part: Slice) -> Tensor:
+        said = first(part.unit)
+        return SHARPNESS * (said if plain is None else said + plain(part))
+
+    (mass,) = rows.total(Mass(sharpened, torch.zeros_like(first.bias)))
+    mass = mass[..., 0].to(first.scale.dtype) + LEAST
     return mass / mass.sum(1, keepdim=True)
 
 
