@@ -83,15 +83,19 @@ def test_glyphs_of_an_uneven_mix_are_better_answered_for_the_graph(
 
 
 @pytest.mark.parametrize(
-    ("sureness", "open_rows", "contradicted", "share"),
-    [(0.7, 1, 9, 0.0), (0.8, 1, 9, 0.25), (1.0, 1, 9, 0.5), (1.0, 4, 4, 0.0), (1.0, 4, 5, 0.25), (1.0, 9, 1, 0.0)],
-)
+    ("n_way", "sureness", "open_rows", "contradicted", "share"),
+    [
+        (4, 0.7, 1, 9, 0.0), (4, 0.8, 1, 9, 0.25), (4, 1.0, 1, 9, 0.5),
+        (4, 1.0, 4, 4, 0.0), (4, 1.0, 4, 5, 0.25), (4, 1.0, 9, 1, 0.0),
+        (10, 1.0, 1, 9, 0.5), (15, 1.0, 1, 9, 0.25), (20, 1.0, 1, 9, 0.0), (50, 1.0, 1, 9, 0.0),
+    ],
+)  # fmt: skip
 def test_the_graph_is_heard_where_the_first_answer_is_sure_and_the_mixture_contradicts_it(
-    sureness: float, open_rows: float, contradicted: float, share: float
+    n_way: int, sureness: float, open_rows: float, contradicted: float, share: float
 ) -> None:
     rows = rows_of(task_of(1, 4, 43, 8), torch.full((1, 1, 1), 0.5))  # three of them are padding
     sums = (torch.tensor([[one]], dtype=torch.float64) for one in (40 * (1 - sureness), open_rows, contradicted))
-    assert mix_refinement.share_of_graph(rows, *sums).item() == pytest.approx(share, abs=1e-6)
+    assert mix_refinement.share_of_graph(rows, n_way, *sums).item() == pytest.approx(share, abs=1e-6)
 
 
 def test_the_mean_is_as_sure_as_the_first_answer(network: UniversalSIB, skewed: Episode) -> None:

@@ -32,6 +32,7 @@ FIRST = 0.2  # weight of the first answer; the rest is shared by the two that ar
 ALL, UNEVEN = 0.6, 0.05  # the largest share of the one told the mix of all, and how far from even (0 … 1) the mix is there
 SURE_ENOUGH = (0.7, 0.9)  # mean sureness of the first answer up to which the graph is not heard, and from which on in full
 CLEARER = 0.05  # the graph is heard in full where it leaves so much less open, of all rows, than the mixture contradicts
+MANY_CLASSES = (10, 20)  # classes up to which the graph is heard, and from which on not
 ROWS_A_CLASS = (2, 6)  # unlabelled rows a class up to which no answer is told a mix, and from which on
 SURENESS = (0.05, 3.0)  # ends of the factor that makes the mean as sure as the first answer
 N_HALVINGS = 22
@@ -102,7 +103,7 @@ def refine_mix(
     mixture = anchored_mixture(support, y, rows)
     (compared,) = rows.total(_Compared(first, mixture))
     doubt, of_graph, contradicted = compared.split(1, 1)
-    plain = PlainAnswers(mixture, share_of_graph(rows, doubt, of_graph, contradicted))
+    plain = PlainAnswers(mixture, share_of_graph(rows, n_way, doubt, of_graph, contradicted))
     models = (first, told(mix), told(counted_mix(rows, first, plain)))
     unevenness = 1 + torch.special.xlogy(mix, mix).sum(1, keepdim=True) / math.log(max(2, n_way))
     of_all = ALL * (unevenness / UNEVEN).clamp(0, 1)
@@ -164,18 +165,25 @@ class _Compared:
 
 
 def share_of_graph(
-    rows: Rows, doubt: Float[Tensor, "task 1"], of_graph: Float[Tensor, "task 1"], contradicted: Float[Tensor, "task 1"]
+    rows: Rows,
+    n_way: int,
+    doubt: Float[Tensor, "task 1"],
+    of_graph: Float[Tensor, "task 1"],
+    contradicted: Float[Tensor, "task 1"],
 ) -> Float[Tensor, "task 1"]:
     """Return the graph's weight beside the mixture, at most a half.
 
     None where the first answer is unsure: there clusters are no classes, and a graph is sure of
     them all the same (pixels of photographs). None where the mixture contradicts the first answer
-    in no more rows than the graph leaves open: there class means say it all (sentences).
+    in no more rows than the graph leaves open: there class means say it all (sentences). None among
+    many classes, where first answer and graph are wrong of sentences in the same rows.
 
     Parameters
     ----------
     rows : Rows
         The unlabelled rows.
+    n_way : int
+        Number of classes.
     doubt, of_graph : float [task, 1]
         What the first answer and the graph leave open, in rows.
     contradicted : float [task, 1]
@@ -184,7 +192,9 @@ def share_of_graph(
     count, (least, enough) = rows.count.clamp_min(1), SURE_ENOUGH
     is_sure = ((1 - doubt / count - least) / (enough - least)).clamp(0, 1)
     is_clearer = ((contradicted - of_graph) / count / CLEARER).clamp(0, 1)
-    return (is_sure * is_clearer / 2).to(rows.count.dtype)
+    few, many = MANY_CLASSES
+    of_few_classes = min(1.0, max(0.0, (many - n_way) / (many - few)))
+    return (of_few_classes * is_sure * is_clearer / 2).to(rows.count.dtype)
 
 
 @dataclass(frozen=True, eq=False)
