@@ -15,12 +15,13 @@ from sibyl.tasks import Task
 
 @dataclass(frozen=True)
 class Pile:
-    """What a pile is drawn by: features by name, classes, items at most, class mix (equal, unequal or dirichlet:α), seed."""
+    """What a pile is drawn by: features by name, classes, items at most, class mix (equal, unequal or dirichlet:α), labels of a class, seed."""
 
     features: str
     n_way: int
     n_items: int
     mix: str = "unequal"
+    n_shot: int = 1
     seed: int = 0
 
     @property
@@ -28,9 +29,9 @@ class Pile:
         return f"{self.features}: {self.n_way} classes, {self.mix}"
 
 
-def draw_pile(pile: Pile, features: Features, n_shot: int = 1) -> tuple[Task, Tensor]:
+def draw_pile(pile: Pile, features: Features) -> tuple[Task, Tensor]:
     """Return the task and the classes of its queries; `unequal` spreads class sizes over a factor of four."""
-    generator = np.random.default_rng([pile.seed, pile.n_way, pile.n_items])
+    n_shot, generator = pile.n_shot, np.random.default_rng([pile.seed, pile.n_way, pile.n_items])
     labels = np.asarray(features.labels)
     classes = generator.permutation(np.unique(labels[labels >= 0]))[: pile.n_way]
     support, query, y = [], [], []
@@ -77,6 +78,16 @@ def clump_table(seed: int, n_classes: int, n_items: int = 12_000) -> Features:
     x = np.sign(x) * np.abs(x) ** 1.5 if kind == 1 else np.round(2.5 * x) if kind == 2 else x
     x = (x - x.mean(0)) / x.std(0).clip(1e-6)
     return Features(x.astype(np.float32), np.concatenate(labels), tuple(f"class {label}" for label in range(n_classes)))
+
+
+def round_clouds(seed: int, n_classes: int, n_items: int = 12_000) -> Features:
+    """Return rows of 48 to 384 columns whose classes are round Gaussian clouds of one size: where class means say all that there is to know."""
+    generator = np.random.default_rng([seed, 7])
+    dim = int(generator.choice([48, 64, 128, 256, 384]))
+    deviation = np.sqrt(dim) * generator.uniform(0.13, 0.24)
+    labels = np.arange(n_items) % n_classes
+    x = generator.standard_normal((n_classes, dim))[labels] + deviation * generator.standard_normal((n_items, dim))
+    return Features(x.astype(np.float32), labels, tuple(f"class {label}" for label in range(n_classes)))
 
 
 def averaged(features: Features, n: int, seed: int = 0) -> Features:

@@ -168,7 +168,7 @@ def answer(network: UniversalSIB, pile: Pile, data: Features, told: bool) -> dic
     shares = torch.bincount(y, minlength=task.n_way) / len(y)
     prior: ClassPrior = shares if told else None
     classifier = network.solve(task, prior).classifier
-    blend = classifier.blend  # type: ignore[union-attr]
+    blend = classifier.blend.blend  # type: ignore[union-attr]
     unit = power_rows(task.query_x, classifier.exponent)  # type: ignore[union-attr]
     spread = spread_labels(task, classifier.exponent)[0]  # type: ignore[union-attr]
     whole = Slice(unit, task.query_weight.mT, spread, 0, None, None)

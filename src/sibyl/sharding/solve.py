@@ -125,10 +125,10 @@ def solve_shards(
     task = Task(
         torch.from_numpy(support_x)[None], torch.from_numpy(codes[kept])[None], torch.zeros(1, 0, shards.layout.dim), len(number_of)
     )
-    setting = _setting(engine, shards, labelled, offset, task, method, n_unlabelled, passed)
+    setting, graph = _setting(engine, shards, labelled, offset, task, method, n_unlabelled, passed)
     there = engine.share(setting)
     rows = ShardedRows(engine, range(len(shards.shards)), setting.key, there, torch.tensor([[float(n_unlabelled)]]), passed)
-    fitted, mix = _fit(method, task, rows, setting, prior)
+    fitted, mix = _fit(method, task, rows, setting.nodes, graph, prior)
     shifted = support if offset is None else support - offset.astype(np.float32)
     group_rows = np.stack([shifted[group[0]] for group in conflicts.groups]) if conflicts.groups else shifted[:0]
     classifier: Classifier = fitted.answer
@@ -141,10 +141,10 @@ def solve_shards(
 
 
 def _fit(
-    method: UniversalSIB, task: Task, rows: ShardedRows, setting: Setting, prior: ClassPrior | RoughMix
+    method: UniversalSIB, task: Task, rows: ShardedRows, nodes: Nodes, graph: SparseGraph, prior: ClassPrior | RoughMix
 ) -> tuple[Fitted, npt.NDArray[np.float64]]:
     def fit(known: ClassPrior) -> tuple[Fitted, npt.NDArray[np.float64], float]:
-        fitted = method.fit_rows(task, rows, setting.nodes, setting.graph, class_shares(known, task))
+        fitted = method.fit_rows(task, rows, nodes, graph, class_shares(known, task))
         mix, sure = rows.total(Mix(fitted))
         return fitted, (mix[0] / mix.sum()).numpy(), float(sure.sum() / mix.sum())
 
@@ -163,8 +163,8 @@ def _setting(
     method: UniversalSIB,
     n_unlabelled: int,
     passed: Passed,
-) -> Setting:
-    """Choose nodes by the hashes of all rows, and build the graph over them."""
+) -> tuple[Setting, SparseGraph]:
+    """Choose nodes by the hashes of all rows, and build the graph over them; of it the workers only need what rows are read off."""
     exponent, _ = method.power(task)
     n_nodes = min(n_unlabelled, max(NODES, n_nodes_of(shards.n_rows, shards.layout.dim)))
     keys = chosen = np.zeros(0, np.int64)
@@ -182,8 +182,8 @@ def _setting(
     real = torch.ones(1, len(chosen), dtype=torch.bool)
     nodes = Nodes.over(task, unit[:, :NODES], place[:, :NODES], real[:, :NODES], power_rows(task.support_x, exponent))
     n_graph = n_nodes_of(shards.n_rows, shards.layout.dim)
-    graph = SparseGraph.over(task, exponent, unit[:, :n_graph], real[:, :n_graph])
-    return Setting(uuid4().hex, task, exponent, nodes, graph, shards.firsts, labelled, offset)
+    graph = SparseGraph.over(task, exponent, unit[:, :n_graph], real[:, :n_graph], place[:, :n_graph])
+    return Setting(uuid4().hex, task, exponent, nodes, graph.thinned(graph.nodes.shape[1]), shards.firsts, labelled, offset), graph
 
 
 def _told(engine: Engine, call: Callable[[Held, int], Any], n_shards: int, passed: Passed) -> Iterator[Any]:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from sibyl.methods.named import method_by_name
 from sibyl.methods.saved_classifier import put_together, take_apart
-from sibyl.methods.universal import UniversalSIB, blend
+from sibyl.methods.universal import UniversalSIB, blend, self_training
 from sibyl.methods.universal.graph import FEW
 from sibyl.methods.universal.rows import power_rows
 from sibyl.methods.universal.sparse_graph import SparseGraph, n_nodes_of
@@ -65,14 +65,14 @@ def test_slices_add_up(network: UniversalSIB, pile: Episode) -> None:
         network.slice_rows = None
 
 
-def test_the_classifier_says_of_the_rows_what_the_answer_says_and_can_be_stored(network: UniversalSIB, pile: Episode) -> None:
+def test_the_classifier_says_of_most_rows_what_the_answer_says_and_can_be_stored(network: UniversalSIB, pile: Episode) -> None:
     solution = network.solve(pile.task)
     assert solution.classifier is not None
-    assert solution.classifier.blend is not None  # type: ignore[attr-defined]
-    assert is_close(solution.classifier(pile.task.query_x), solution.logits)
+    said = solution.classifier(pile.task.query_x)
+    assert (said.argmax(-1) == solution.predictions).double().mean() > 0.95  # rows of the pile are nodes, new ones are not
     tensors, description = take_apart(solution.classifier)
     again = put_together(tensors, description)
-    assert is_close(again(pile.task.query_x), solution.logits)
+    assert torch.equal(again(pile.task.query_x), said)
     former = json.dumps(description)  # as earlier versions wrote it
     for now, before in (
         ("classifier:UniversalClassifier", "answer:UniversalClassifier"),
@@ -95,8 +95,9 @@ def test_the_blend_fades_in(network: UniversalSIB, pile: Episode) -> None:
     assert outside.classifier is not None
     assert inside.classifier is not None
     assert outside.classifier.blend is None  # type: ignore[attr-defined]
-    trust = inside.classifier.blend.trust  # type: ignore[attr-defined]
-    assert torch.allclose(trust, torch.tensor([[1.0, 0.0, 0.0]], dtype=trust.dtype), atol=0.01)
+    trained = inside.classifier.blend  # type: ignore[attr-defined]
+    for trust, alone in ((trained.trust, [1.0, 0.0]), (trained.blend.trust, [1.0, 0.0, 0.0])):
+        assert torch.allclose(trust[:, :1], torch.tensor(alone[:1], dtype=trust.dtype), atol=0.02)
 
 
 def test_a_curved_class_is_followed_along_its_rows() -> None:
@@ -152,10 +153,10 @@ def test_a_pile_is_tempered_by_its_labels_a_class_and_keeps_its_labels(monkeypat
     assert temperature(5, 5, 0, 0) == pytest.approx(0.9)  # classes that only have a name
     assert temperature(1000, *[1] * 19) > 1.05  # one class with many
     network, task = method_by_name("universal_sib", 24, 6), task_of(1, 6, 2500, 24)
-    of_two_labels = temperature(2, 2)
+    of_two_labels = self_training.TEMPERATURE * 2**self_training.PER_LABEL
     tempered = network.solve(task)
-    monkeypatch.setattr(blend, "ONE_LABEL", 1.0)
-    monkeypatch.setattr(blend, "FIVE_LABELS", 1.0)
+    monkeypatch.setattr(self_training, "TEMPERATURE", 1.0)
+    monkeypatch.setattr(self_training, "PER_LABEL", 0.0)
     plain = network.solve(task)
     assert torch.equal(tempered.predictions, plain.predictions)
     expected = (plain.logits / of_two_labels).softmax(-1)

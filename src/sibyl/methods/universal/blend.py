@@ -118,13 +118,14 @@ class Blend:
 
     def logits(self, part: Slice) -> Float[Tensor, "task way row"]:
         """Return the logits of rows of the pile."""
-        return self._joined(part.unit, part.graph)
+        return self.joined(part.unit, part.graph)
 
     def __call__(self, unit: Float[Tensor, "task row dim"]) -> Float[Tensor, "task way row"]:
         """Return the logits of prepared rows."""
-        return self._joined(unit, self.graph.read(unit))
+        return self.joined(unit, self.graph.read(unit))
 
-    def _joined(self, unit: Float[Tensor, "task row dim"], spread: Float[Tensor, "task way row"]) -> Float[Tensor, "task way row"]:
+    def joined(self, unit: Float[Tensor, "task row dim"], spread: Float[Tensor, "task way row"]) -> Float[Tensor, "task way row"]:
+        """Return the logits of prepared rows, of which the graph says `spread`."""
         of_means, of_graph, of_alone = self.trust[..., None, None].unbind(1)
         return of_means * self.means(unit) + of_graph * floored(spread).log() + of_alone * self.alone(unit) + self.bias
 
@@ -155,9 +156,13 @@ def pile_temperature(n_labels: Float[Tensor, "task way"]) -> Float[Tensor, "task
     What counts is the geometric mean of the labels, over the classes that have any: one class with
     many makes the answer no surer of the others.
     """
+    return (ONE_LABEL * (FIVE_LABELS / ONE_LABEL) ** (log_labels(n_labels) / math.log(5))).clamp_min(FIVE_LABELS)
+
+
+def log_labels(n_labels: Float[Tensor, "task way"]) -> Float[Tensor, "task 1"]:
+    """Mean log of the labels of the classes that have any."""
     has_any = (n_labels > 0).to(n_labels)
-    usual = (n_labels.clamp_min(1).log() * has_any).sum(1, keepdim=True) / has_any.sum(1, keepdim=True).clamp_min(1)
-    return (ONE_LABEL * (FIVE_LABELS / ONE_LABEL) ** (usual / math.log(5))).clamp_min(FIVE_LABELS)
+    return (n_labels.clamp_min(1).log() * has_any).sum(1, keepdim=True) / has_any.sum(1, keepdim=True).clamp_min(1)
 
 
 def floored(probability: Float[Tensor, "task way row"]) -> Float[Tensor, "task way row"]:

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from sibyl.methods.universal.blend import Blend, LocalModel
 from sibyl.methods.universal.mix_refinement import LogMean
 from sibyl.methods.universal.outlier_refinement import OutlierRefinement
-from sibyl.methods.universal.rows import power_rows
+from sibyl.methods.universal.rows import Slice, power_rows
+from sibyl.methods.universal.self_training import SelfTrained
 from sibyl.methods.universal.viewpoint import Viewpoint, Viewpoints, best_and_margin
 
 N_OUTLIER_FEATURES = 17
@@ -45,7 +46,7 @@ class UniversalClassifier:
         refinement.
     second : OutlierRefinement, optional
         Corrects those odds; without it they are the answer.
-    blend : Blend or LogMean, optional
+    blend : SelfTrained, Blend or LogMean, optional
         The answer for a pile, or for few rows, in the place of the class means alone.
     """
 
@@ -60,7 +61,7 @@ class UniversalClassifier:
     context: Float[Tensor, "task number"]
     outlier_network: nn.Module
     second: OutlierRefinement | None = None
-    blend: Blend | LogMean | None = None
+    blend: SelfTrained | Blend | LogMean | None = None
 
     def __call__(self, x: Float[Tensor, "task row dim"]) -> Float[Tensor, "task row way"]:
         """Return the logits of rows of features as they come from the encoder."""
@@ -71,6 +72,10 @@ class UniversalClassifier:
     def model(self) -> LocalModel:
         """The class means alone."""
         return LocalModel(self.view, self.scale, self.bias)
+
+    def of_slice(self, part: Slice) -> Float[Tensor, "task way row"]:
+        """Return the logits of rows that were solved with."""
+        return self.logits(part.unit) if self.blend is None else self.blend.logits(part)
 
     def logits(self, unit: Float[Tensor, "task row dim"]) -> Float[Tensor, "task way row"]:
         """Return the logits of prepared rows under the class means."""

@@ -20,10 +20,11 @@ from torch import Tensor
 
 from sibyl.methods.anchored_means import AnchoredMeans
 from sibyl.methods.classifiers import class_means
-from sibyl.methods.universal.balance import Mass, Score, remembered
+from sibyl.methods.universal.balance import Mass, remembered
 from sibyl.methods.universal.blend import LocalModel, floored
 from sibyl.methods.universal.graph import FEW
 from sibyl.methods.universal.rows import Rows, Slice, Totals
+from sibyl.methods.universal.sureness import as_sure_as, doubt_of
 from sibyl.methods.universal.viewpoint import Viewpoint
 
 SHARPNESS = 5.0  # power of the class probabilities before they are counted: as they are, they even the mix out
@@ -35,7 +36,6 @@ CLEARER = 0.05  # the graph is heard in full where it leaves so much less open, 
 MANY_CLASSES = (10, 20)  # classes up to which the graph is heard, and from which on not
 ROWS_A_CLASS = (2, 6)  # unlabelled rows a class up to which no answer is told a mix, and from which on
 SURENESS = (0.05, 3.0)  # ends of the factor that makes the mean as sure as the first answer
-N_HALVINGS = 22
 PLAIN = AnchoredMeans()
 
 
@@ -109,44 +109,9 @@ def refine_mix(
     of_all = ALL * (unevenness / UNEVEN).clamp(0, 1)
     told_share = (1 - FIRST) * told_share
     mean = LogMean(models, torch.cat([1 - told_share, told_share * (1 - of_all), told_share * of_all], 1))
-    factor = torch.where(told_share > 0, as_sure_as(doubt, mean, rows, n_way), 1.0)
+    # the first answer was trained to be as sure as it is right; those told a mix as if it were known are too sure
+    factor = torch.where(told_share > 0, as_sure_as(doubt, remembered(mean.logits, rows, n_way), rows, *SURENESS), 1.0)
     return LogMean(models, mean.trust * factor)
-
-
-def as_sure_as(wanted: Float[Tensor, "task 1"], mean: LogMean, rows: Rows, n_way: int) -> Float[Tensor, "task 1"]:
-    """Return the factor on the logits of `mean` at which its doubt adds up to what the first answer's does.
-
-    The first answer was trained to be as sure as it is right; answers that are told a mix, as if it
-    were known, are too sure.
-    """
-    score = remembered(mean.logits, rows, n_way)
-    least, most = (torch.full_like(rows.count, math.log(end)) for end in SURENESS)
-    for _ in range(N_HALVINGS):
-        middle = (least + most) / 2
-        is_surer = rows.total(_Doubt(score, middle.exp()))[0] < wanted
-        least, most = torch.where(is_surer, least, middle), torch.where(is_surer, middle, most)
-    return ((least + most) / 2).exp()
-
-
-def doubt_of(probability: Float[Tensor, "task way row"]) -> Float[Tensor, "task row"]:
-    """Return the probabilities of all classes but the likeliest, added up.
-
-    1 less the largest would round away what is nearly sure.
-    """
-    return probability.scatter(1, probability.argmax(1, keepdim=True), 0.0).sum(1)
-
-
-@dataclass(frozen=True, eq=False)
-class _Doubt:
-    """Sum over a slice of what an answer leaves open."""
-
-    score: Score
-    factor: Float[Tensor, "task 1"]
-
-    def __call__(self, part: Slice) -> Totals:
-        """Go over one slice."""
-        others = doubt_of((self.factor[..., None] * self.score(part)).softmax(1))
-        return ((others * part.weight[:, 0]).sum(1, keepdim=True),)
 
 
 @dataclass(frozen=True, eq=False)

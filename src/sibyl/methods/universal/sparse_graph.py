@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -15,6 +17,9 @@ from sibyl.methods.knn_graph import nearest_neighbours, sum_over_neighbours
 from sibyl.methods.universal.landmarks import landmarks
 from sibyl.methods.universal.rows import power_rows
 from sibyl.tasks import Task
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 NEIGHBOURS, RADIUS_AT = 15, 7  # of a row; which of them gives its radius
 SHARPNESS = 3.0
@@ -46,21 +51,25 @@ class SparseGraph:
         F_j / √d_j.
     radius : float [task, node]
         ρ; 0 for padding, whose scores are zero.
+    built : NodeEdges, optional
+        The edges, while the pile is being solved.
     """
 
     middle: Float[Tensor, "task 1 dim"]
     nodes: Float[Tensor, "task node dim"]
     scores: Float[Tensor, "task node way"]
     radius: Float[Tensor, "task node"]
+    built: NodeEdges | None = None
 
     @classmethod
     def of(cls, task: Task, exponent: Float[Tensor, "task 1 1"]) -> tuple[SparseGraph, OwnNeighbours | None]:
         """Build the graph of a batch of tasks and spread their labels; return with it the queries' neighbours, where all are nodes."""
         chosen = landmarks(task, n_nodes_of(*task.query_x.shape[1:]))
-        graph, neighbours = cls._built(task, exponent, prepared(task.query_x, chosen, exponent), task.query_mask.gather(1, chosen))
+        graph = cls.over(task, exponent, prepared(task.query_x, chosen, exponent), task.query_mask.gather(1, chosen), chosen)
         if chosen.shape[1] < task.query_x.shape[1] or not bool(task.query_mask.all()):  # rows of padding are no nodes
             return graph, None
-        return graph, OwnNeighbours(*neighbours, chosen.argsort(1) + task.support_x.shape[1])
+        assert graph.built is not None
+        return graph, OwnNeighbours(graph.built.index, graph.built.squared, chosen.argsort(1) + task.support_x.shape[1])
 
     @classmethod
     def over(
@@ -69,25 +78,23 @@ class SparseGraph:
         exponent: Float[Tensor, "task 1 1"],
         chosen: Float[Tensor, "task node dim"],
         real: Bool[Tensor, "task node"],
+        places: Int[Tensor, "task node"],
     ) -> SparseGraph:
         """Build the graph over the labelled rows of tasks and prepared queries; `real` is False for padding."""
-        return cls._built(task, exponent, chosen, real)[0]
-
-    @classmethod
-    def _built(cls, task: Task, exponent: Tensor, chosen: Tensor, real: Tensor) -> tuple[SparseGraph, tuple[Tensor, Tensor]]:
         mask = torch.cat([task.support_mask, real], 1)
-        nodes = torch.cat([power_rows(task.support_x, exponent), chosen], 1)
-        nodes *= mask[..., None]
+        unit = torch.cat([power_rows(task.support_x, exponent), chosen], 1)
+        nodes = unit * mask[..., None]
         middle = CENTRED * nodes.sum(1, keepdim=True) / mask.sum(1).clamp_min(1)[:, None, None]
         nodes -= middle
         nodes /= torch.linalg.vector_norm(nodes, dim=-1, keepdim=True).clamp_min(1e-12)
         index, squared = nearest_neighbours(nodes, mask, NEIGHBOURS, BLOCK)
         radius = radius_of(squared)
         weight = kernel(squared, radius, radius.gather(1, index.flatten(1)).view_as(squared)) * mask[..., None]
-        scores = torch.stack([
-            spread(*one, task.support_one_hot[number]) for number, one in enumerate(zip(index, weight, strict=True))
-        ])  # fmt: skip
-        return cls(middle, nodes, scores, radius * mask), (index, squared)
+        smoothers = tuple(Smoother.of(*one) for one in zip(index, weight, strict=True))
+        seeds = task.support_one_hot.new_zeros(*mask.shape, task.n_way)
+        seeds[:, : task.support_x.shape[1]] = task.support_one_hot
+        built = NodeEdges(unit, index, squared, torch.where(real, places, -1), smoothers)
+        return cls(middle, nodes, built.spread(seeds, ALPHA, ROUNDS).to(weight), radius * mask, built)
 
     def read(self, unit: Float[Tensor, "task row dim"]) -> Float[Tensor, "task way row"]:
         """Return class probabilities of prepared rows; even where the graph does not reach."""
@@ -107,7 +114,84 @@ class SparseGraph:
 
     def thinned(self, n_nodes: int) -> SparseGraph:
         """Return a graph of the first so many nodes, for reading alone."""
-        return replace(self, nodes=self.nodes[:, :n_nodes], scores=self.scores[:, :n_nodes], radius=self.radius[:, :n_nodes])
+        first = self.nodes[:, :n_nodes], self.scores[:, :n_nodes], self.radius[:, :n_nodes]
+        return SparseGraph(self.middle, *first)
+
+    def read_nodes(self, scores: Float[Tensor, "task node way"]) -> Float[Tensor, "task way node"]:
+        """Return class probabilities of the nodes themselves, by the rule of `read`, from other scores."""
+        assert self.built is not None
+        index, squared = self.built.own()
+        return replace(self, scores=scores).read_off(index, squared)
+
+
+@dataclass(frozen=True, eq=False)
+class Smoother:
+    """``F ← α D^{−1/2} W D^{−1/2} F + (1 − α) Y`` over the nodes of one task.
+
+    Parameters
+    ----------
+    edges : csr matrix [node, node]
+        D^{−1/2} W D^{−1/2}.
+    scaling : float array [node]
+        1 / √d.
+    """
+
+    edges: csr_matrix
+    scaling: npt.NDArray[np.float64]
+
+    @classmethod
+    def of(cls, index: Int[Tensor, "node k"], weight: Float[Tensor, "node k"]) -> Smoother:
+        """Join the nearest neighbours of either node."""
+        from scipy.sparse import csr_matrix, diags  # only where there are many rows
+
+        n_rows, k = index.shape
+        starts = np.arange(0, n_rows * k + 1, k)
+        directed = csr_matrix((weight.double().flatten().cpu().numpy(), index.flatten().cpu().numpy(), starts), (n_rows, n_rows))
+        edges = directed.maximum(directed.T)
+        scaling = 1 / np.sqrt(np.asarray(edges.sum(1)).ravel().clip(1e-12))
+        return cls(diags(scaling) @ edges @ diags(scaling), scaling)
+
+    def __call__(self, seeds: npt.NDArray[np.float32], alpha: float, n_rounds: int) -> npt.NDArray[np.float64]:
+        """Spread seeds [node, way], and return F_j / √d_j."""
+        smoother = (alpha * self.edges).tocsr().astype(np.float32)
+        found = clamped = (1 - alpha) * seeds
+        for _ in range(n_rounds):
+            found = smoother @ found + clamped
+        return np.asarray(found * self.scaling[:, None])
+
+
+@dataclass(frozen=True, eq=False)
+class NodeEdges:
+    """The nodes of a graph as rows, and what joins them.
+
+    Parameters
+    ----------
+    unit : float [task, node, dim]
+        Prepared rows; the labelled ones first.
+    index, squared : int, float [task, node, k]
+        Nearest nodes of each node, itself left out, and the squared distances to them.
+    places : int [task, query]
+        Where the queries among them stand among all rows; −1 for padding.
+    smoothers : tuple of Smoother
+        One a task.
+    """
+
+    unit: Float[Tensor, "task node dim"]
+    index: Int[Tensor, "task node k"]
+    squared: Float[Tensor, "task node k"]
+    places: Int[Tensor, "task query"]
+    smoothers: tuple[Smoother, ...]
+
+    def spread(self, seeds: Float[Tensor, "task node way"], alpha: float, n_rounds: int) -> Float[Tensor, "task node way"]:
+        """Spread what is known of the nodes, and return F_j / √d_j."""
+        each = zip(self.smoothers, seeds.float().cpu().numpy(), strict=True)
+        return torch.from_numpy(np.stack([smoother(one, alpha, n_rounds) for smoother, one in each])).to(seeds)
+
+    def own(self) -> tuple[Int[Tensor, "task node k"], Float[Tensor, "task node k"]]:
+        """Return the nearest nodes of each node and the squared distances to them, itself first, as `SparseGraph.read` finds them."""
+        itself = torch.arange(self.index.shape[1], device=self.index.device)[None, :, None].expand(len(self.index), -1, 1)
+        index, squared = self.index[..., :-1], self.squared[..., :-1]
+        return torch.cat([itself, index], 2), torch.cat([squared.new_zeros(itself.shape), squared], 2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,24 +249,3 @@ def kernel(
     """Return the affinities w; 0 to a neighbour that is none."""
     scaled = SHARPNESS * squared / (own[..., None] * theirs)
     return torch.where(squared.isfinite() & (theirs > 0), (-scaled).exp(), 0.0)
-
-
-def spread(
-    index: Int[Tensor, "row k"], weight: Float[Tensor, "row k"], one_hot: Float[Tensor, "support way"]
-) -> Float[Tensor, "row way"]:
-    """Spread the labels of one task, whose labelled rows stand first, and return F_j / √d_j."""
-    from scipy.sparse import csr_matrix, diags  # only where there are many rows
-
-    n_rows, k = index.shape
-    directed = csr_matrix(
-        (weight.double().flatten().cpu().numpy(), index.flatten().cpu().numpy(), np.arange(0, n_rows * k + 1, k)), (n_rows, n_rows)
-    )
-    edges = directed.maximum(directed.T)
-    scaling = 1 / np.sqrt(np.asarray(edges.sum(1)).ravel().clip(1e-12))
-    smoother = (ALPHA * (diags(scaling) @ edges @ diags(scaling))).tocsr().astype(np.float32)
-    clamped = np.zeros((n_rows, one_hot.shape[1]), np.float32)
-    clamped[: len(one_hot)] = (1 - ALPHA) * one_hot.cpu().numpy()
-    found = clamped
-    for _ in range(ROUNDS):
-        found = smoother @ found + clamped
-    return torch.from_numpy(found * scaling[:, None]).to(weight)

@@ -26,6 +26,7 @@ from sibyl.methods.universal.outlier_refinement import N_REFINEMENT_FEATURES, Ou
 from sibyl.methods.universal.perceptron import perceptron
 from sibyl.methods.universal.posterior import Posterior
 from sibyl.methods.universal.rows import NoRows, PowerNetwork, QueryRows, Rows, Slice, power_rows
+from sibyl.methods.universal.self_training import NodeAnswers, SelfTrained, share_of_trained
 from sibyl.methods.universal.sparse_graph import SparseGraph
 from sibyl.methods.universal.task_descriptors import N_DESCRIPTORS
 from sibyl.tasks import ClassPrior, Episode, Solution, Task, class_shares
@@ -48,17 +49,20 @@ class Fitted:
         The inductive answer.
     fell_back : bool [task]
         True where `answer` is `alone`, because there were too few unlabelled rows.
+    of_nodes : NodeAnswers, optional
+        What is said of the rows in the place of `answer`, where all are nodes of the graph of a pile.
     """
 
     answer: UniversalClassifier
     alone: UniversalClassifier
     fell_back: Bool[Tensor, " task"]
+    of_nodes: NodeAnswers | None = None
 
     def __call__(
         self, part: Slice
     ) -> tuple[Float[Tensor, "task way row"], Float[Tensor, "task way row"], Float[Tensor, "task row"], Float[Tensor, "task way"]]:
         """Return of a slice: logits, inductive logits, outlier scores, and the sum of the class probabilities."""
-        logits = self.answer.logits(part.unit) if self.answer.blend is None else self.answer.blend.logits(part)
+        logits = self.answer.of_slice(part) if self.of_nodes is None else self.of_nodes(part)
         score = torch.sigmoid(self.answer.outlier_logits(part.unit))
         return logits, self.alone.logits(part.unit), score, (logits.softmax(1) * part.weight).sum(2)
 
@@ -103,7 +107,8 @@ class UniversalSIB(LearnedMethod):
     After K steps the answer is ``s cos(u − o, w_c − w̄) + b_c`` with one more set of numbers of the
     control network. Where the mix is not given, few unlabelled rows are solved again, told the mix
     that they came to, and the answers are averaged, see `refine_mix`. In a pile, more than `FEW`
-    rows, the answer is blended with the graph and the inductive answer, see `Blend`. The same steps
+    rows, the answer is blended with the graph and the inductive answer, see `Blend`, and taught to
+    itself, see `SelfTrained`. The same steps
     without unlabelled rows are the inductive answer, which is also given where there are fewer than
     `min_queries_per_class` unlabelled rows per class. Two heads say how likely a row is of no class:
     `outlier` row by row, `second_outlier` once every row has a first score.
@@ -169,10 +174,7 @@ class UniversalSIB(LearnedMethod):
 
     @torch.no_grad()
     def solve(self, task: Task, class_prior: ClassPrior = None) -> Solution:
-        """Answer with the adapted class means; a given `class_prior` is met by the queries' soft assignments, unless they are too mix_refinement.
-
-        In a pile, more than `FEW` rows, the answer is a blend of the class means with a graph of
-        all rows, see `Blend`.
+        """Answer with the adapted class means; a given `class_prior` is met by the queries' soft assignments, unless they are too few.
 
         Of very many rows the labels spread over the graph are held, and the inductive logits come,
         in half precision, which leaves room for the rest. Where the queries lie in a file
@@ -232,7 +234,9 @@ class UniversalSIB(LearnedMethod):
             fade = torch.where(fell_back[:, None], 0.0, (rows.count / FEW - 1).clamp(0, 1))
             weighed = inductive if torch.equal(y, plain) else adapt(self, task, y, exponent, shape, nodes, none, None)[0]
             blend = Blend.of(answer.model, weighed.model, sparse.thinned(READ_LATER), rows, shares, self.blend, fade, y.sum(1))
-            answer = replace(answer, blend=blend)
+            share = share_of_trained(rows, fell_back)
+            trained, of_nodes = SelfTrained.of(blend, sparse, rows, shares, share, plain, y.sum(1))
+            return Fitted(replace(answer, blend=trained), inductive, fell_back, of_nodes)
         elif shares is None and bool((told_share := share_of_told(rows, fell_back, task.n_way)).any()):
 
             def told(mix: Tensor) -> LocalModel:
