@@ -114,11 +114,10 @@ def figures(network: UniversalSIB, task: Task, y: Tensor, shares: Tensor | None)
     return right[0], stated[0], right[1], stated[1], right[2]
 
 
-@torch.no_grad()
-def solved(
+def tasks_of(
     network: UniversalSIB, labels: str, pile: Pile, sets: dict[str, Features]
-) -> Iterator[tuple[str, Task, Tensor, Solution]]:
-    """Give every task of a case with its solution; −1 is the class of rows of which no label shows the class."""
+) -> Iterator[tuple[str, Task, Tensor, Tensor | None]]:
+    """Give every task of a case, and its mix where it is told; −1 is the class of rows of which no label shows the class."""
     made = {"table": clump_table, "clouds": round_clouds}.get(pile.features)
     data = sets[pile.features] if made is None else made(2 * pile.n_items + pile.n_way + pile.seed, pile.n_way)
     task, y = draw_pile(pile, data)
