@@ -38,7 +38,10 @@ LINEAR, AGREES, WIDTH = (
     0.05,
 )  # largest share of the linear classifier; half log odds by which it must agree; how sharply
 SURENESS = (1e-2, 1e3)  # ends of the factor that makes an answer as sure as the first
-TEMPERATURE, PER_LABEL = 0.92, -0.1  # with one label a class; the power of their number
+CHANGED, PER_LABEL = (
+    0.5,
+    -0.1,
+)  # how far the share of rows whose class changed lowers the temperature; power of the labels of a class
 FULL = 1 / 8  # of `FEW` rows beyond it: where the answer is all self-trained
 BALANCED = 5  # rounds of Sinkhorn after each
 
@@ -111,7 +114,8 @@ class SelfTrained:
             answer = nodes.as_sure((1 - share) * spread + share * linear, wanted)
             answer = nodes.met(half_way(nodes.mix(first), nodes.mix(answer)) if shares is None else shares, answer)
         elsewhere = (1 - share) * first + share * linear  # of rows that are no nodes
-        fade, temperature = fade[..., None], TEMPERATURE * (PER_LABEL * log_labels(n_labels))[..., None].exp()
+        changed = 1 - nodes.agreement(first, answer)
+        fade, temperature = fade[..., None], ((1 - CHANGED * changed) * (PER_LABEL * log_labels(n_labels)).exp())[..., None]
         factor = fade / temperature * nodes.factor(elsewhere, wanted)[..., None]
         trust = torch.cat([factor * (1 - share) + 1 - fade, factor * share * direction.scale[..., None]], 1)[..., 0]
         trained = cls(blend, direction.linear, nodes.mean, trust, torch.zeros_like(blend.bias))
