@@ -110,7 +110,7 @@ def page(record: Json) -> str:
         "Accuracy on the other items in %; *alone* is the network's own inductive answer; *stated* is the mean",
         "confidence of universal SIB. Differences are paired by pile, with 95 % intervals (Student's t) over the",
         "piles of one set, not corrected for the number of comparisons. Rivals stand at their default settings.",
-        "No training met these classes, which were read three times, with changes between (docs/log.md); the",
+        "No training met these classes, which were read five times, with changes between (docs/log.md); the",
         "columns pt_map, tim, bms and soft_kmeans were added later, on the same piles.",
         "SqueezeNet has seen ImageNet, MiniLM the web, the Conv-4 other classes of CIFAR-100.",
         "",
