@@ -42,6 +42,7 @@ CHANGED, PER_LABEL = (
     0.5,
     -0.1,
 )  # how far the share of rows whose class changed lowers the temperature; power of the labels of a class
+FEW_NODES = 8  # rows a node up to which a linear classifier that the nodes taught counts in full for the other rows
 FULL = 1 / 8  # of `FEW` rows beyond it: where the answer is all self-trained
 BALANCED = 5  # rounds of Sinkhorn after each
 
@@ -113,13 +114,16 @@ class SelfTrained:
             share = linear_share(nodes, answer, spread, linear)[..., None]
             answer = nodes.as_sure((1 - share) * spread + share * linear, wanted)
             answer = nodes.met(half_way(nodes.mix(first), nodes.mix(answer)) if shares is None else shares, answer)
-        elsewhere = (1 - share) * first + share * linear  # of rows that are no nodes
-        changed = 1 - nodes.agreement(first, answer)
-        fade, temperature = fade[..., None], ((1 - CHANGED * changed) * (PER_LABEL * log_labels(n_labels)).exp())[..., None]
-        factor = fade / temperature * nodes.factor(elsewhere, wanted)[..., None]
-        trust = torch.cat([factor * (1 - share) + 1 - fade, factor * share * direction.scale[..., None]], 1)[..., 0]
+        fade = fade[..., None]
+        answer = fade / temperature(nodes, first, answer, n_labels) * answer + (1 - fade) * first
+        # of rows that are no nodes
+        heard = (FEW_NODES * nodes.count / rows.count.clamp_min(1)).clamp_max(1)[..., None]
+        share = heard * share
+        elsewhere = (1 - share) * first + share * linear
+        factor = nodes.factor(elsewhere, wanted)[..., None] / temperature(nodes, first, elsewhere, n_labels) ** heard
+        trust = torch.cat([fade * factor * (1 - share) + 1 - fade, fade * factor * share * direction.scale[..., None]], 1)[..., 0]
         trained = cls(blend, direction.linear, nodes.mean, trust, torch.zeros_like(blend.bias))
-        known = nodes.by_place(fade / temperature * answer + (1 - fade) * first, rows)
+        known = nodes.by_place(answer, rows)
         if shares is None:
             return trained, known
         score: Score = remembered(trained.logits, rows, one_hot.shape[2]) if known is None else known
@@ -159,6 +163,14 @@ class NodeAnswers:
         n_rows = part.unit.shape[1]
         found = self.logits[..., part.first : part.first + n_rows]
         return pad(found, (0, n_rows - found.shape[2]))  # padding may stand behind the last node
+
+
+def temperature(
+    nodes: Nodes, first: Float[Tensor, "task way node"], answer: Float[Tensor, "task way node"], n_labels: Float[Tensor, "task way"]
+) -> Float[Tensor, "task 1 1"]:
+    """Return what an answer that is as sure as the first is divided by: the more labels it changed, the more of them it mended."""
+    changed = 1 - nodes.agreement(first, answer)
+    return ((1 - CHANGED * changed) * (PER_LABEL * log_labels(n_labels)).exp())[..., None]
 
 
 def half_way(first: Float[Tensor, "task way"], now: Float[Tensor, "task way"]) -> Float[Tensor, "task way"]:
