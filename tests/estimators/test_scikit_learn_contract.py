@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from functools import partial
 from typing import Any
 
@@ -86,3 +87,8 @@ def test_clone_keeps_parameters_and_forgets_the_fit() -> None:
     assert copied.get_params() == fitted.get_params()
     assert not hasattr(copied, "classes_")
     assert (copied.fit(X, y).transduction_ == fitted.transduction_).all()
+
+
+def test_the_constructor_shows_its_parameters() -> None:
+    for one in (SIBClassifier, TransductiveClassifier):
+        assert list(inspect.signature(one).parameters) == list(inspect.signature(one.__init__).parameters)[1:]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -51,6 +52,12 @@ class Sharing(ModelHubMixin):
     def __new__(cls, *_: object, **__: object) -> Sharing:
         """Build an instance without the mixin's record of arguments: scikit-learn's contract asks for a constructor that only stores."""
         return object.__new__(cls)
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        """Name the parameters of the constructor: Python before 3.11.3 shows those of `__new__`."""
+        super().__init_subclass__(**keywords)
+        _, *parameters = inspect.signature(cls.__init__).parameters.values()
+        cls.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
 
     def save(self, path: str | Path, *, rows: bool = True) -> Json:
         """Write the fitted classifier to one safetensors file, whole or not at all; no pickle.

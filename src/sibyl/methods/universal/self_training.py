@@ -32,17 +32,12 @@ ROUNDS = 2
 SHARPER = 2.0  # power of the answer before it is taught
 ALPHA, SPREADS = 0.8, 25  # of spreading it over the graph
 RIDGE = 0.1  # of the mean variance of a column
-LINEAR, AGREES, WIDTH = (
-    0.6,
-    -0.25,
-    0.05,
-)  # largest share of the linear classifier; half log odds by which it must agree; how sharply
+LINEAR = 0.5  # largest share of the linear classifier
+AGREES, WIDTH = -0.25, 0.05  # half log odds by which it must agree, and how sharply
 SURENESS = (1e-2, 1e3)  # ends of the factor that makes an answer as sure as the first
-CHANGED, PER_LABEL = (
-    0.5,
-    -0.1,
-)  # how far the share of rows whose class changed lowers the temperature; power of the labels of a class
-FEW_NODES = 8  # rows a node up to which a linear classifier that the nodes taught counts in full for the other rows
+CHANGED = 0.5  # how far the share of rows whose class changed lowers the temperature
+PER_LABEL = -0.1  # power of the labels of a class, likewise
+FEW_NODES = 8  # rows a node up to which the linear classifier counts in full for rows that are no nodes
 FULL = 1 / 8  # of `FEW` rows beyond it: where the answer is all self-trained
 BALANCED = 5  # rounds of Sinkhorn after each
 
