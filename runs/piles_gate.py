@@ -9,8 +9,6 @@ Prints, for every family of features, what a blend does that was fitted to the o
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +25,7 @@ from sibyl.methods.named import SHIPPED
 from sibyl.methods.universal import UniversalSIB
 from sibyl.methods.universal.blend import SMOOTHING, BlendNetwork, describe, floored
 from sibyl.methods.universal.graph import spread_labels
-from sibyl.methods.universal.rows import Slice, Totals, add_up, power_rows
+from sibyl.methods.universal.rows import OneSlice, Slice, power_rows
 from sibyl.tasks import ClassPrior
 from sibyl.tensors import load_tensors
 
@@ -79,20 +77,6 @@ class AnsweredPile:
             return logits + (wanted * len(logits) / share.clamp_min(1e-6)).clamp_min(1e-6).log()
         blended: Tensor = logits - raw[3].clamp_max(1.5) * (share + SMOOTHING).log()
         return blended
-
-
-@dataclass(frozen=True, eq=False)
-class _Whole:
-    """All rows of a task as one slice."""
-
-    part: Slice
-
-    @property
-    def count(self) -> Tensor:
-        return self.part.weight.sum(2)
-
-    def total(self, call: Callable[[Slice], Totals]) -> Totals:
-        return add_up([call(self.part)])
 
 
 def main() -> None:
@@ -172,7 +156,7 @@ def answer(network: UniversalSIB, pile: Pile, data: Features, told: bool) -> dic
     unit = power_rows(task.query_x, classifier.exponent)  # type: ignore[union-attr]
     spread = spread_labels(task, classifier.exponent)[0]  # type: ignore[union-attr]
     whole = Slice(unit, task.query_weight.mT, spread, 0, None, None)
-    descriptors = describe(blend.means, blend.alone, _Whole(whole), task.n_way, prior_given=told)
+    descriptors = describe(blend.means, blend.alone, OneSlice(whole), task.n_way, prior_given=told)
     logits = torch.cat([blend.means(unit), floored(spread).log(), blend.alone(unit)])
     rows = torch.from_numpy(np.random.default_rng(7).permutation(len(y))[:ROWS])
     return {"descriptors": descriptors, "logits": logits[..., rows].half(), "y": y[rows], "shares": shares}

@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from sibyl.methods.named import method_by_name
-from sibyl.methods.universal import self_training, sparse_graph
+from sibyl.methods.universal import graph_nodes, self_training, sparse_graph
+from sibyl.methods.universal.landmarks import landmarks
 from sibyl.methods.universal.rows import power_rows
 from sibyl.methods.universal.self_training import SelfTrained
 from sibyl.methods.universal.sparse_graph import SparseGraph
@@ -82,9 +83,25 @@ def test_rows_that_are_no_nodes_get_the_classifiers_answer_and_a_given_mix_is_me
     method = method_by_name("universal_sib", 60, N_WAY)
     solution = method.solve(task)
     assert solution.classifier is not None
-    torch.testing.assert_close(solution.classifier(task.query_x).softmax(-1), solution.probabilities, rtol=0, atol=1e-4)
+    is_node = torch.zeros(N_QUERY, dtype=torch.bool)
+    is_node[landmarks(task, 1200)[0]] = True
+    said = solution.classifier(task.query_x).softmax(-1)[0]
+    torch.testing.assert_close(said[~is_node], solution.probabilities[0, ~is_node], rtol=0, atol=1e-4)
+    assert (said[is_node] - solution.probabilities[0, is_node]).abs().max() > 0.05
     shares = torch.arange(1.0, N_WAY + 1) / (N_WAY * (N_WAY + 1) / 2)
     torch.testing.assert_close(method.solve(task, shares).probabilities.mean(1)[0], shares, rtol=0, atol=1e-3)
+
+
+def test_a_task_is_answered_alike_whatever_is_solved_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sparse_graph, "n_nodes_of", lambda rows, columns: min(rows, 1300))
+    task, _ = nuisance()
+    other, _ = nuisance(seed=1)
+    few = replace(task, query_mask=(torch.arange(N_QUERY) < 1250)[None])  # all of them nodes, not so the rows of the other
+    both = Task(*(torch.cat(pair) for pair in ((few.support_x, other.support_x), (few.support_y, other.support_y), (few.query_x, other.query_x))), N_WAY,
+                query_mask=torch.cat([few.query_mask, other.query_mask]))  # fmt: skip
+    method = method_by_name("universal_sib", 60, N_WAY)
+    alone = method.solve(few).probabilities[0, :1250]
+    torch.testing.assert_close(method.solve(both).probabilities[0, :1250], alone, rtol=0, atol=1e-5)
 
 
 def test_wide_rows_take_the_smaller_system() -> None:
@@ -92,10 +109,10 @@ def test_wide_rows_take_the_smaller_system() -> None:
     exponent = torch.full((1, 1, 1), 0.5)
     graph, _ = SparseGraph.of(replace(task, query_x=task.query_x[:, :40], query_mask=task.query_mask[:, :40]), exponent)
     assert graph.built is not None
-    nodes = self_training.Nodes(graph, graph.built, task.support_one_hot)
+    nodes = graph_nodes.GraphNodes(graph, task.support_one_hot)
     assert nodes.wide
     targets = torch.randn(1, 46, N_WAY, generator=torch.Generator().manual_seed(1))
-    ridge = self_training.RIDGE * nodes.seen.square().sum((1, 2)) / 60
+    ridge = graph_nodes.RIDGE * nodes.seen.square().sum((1, 2)) / 60
     by_columns = torch.linalg.solve(nodes.seen.mT @ nodes.seen + ridge * torch.eye(60), nodes.seen.mT @ targets)
     torch.testing.assert_close(nodes.regressed(targets), by_columns, rtol=1e-3, atol=1e-3)
 

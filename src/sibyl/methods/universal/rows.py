@@ -117,6 +117,27 @@ class NoRows:
 
 
 @dataclass(frozen=True, eq=False)
+class OneSlice:
+    """Rows that are all of one slice.
+
+    Parameters
+    ----------
+    part : Slice
+    """
+
+    part: Slice
+
+    @property
+    def count(self) -> Float[Tensor, "task 1"]:
+        """Real rows of each task."""
+        return self.part.weight.sum(2)
+
+    def total(self, call: Callable[[Slice], Totals]) -> Totals:
+        """Return what `call` says of the slice, in float64."""
+        return add_up([call(self.part)])
+
+
+@dataclass(frozen=True, eq=False)
 class _Kept:
     """What `Slice` holds of all rows, in files."""
 

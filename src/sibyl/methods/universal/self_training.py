@@ -17,36 +17,31 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
-from torch.nn.functional import normalize, pad
+from torch.nn.functional import normalize
 
-from sibyl.methods.universal.balance import Score, reach, remembered
-from sibyl.methods.universal.blend import Blend, floored, log_labels, log_odds
+from sibyl.methods.universal.balance import reach, remembered
+from sibyl.methods.universal.blend import Blend, log_labels, log_odds
 from sibyl.methods.universal.graph import FEW
-from sibyl.methods.universal.rows import Rows, Slice, Totals, add_up
-from sibyl.methods.universal.sparse_graph import NodeEdges, SparseGraph
-from sibyl.methods.universal.sureness import Doubt, as_sure_as
+from sibyl.methods.universal.graph_nodes import GraphNodes
+from sibyl.methods.universal.rows import Rows, Slice
+from sibyl.methods.universal.sparse_graph import SparseGraph
 
 ROUNDS = 2
-SHARPER = 2.0  # power of the answer before it is taught
-ALPHA, SPREADS = 0.8, 25  # of spreading it over the graph
-RIDGE = 0.1  # of the mean variance of a column
 LINEAR = 0.6  # largest share of the linear classifier
 AGREES, WIDTH = -0.25, 0.05  # half log odds by which it must agree, and how sharply
-SURENESS = (1e-2, 1e3)  # ends of the factor that makes an answer as sure as the first
 CHANGED = 0.5  # how far the share of rows whose class changed lowers the temperature
 PER_LABEL = -0.1  # power of the labels of a class, likewise
 FEW_NODES = 8  # rows a node up to which the linear classifier counts in full for rows that are no nodes
 FULL = 1 / 8  # of `FEW` rows beyond it: where the answer is all self-trained
-BALANCED = 5  # rounds of Sinkhorn after each
 
 
 @dataclass(frozen=True, eq=False)
 class SelfTrained:
     """``a log p(c | u) + a' v_c·(x − μ) + b_c``: the blend of a pile, and a linear classifier that its answer taught.
 
-    This is the answer for rows that are no nodes of the graph; see `NodeAnswers`.
+    This is the answer for rows that are no nodes of the graph; see `PileAnswers`.
 
     Parameters
     ----------
@@ -69,7 +64,7 @@ class SelfTrained:
     bias: Float[Tensor, "task way 1"]
 
     @classmethod
-    def of(
+    def taught(
         cls,
         blend: Blend,
         graph: SparseGraph,
@@ -78,8 +73,8 @@ class SelfTrained:
         fade: Float[Tensor, "task 1"],
         one_hot: Float[Tensor, "task support way"],
         n_labels: Float[Tensor, "task way"],
-    ) -> tuple[SelfTrained, NodeAnswers | None]:
-        """Teach the nodes of a graph, and return what answers any row, and where all rows are nodes what answers those.
+    ) -> PileAnswers:
+        """Teach the nodes of a graph.
 
         Where `fade` is 0 the blend answers as it is.
 
@@ -100,30 +95,27 @@ class SelfTrained:
         n_labels : float [task, way]
             Labels of each class as they are weighed.
         """
-        assert graph.built is not None
-        nodes = Nodes(graph, graph.built, one_hot)
+        nodes = GraphNodes(graph, one_hot)
         first = answer = nodes.answered(blend)
         wanted = nodes.doubt(first)
         for _ in range(ROUNDS):
-            spread, linear, direction = nodes.teach(answer, wanted)
+            spread, linear, classifier = nodes.teach(answer, wanted)
             share = linear_share(nodes, answer, spread, linear)[..., None]
             answer = nodes.as_sure((1 - share) * spread + share * linear, wanted)
-            answer = nodes.met(half_way(nodes.mix(first), nodes.mix(answer)) if shares is None else shares, answer)
+            answer = nodes.met(half_way(nodes.mix(first), nodes.mix(answer)), answer)
+        node_share = (FEW_NODES * nodes.rows.count / rows.count.clamp_min(1)).clamp_max(1)[..., None]
         fade = fade[..., None]
-        answer = fade / temperature(nodes, first, answer, n_labels) * answer + (1 - fade) * first
-        # of rows that are no nodes
-        heard = (FEW_NODES * nodes.count / rows.count.clamp_min(1)).clamp_max(1)[..., None]
-        share = heard * share
+        of_nodes = node_share * fade / temperature(nodes, first, answer, n_labels) * answer + (1 - node_share * fade) * first
+        share = node_share * share
         elsewhere = (1 - share) * first + share * linear
-        factor = nodes.factor(elsewhere, wanted)[..., None] / temperature(nodes, first, elsewhere, n_labels) ** heard
-        trust = torch.cat([fade * factor * (1 - share) + 1 - fade, fade * factor * share * direction.scale[..., None]], 1)[..., 0]
-        trained = cls(blend, direction.linear, nodes.mean, trust, torch.zeros_like(blend.bias))
-        known = nodes.by_place(answer, rows)
+        factor = nodes.factor(elsewhere, wanted)[..., None] / temperature(nodes, first, elsewhere, n_labels) ** node_share
+        trust = torch.cat([fade * factor * (1 - share) + 1 - fade, fade * factor * share * classifier.scale[..., None]], 1)[..., 0]
+        trained = cls(blend, classifier.weight, nodes.mean, trust, torch.zeros_like(blend.bias))
+        answers = PileAnswers.of(trained, of_nodes, nodes.built.places)
         if shares is None:
-            return trained, known
-        score: Score = remembered(trained.logits, rows, one_hot.shape[2]) if known is None else known
-        bias = reach(rows, score, shares, trained.bias)
-        return replace(trained, bias=bias), None if known is None else NodeAnswers(known.logits + bias)
+            return answers
+        bias = reach(rows, remembered(answers, rows, one_hot.shape[2]), shares, trained.bias)
+        return replace(answers, trained=replace(trained, bias=bias), logits=answers.logits + bias)
 
     def logits(self, part: Slice) -> Float[Tensor, "task way row"]:
         """Return the logits of rows of the pile."""
@@ -142,26 +134,43 @@ class SelfTrained:
 
 
 @dataclass(frozen=True, eq=False)
-class NodeAnswers:
-    """The answers of rows that are nodes: what was spread over the graph stands in the place of the blend.
+class PileAnswers:
+    """The answers of a pile: rows that are nodes have their own, in which what was spread stands in the place of the blend.
 
     Parameters
     ----------
-    logits : float [task, way, place]
-        By their place among all rows; 0 for padding.
+    trained : SelfTrained
+        What answers the others, and new rows.
+    logits : float [task, way, node]
+        Of the nodes.
+    places : int [task, node]
+        Where they stand among all rows, ascending; padding behind all of them.
     """
 
-    logits: Float[Tensor, "task way place"]
+    trained: SelfTrained
+    logits: Float[Tensor, "task way node"]
+    places: Int[Tensor, "task node"]
+
+    @classmethod
+    def of(cls, trained: SelfTrained, logits: Float[Tensor, "task way node"], places: Int[Tensor, "task node"]) -> PileAnswers:
+        """Sort the nodes by their places; a place below 0 is padding."""
+        ascending, order = torch.where(places < 0, torch.iinfo(places.dtype).max, places).sort(1)
+        return cls(trained, logits.gather(2, order[:, None].expand_as(logits)), ascending)
 
     def __call__(self, part: Slice) -> Float[Tensor, "task way row"]:
         """Return the logits of a slice."""
-        n_rows = part.unit.shape[1]
-        found = self.logits[..., part.first : part.first + n_rows]
-        return pad(found, (0, n_rows - found.shape[2]))  # padding may stand behind the last node
+        place = torch.arange(part.first, part.first + part.unit.shape[1], device=self.places.device).expand(len(self.places), -1)
+        at = torch.searchsorted(self.places, place.contiguous()).clamp_max(self.places.shape[1] - 1)
+        is_node = self.places.gather(1, at) == place
+        own = self.logits.gather(2, at[:, None].expand(-1, self.logits.shape[1], -1))
+        return own if bool(is_node.all()) else torch.where(is_node[:, None], own, self.trained.logits(part))
 
 
 def temperature(
-    nodes: Nodes, first: Float[Tensor, "task way node"], answer: Float[Tensor, "task way node"], n_labels: Float[Tensor, "task way"]
+    nodes: GraphNodes,
+    first: Float[Tensor, "task way node"],
+    answer: Float[Tensor, "task way node"],
+    n_labels: Float[Tensor, "task way"],
 ) -> Float[Tensor, "task 1 1"]:
     """Return what an answer that is as sure as the first is divided by: the more labels it changed, the more of them it mended."""
     changed = 1 - nodes.agreement(first, answer)
@@ -179,7 +188,7 @@ def share_of_trained(rows: Rows, fell_back: Tensor) -> Float[Tensor, "task 1"]:
     return torch.where(fell_back[:, None], 0.0, ((rows.count / FEW - 1) / FULL).clamp(0, 1))
 
 
-def linear_share(nodes: Nodes, answer: Tensor, spread: Tensor, linear: Tensor) -> Float[Tensor, "task 1"]:
+def linear_share(nodes: GraphNodes, answer: Tensor, spread: Tensor, linear: Tensor) -> Float[Tensor, "task 1"]:
     """Return the share of the linear classifier, which counts where it agrees with the answer nearly as often as the graph does.
 
     Where classes are bent, as in pixels and tables, a linear classifier cannot even repeat what it
@@ -187,93 +196,3 @@ def linear_share(nodes: Nodes, answer: Tensor, spread: Tensor, linear: Tensor) -
     """
     of_linear, of_graph = (log_odds(nodes.agreement(answer, one)) for one in (linear, spread))
     return LINEAR * torch.sigmoid((of_linear - of_graph - AGREES) / WIDTH)
-
-
-@dataclass(frozen=True, eq=False)
-class _Direction:
-    """A linear classifier, and the factor on its scores that makes it as sure as the answer."""
-
-    linear: Float[Tensor, "task dim way"]
-    scale: Float[Tensor, "task 1"]
-
-
-class Nodes:
-    """The nodes of a graph as rows that teach: labelled ones first, which have one answer only."""
-
-    def __init__(self, graph: SparseGraph, built: NodeEdges, one_hot: Float[Tensor, "task support way"]) -> None:
-        self.graph, self.built, self.one_hot, self.n_labelled = graph, built, one_hot, one_hot.shape[1]
-        self.real = (graph.radius > 0).to(graph.nodes)[..., None]
-        self.weight = self.real[:, self.n_labelled :].mT
-        self.count = self.weight.sum(2)
-        self.mean = (graph.nodes * self.real).sum(1, keepdim=True) / self.real.sum(1, keepdim=True).clamp_min(1)
-        self.seen = (graph.nodes - self.mean) * self.real
-        self.wide = self.seen.shape[1] < self.seen.shape[2]
-        gram = self.seen @ self.seen.mT if self.wide else self.seen.mT @ self.seen
-        ridge = RIDGE * self.seen.square().sum((1, 2)) / self.seen.shape[2]
-        self.factors = torch.linalg.cholesky(gram + torch.diag_embed(ridge.clamp_min(1e-12)[:, None].expand(-1, gram.shape[1])))
-
-    def total(self, call: object) -> Totals:
-        """Go over all queries as one slice."""
-        part = Slice(self.seen[:, self.n_labelled :], self.weight, self.weight, 0, None, None)
-        return add_up([call(part)])  # type: ignore[operator]
-
-    def answered(self, blend: Blend) -> Float[Tensor, "task way node"]:
-        """Return what the blend says of the queries, as log probabilities."""
-        unit = self.built.unit[:, self.n_labelled :]
-        spread = self.graph.read_nodes(self.graph.scores)[..., self.n_labelled :]
-        return blend.joined(unit, spread).log_softmax(1)
-
-    def teach(
-        self, answer: Float[Tensor, "task way node"], wanted: Float[Tensor, "task 1"]
-    ) -> tuple[Float[Tensor, "task way node"], Float[Tensor, "task way node"], _Direction]:
-        """Return what the graph and the linear classifier say, log probabilities that are as sure as the answer, and the latter."""
-        seeds = torch.cat([self.one_hot, (SHARPER * answer).softmax(1).mT * self.real[:, self.n_labelled :]], 1)
-        of_graph = self.graph.read_nodes(self.built.spread(seeds, ALPHA, SPREADS))[..., self.n_labelled :]
-        share = seeds.sum(1, keepdim=True) / self.real.sum(1, keepdim=True).clamp_min(1)
-        linear = self.regressed(seeds - share * self.real) / share.clamp_min(1e-6).sqrt()
-        scores = (self.seen[:, self.n_labelled :] @ linear).mT
-        scale = self.factor(scores, wanted)
-        return self.as_sure(floored(of_graph).log(), wanted), (scale[..., None] * scores).log_softmax(1), _Direction(linear, scale)
-
-    def regressed(self, targets: Float[Tensor, "task node way"]) -> Float[Tensor, "task dim way"]:
-        """Return the ridge regression's weights, by way of the smaller of two systems."""
-        if self.wide:
-            return self.seen.mT @ torch.cholesky_solve(targets, self.factors)
-        return torch.cholesky_solve(self.seen.mT @ targets, self.factors)
-
-    def as_sure(self, logits: Float[Tensor, "task way node"], wanted: Float[Tensor, "task 1"]) -> Float[Tensor, "task way node"]:
-        """Return log probabilities that leave as much open as is wanted."""
-        return (self.factor(logits, wanted)[..., None] * logits).log_softmax(1)
-
-    def mix(self, answer: Float[Tensor, "task way node"]) -> Float[Tensor, "task way"]:
-        """Return the class mix of the queries."""
-        return (answer.exp() * self.weight).sum(2) / self.count.clamp_min(1)
-
-    def met(self, mix: Float[Tensor, "task way"], answer: Float[Tensor, "task way node"]) -> Float[Tensor, "task way node"]:
-        """Return log probabilities that meet a class mix."""
-        for _ in range(BALANCED):
-            answer = (answer + (mix.clamp_min(1e-6) / self.mix(answer).clamp_min(1e-6)).log()[..., None]).log_softmax(1)
-        return answer
-
-    def factor(self, logits: Float[Tensor, "task way node"], wanted: Float[Tensor, "task 1"]) -> Float[Tensor, "task 1"]:
-        """Return the factor that makes logits leave as much open as is wanted."""
-        return as_sure_as(wanted, lambda part: logits, self, *SURENESS)
-
-    def doubt(self, answer: Float[Tensor, "task way node"]) -> Float[Tensor, "task 1"]:
-        """Return what an answer leaves open, in rows."""
-        return self.total(Doubt(lambda part: answer, torch.ones_like(self.count)))[0]
-
-    def agreement(self, one: Float[Tensor, "task way node"], other: Float[Tensor, "task way node"]) -> Float[Tensor, "task 1"]:
-        """Return in what share of the queries two answers agree."""
-        same = (one.argmax(1) == other.argmax(1)).to(self.weight) * self.weight[:, 0]
-        return same.sum(1, keepdim=True) / self.count.clamp_min(1)
-
-    def by_place(self, logits: Float[Tensor, "task way node"], rows: Rows) -> NodeAnswers | None:
-        """Return the answers by the places of the rows; None where some rows are no nodes."""
-        if not bool((self.count >= rows.count).all()):
-            return None
-        places = self.built.places
-        known = logits.new_zeros(*logits.shape[:2], int(places.max()) + 2)  # the last takes the padding
-        known.scatter_(2, torch.where(places < 0, known.shape[2] - 1, places)[:, None].expand_as(logits), logits)
-        known[..., -1] = 0
-        return NodeAnswers(known)

@@ -26,7 +26,7 @@ from sibyl.methods.universal.outlier_refinement import N_REFINEMENT_FEATURES, Ou
 from sibyl.methods.universal.perceptron import perceptron
 from sibyl.methods.universal.posterior import Posterior
 from sibyl.methods.universal.rows import NoRows, PowerNetwork, QueryRows, Rows, Slice, power_rows
-from sibyl.methods.universal.self_training import NodeAnswers, SelfTrained, share_of_trained
+from sibyl.methods.universal.self_training import PileAnswers, SelfTrained, share_of_trained
 from sibyl.methods.universal.sparse_graph import SparseGraph
 from sibyl.methods.universal.task_descriptors import N_DESCRIPTORS
 from sibyl.tasks import ClassPrior, Episode, Solution, Task, class_shares
@@ -49,20 +49,20 @@ class Fitted:
         The inductive answer.
     fell_back : bool [task]
         True where `answer` is `alone`, because there were too few unlabelled rows.
-    of_nodes : NodeAnswers, optional
-        What is said of the rows in the place of `answer`, where all are nodes of the graph of a pile.
+    of_pile : PileAnswers, optional
+        What is said of the rows of a pile in the place of `answer`.
     """
 
     answer: UniversalClassifier
     alone: UniversalClassifier
     fell_back: Bool[Tensor, " task"]
-    of_nodes: NodeAnswers | None = None
+    of_pile: PileAnswers | None = None
 
     def __call__(
         self, part: Slice
     ) -> tuple[Float[Tensor, "task way row"], Float[Tensor, "task way row"], Float[Tensor, "task row"], Float[Tensor, "task way"]]:
         """Return of a slice: logits, inductive logits, outlier scores, and the sum of the class probabilities."""
-        logits = self.answer.of_slice(part) if self.of_nodes is None else self.of_nodes(part)
+        logits = self.answer.of_slice(part) if self.of_pile is None else self.of_pile(part)
         score = torch.sigmoid(self.answer.outlier_logits(part.unit))
         return logits, self.alone.logits(part.unit), score, (logits.softmax(1) * part.weight).sum(2)
 
@@ -235,8 +235,8 @@ class UniversalSIB(LearnedMethod):
             weighed = inductive if torch.equal(y, plain) else adapt(self, task, y, exponent, shape, nodes, none, None)[0]
             blend = Blend.of(answer.model, weighed.model, sparse.thinned(READ_LATER), rows, shares, self.blend, fade, y.sum(1))
             share = share_of_trained(rows, fell_back)
-            trained, of_nodes = SelfTrained.of(blend, sparse, rows, shares, share, plain, y.sum(1))
-            return Fitted(replace(answer, blend=trained), inductive, fell_back, of_nodes)
+            answers = SelfTrained.taught(blend, sparse, rows, shares, share, plain, y.sum(1))
+            return Fitted(replace(answer, blend=answers.trained), inductive, fell_back, answers)
         elif shares is None and bool((told_share := share_of_told(rows, fell_back, task.n_way)).any()):
 
             def told(mix: Tensor) -> LocalModel:
