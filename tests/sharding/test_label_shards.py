@@ -103,7 +103,7 @@ def test_later_shards_are_labelled_in_one_pass(folder: Path, tmp_path: Path) -> 
     label_shards(folder, out=tmp_path / "later", earlier=tmp_path / "out")
     first, later = labels_in(tmp_path / "out"), labels_in(tmp_path / "later")
     is_query = first["status"] == "labelled"
-    assert (first["label"] == later["label"])[is_query].mean() > 0.97  # rows of a pile are nodes of its graph, later ones are not
+    assert (first["label"] == later["label"])[is_query].mean() > 0.995
     alone = label(folder / "part-001.parquet", earlier=tmp_path / "out").set_index("item")
     theirs = later.set_index("item").loc[alone.index]
     assert list(alone["label"]) == list(theirs["label"])

@@ -65,11 +65,11 @@ def test_slices_add_up(network: UniversalSIB, pile: Episode) -> None:
         network.slice_rows = None
 
 
-def test_the_classifier_says_of_most_rows_what_the_answer_says_and_can_be_stored(network: UniversalSIB, pile: Episode) -> None:
+def test_the_classifier_says_of_the_rows_what_the_answer_says_and_can_be_stored(network: UniversalSIB, pile: Episode) -> None:
     solution = network.solve(pile.task)
     assert solution.classifier is not None
     said = solution.classifier(pile.task.query_x)
-    assert (said.argmax(-1) == solution.predictions).double().mean() > 0.95  # rows of the pile are nodes, new ones are not
+    assert is_close(said.softmax(-1), solution.probabilities)
     tensors, description = take_apart(solution.classifier)
     again = put_together(tensors, description)
     assert torch.equal(again(pile.task.query_x), said)

@@ -22,11 +22,26 @@ BALANCED = 5  # rounds of Sinkhorn after each
 
 
 @dataclass(frozen=True, eq=False)
-class LinearClassifier:
-    """A linear classifier, and the factor on its scores that makes it as sure as the answer."""
+class Taught:
+    """What two classifiers learned from an answer.
 
+    Parameters
+    ----------
+    of_graph, of_linear : float [task, way, query]
+        What they say of the nodes: log probabilities that are as sure as the answer.
+    scores : float [task, node, way]
+        F_j / √d_j of what was spread, by which any row is read off the graph.
+    weight : float [task, dim, way]
+        Of the linear classifier.
+    scales : float [task, 2]
+        Factors that make the log of what is read off, and the linear classifier's scores, as sure as the answer.
+    """
+
+    of_graph: Float[Tensor, "task way query"]
+    of_linear: Float[Tensor, "task way query"]
+    scores: Float[Tensor, "task node way"]
     weight: Float[Tensor, "task dim way"]
-    scale: Float[Tensor, "task 1"]
+    scales: Float[Tensor, "task 2"]
 
 
 class GraphNodes:
@@ -59,21 +74,16 @@ class GraphNodes:
         spread = self.graph.read_nodes(self.graph.scores)[..., self.n_labelled :]
         return blend.joined(unit, spread).log_softmax(1)
 
-    def teach(
-        self, answer: Float[Tensor, "task way node"], wanted: Float[Tensor, "task 1"]
-    ) -> tuple[Float[Tensor, "task way node"], Float[Tensor, "task way node"], LinearClassifier]:
-        """Return what the graph and the linear classifier say, log probabilities that are as sure as the answer, and the latter."""
+    def teach(self, answer: Float[Tensor, "task way node"], wanted: Float[Tensor, "task 1"]) -> Taught:
+        """Spread labels and answer over the graph, and fit a ridge regression to them."""
         seeds = torch.cat([self.one_hot, (SHARPER * answer).softmax(1).mT * self.real[:, self.n_labelled :]], 1)
-        of_graph = self.graph.read_nodes(self.built.spread(seeds, ALPHA, SPREADS))[..., self.n_labelled :]
+        scores = self.built.spread(seeds, ALPHA, SPREADS)
         share = seeds.sum(1, keepdim=True) / self.real.sum(1, keepdim=True).clamp_min(1)
-        linear = self.regressed(seeds - share * self.real) / share.clamp_min(1e-6).sqrt()
-        scores = (self.seen[:, self.n_labelled :] @ linear).mT
-        scale = self.factor(scores, wanted)
-        return (
-            self.as_sure(floored(of_graph).log(), wanted),
-            (scale[..., None] * scores).log_softmax(1),
-            LinearClassifier(linear, scale),
-        )
+        weight = self.regressed(seeds - share * self.real) / share.clamp_min(1e-6).sqrt()
+        both = floored(self.graph.read_nodes(scores)[..., self.n_labelled :]).log(), (self.seen[:, self.n_labelled :] @ weight).mT
+        scales = [self.factor(one, wanted) for one in both]
+        of_graph, of_linear = ((scale[..., None] * one).log_softmax(1) for scale, one in zip(scales, both, strict=True))
+        return Taught(of_graph, of_linear, scores, weight, torch.cat(scales, 1))
 
     def regressed(self, targets: Float[Tensor, "task node way"]) -> Float[Tensor, "task dim way"]:
         """Return the ridge regression's weights, by way of the smaller of two systems."""
@@ -90,10 +100,9 @@ class GraphNodes:
         (mass,) = self.rows.total(Mass(lambda part: answer, torch.zeros_like(answer[..., :1])))
         return (mass[..., 0] / self.rows.count.clamp_min(1)).to(answer)
 
-    def met(self, mix: Float[Tensor, "task way"], answer: Float[Tensor, "task way node"]) -> Float[Tensor, "task way node"]:
-        """Return log probabilities that nearly meet a class mix."""
-        potential = approach(self.rows, lambda part: answer, mix, torch.zeros_like(answer[..., :1]), BALANCED)
-        return (answer + potential).log_softmax(1)
+    def potential(self, mix: Float[Tensor, "task way"], answer: Float[Tensor, "task way node"]) -> Float[Tensor, "task way 1"]:
+        """Return what makes an answer nearly meet a class mix."""
+        return approach(self.rows, lambda part: answer, mix, torch.zeros_like(answer[..., :1]), BALANCED)
 
     def factor(self, logits: Float[Tensor, "task way node"], wanted: Float[Tensor, "task 1"]) -> Float[Tensor, "task 1"]:
         """Return the factor that makes logits leave as much open as is wanted."""

@@ -22,9 +22,9 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from sibyl.methods.universal.balance import reach, remembered
-from sibyl.methods.universal.blend import Blend, log_labels, log_odds
+from sibyl.methods.universal.blend import Blend, floored, log_labels, log_odds
 from sibyl.methods.universal.graph import FEW
-from sibyl.methods.universal.graph_nodes import GraphNodes
+from sibyl.methods.universal.graph_nodes import GraphNodes, Taught
 from sibyl.methods.universal.rows import Rows, Slice
 from sibyl.methods.universal.sparse_graph import SparseGraph
 
@@ -33,13 +33,13 @@ LINEAR = 0.6  # largest share of the linear classifier
 AGREES, WIDTH = -0.25, 0.05  # half log odds by which it must agree, and how sharply
 CHANGED = 0.5  # how far the share of rows whose class changed lowers the temperature
 PER_LABEL = -0.1  # power of the labels of a class, likewise
-FEW_NODES = 8  # rows a node up to which the linear classifier counts in full for rows that are no nodes
+FEW_NODES = 8  # rows a node up to which what the nodes were taught counts in full; from twice as many on it does not
 FULL = 1 / 8  # of `FEW` rows beyond it: where the answer is all self-trained
 
 
 @dataclass(frozen=True, eq=False)
 class SelfTrained:
-    """``a log p(c | u) + a' v_c·(x − μ) + b_c``: the blend of a pile, and a linear classifier that its answer taught.
+    """``a log p(c | u) + a' log p'(c | u) + a'' v_c·(x − μ) + b_c``: the blend of a pile, and the two that its answer taught.
 
     This is the answer for rows that are no nodes of the graph; see `PileAnswers`.
 
@@ -47,20 +47,23 @@ class SelfTrained:
     ----------
     blend : Blend
         p.
+    scores : float [task, node, way]
+        By which p' is read off the nodes of the blend's graph.
     linear : float [task, dim, way]
         v, for rows x as the graph sees them.
     mean : float [task, 1, dim]
         μ, of the nodes.
-    trust : float [task, 2]
-        a, a'; how sure the answer is to be is inside.
+    trust : float [task, 3]
+        a, a', a''; how sure the answer is to be is inside.
     bias : float [task, way, 1]
-        The potential that makes the rows meet the class mix that the caller gave, or 0.
+        The potential that moves the rows' class mix half way to that of the blend, and to the one that the caller gave.
     """
 
     blend: Blend
+    scores: Float[Tensor, "task node way"]
     linear: Float[Tensor, "task dim way"]
     mean: Float[Tensor, "task 1 dim"]
-    trust: Float[Tensor, "task 2"]
+    trust: Float[Tensor, "task 3"]
     bias: Float[Tensor, "task way 1"]
 
     @classmethod
@@ -99,38 +102,56 @@ class SelfTrained:
         first = answer = nodes.answered(blend)
         wanted = nodes.doubt(first)
         for _ in range(ROUNDS):
-            spread, linear, classifier = nodes.teach(answer, wanted)
-            share = linear_share(nodes, answer, spread, linear)[..., None]
-            answer = nodes.as_sure((1 - share) * spread + share * linear, wanted)
-            answer = nodes.met(half_way(nodes.mix(first), nodes.mix(answer)), answer)
-        node_share = (FEW_NODES * nodes.rows.count / rows.count.clamp_min(1)).clamp_max(1)[..., None]
+            taught = nodes.teach(answer, wanted)
+            share = linear_share(nodes, answer, taught)[..., None]
+            answer = nodes.as_sure((1 - share) * taught.of_graph + share * taught.of_linear, wanted)
+            potential = nodes.potential(half_way(nodes.mix(first), nodes.mix(answer)), answer)
+            answer = (answer + potential).log_softmax(1)
+        node_share = (2 - rows.count / (FEW_NODES * nodes.rows.count).clamp_min(1)).clamp(0, 1)[..., None]
         fade = fade[..., None]
         of_nodes = node_share * fade / temperature(nodes, first, answer, n_labels) * answer + (1 - node_share * fade) * first
-        share = node_share * share
-        elsewhere = (1 - share) * first + share * linear
-        factor = nodes.factor(elsewhere, wanted)[..., None] / temperature(nodes, first, elsewhere, n_labels) ** node_share
-        trust = torch.cat([fade * factor * (1 - share) + 1 - fade, fade * factor * share * classifier.scale[..., None]], 1)[..., 0]
-        trained = cls(blend, classifier.weight, nodes.mean, trust, torch.zeros_like(blend.bias))
+        kept = (blend.graph.radius > 0).sum(1)[:, None, None] / nodes.real.sum(1, keepdim=True)
+        parts = node_share * torch.cat([(1 - share) * kept, share], 1)  # of the two that were taught, for rows that are no nodes
+        parts = torch.cat([1 - parts.sum(1, keepdim=True), parts], 1)
+        said = torch.stack([first, taught.of_graph, taught.of_linear], 1)
+        elsewhere = (parts[..., None] * said).sum(1)
+        factor = nodes.factor(elsewhere, wanted)[..., None]
+        potential = parts[:, 1:].sum(1, keepdim=True) * potential
+        elsewhere = factor * elsewhere + potential
+        cooled = fade / temperature(nodes, first, elsewhere, n_labels) ** node_share
+        scales = torch.cat([torch.ones_like(share), taught.scales[..., None]], 1)
+        trust = (cooled * factor * parts * scales + (1 - fade) * torch.eye(3).to(parts)[:, :1])[..., 0]
+        scores = taught.scores[:, : blend.graph.nodes.shape[1]]
+        trained = cls(blend, scores, taught.weight, nodes.mean, trust, cooled * potential)
         answers = PileAnswers.of(trained, of_nodes, nodes.built.places)
         if shares is None:
             return answers
-        bias = reach(rows, remembered(answers, rows, one_hot.shape[2]), shares, trained.bias)
-        return replace(answers, trained=replace(trained, bias=bias), logits=answers.logits + bias)
+        more = reach(rows, remembered(answers, rows, one_hot.shape[2]), shares, torch.zeros_like(trained.bias))
+        return replace(answers, trained=replace(trained, bias=trained.bias + more), logits=answers.logits + more)
 
     def logits(self, part: Slice) -> Float[Tensor, "task way row"]:
         """Return the logits of rows of the pile."""
-        return self._joined(self.blend.logits(part), part.unit)
+        of_blend = self.blend.logits(part)
+        if not bool(self.trust[:, 1:].any()):  # so many rows that the search for their nearest nodes would cost more than it tells
+            return self.trust[:, :1, None] * of_blend.log_softmax(1) + self.bias
+        return self._joined(part.unit, of_blend, *self.blend.graph.nearest(part.unit))
 
     def __call__(self, unit: Float[Tensor, "task row dim"]) -> Float[Tensor, "task way row"]:
         """Return the logits of prepared rows."""
-        return self._joined(self.blend(unit), unit)
+        near = self.blend.graph.nearest(unit)
+        return self._joined(unit, self.blend.joined(unit, self.blend.graph.read_off(*near)), *near)
 
     def _joined(
-        self, of_blend: Float[Tensor, "task way row"], unit: Float[Tensor, "task row dim"]
+        self,
+        unit: Float[Tensor, "task row dim"],
+        of_blend: Float[Tensor, "task way row"],
+        index: Int[Tensor, "task row k"],
+        squared: Float[Tensor, "task row k"],
     ) -> Float[Tensor, "task way row"]:
-        of_answer, of_linear = self.trust[..., None, None].unbind(1)
+        a, of_graph, of_linear = self.trust[..., None, None].unbind(1)
+        spread = floored(replace(self.blend.graph, scores=self.scores).read_off(index, squared)).log()
         seen = normalize(unit - self.blend.graph.middle, dim=-1) - self.mean
-        return of_answer * of_blend.log_softmax(1) + of_linear * (seen @ self.linear).mT + self.bias
+        return a * of_blend.log_softmax(1) + of_graph * spread + of_linear * (seen @ self.linear).mT + self.bias
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,11 +209,11 @@ def share_of_trained(rows: Rows, fell_back: Tensor) -> Float[Tensor, "task 1"]:
     return torch.where(fell_back[:, None], 0.0, ((rows.count / FEW - 1) / FULL).clamp(0, 1))
 
 
-def linear_share(nodes: GraphNodes, answer: Tensor, spread: Tensor, linear: Tensor) -> Float[Tensor, "task 1"]:
+def linear_share(nodes: GraphNodes, answer: Float[Tensor, "task way node"], taught: Taught) -> Float[Tensor, "task 1"]:
     """Return the share of the linear classifier, which counts where it agrees with the answer nearly as often as the graph does.
 
     Where classes are bent, as in pixels and tables, a linear classifier cannot even repeat what it
     was taught, and what it says is worse than that.
     """
-    of_linear, of_graph = (log_odds(nodes.agreement(answer, one)) for one in (linear, spread))
+    of_linear, of_graph = (log_odds(nodes.agreement(answer, one)) for one in (taught.of_linear, taught.of_graph))
     return LINEAR * torch.sigmoid((of_linear - of_graph - AGREES) / WIDTH)

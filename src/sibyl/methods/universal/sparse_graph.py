@@ -98,12 +98,16 @@ class SparseGraph:
 
     def read(self, unit: Float[Tensor, "task row dim"]) -> Float[Tensor, "task way row"]:
         """Return class probabilities of prepared rows; even where the graph does not reach."""
+        return self.read_off(*self.nearest(unit))
+
+    def nearest(self, unit: Float[Tensor, "task row dim"]) -> tuple[Int[Tensor, "task row k"], Float[Tensor, "task row k"]]:
+        """Return the nearest nodes of prepared rows, and the squared distances to them."""
         cosine = normalize(unit - self.middle, dim=-1) @ self.nodes.mT
         is_padding = self.radius == 0
         if torch.compiler.is_compiling() or bool(is_padding.any()):  # a program that is exported cannot look
             cosine = cosine.masked_fill(is_padding[:, None], -torch.inf)
         nearest, index = cosine.topk(min(NEIGHBOURS, cosine.shape[2]), dim=2)
-        return self.read_off(index, (2 - 2 * nearest).clamp_min(0))
+        return index, (2 - 2 * nearest).clamp_min(0)
 
     def read_off(self, index: Int[Tensor, "task row k"], squared: Float[Tensor, "task row k"]) -> Float[Tensor, "task way row"]:
         """Return class probabilities of rows from their nearest nodes and the squared distances to them."""
