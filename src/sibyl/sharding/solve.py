@@ -16,6 +16,7 @@ from sibyl.messages import counted
 from sibyl.methods.classifiers import Centred
 from sibyl.methods.universal import UniversalSIB
 from sibyl.methods.universal.graph import FEW
+from sibyl.methods.universal.label_weights import label_weights_in_graph
 from sibyl.methods.universal.neighbours import NODES, Nodes
 from sibyl.methods.universal.rows import power_rows
 from sibyl.methods.universal.sparse_graph import SparseGraph, n_nodes_of
@@ -182,7 +183,8 @@ def _setting(
     real = torch.ones(1, len(chosen), dtype=torch.bool)
     nodes = Nodes.over(task, unit[:, :NODES], place[:, :NODES], real[:, :NODES], power_rows(task.support_x, exponent))
     n_graph = n_nodes_of(shards.n_rows, shards.layout.dim)
-    graph = SparseGraph.over(task, exponent, unit[:, :n_graph], real[:, :n_graph], place[:, :n_graph])
+    weights = label_weights_in_graph(task, exponent, nodes)
+    graph = SparseGraph.over(task, exponent, unit[:, :n_graph], real[:, :n_graph], place[:, :n_graph], weights)
     return Setting(uuid4().hex, task, exponent, nodes, graph.thinned(graph.nodes.shape[1]), shards.firsts, labelled, offset), graph
 
 

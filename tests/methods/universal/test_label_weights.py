@@ -11,9 +11,10 @@ from torch import Tensor
 from sibyl.methods.named import method_by_name
 from sibyl.methods.universal import UniversalSIB, universal
 from sibyl.methods.universal.adaptation import adapt
-from sibyl.methods.universal.label_weights import label_weights
+from sibyl.methods.universal.label_weights import label_weights, label_weights_in_graph
 from sibyl.methods.universal.neighbours import Nodes
 from sibyl.methods.universal.rows import NoRows, power_rows
+from sibyl.methods.universal.sparse_graph import SparseGraph
 from sibyl.tasks import Task
 from tests.methods.contract import pad
 from tests.methods.universal.test_universal import clusters
@@ -97,3 +98,22 @@ def test_equal_labels_that_count_as_fewer_are_fewer(network: UniversalSIB) -> No
             answer, _ = adapt(network, task, task.support_one_hot * weight, exponent, shape, nodes, none, None)
             found.append(answer(x))
     assert torch.allclose(found[0], found[1], atol=1e-9)
+
+
+def test_in_the_graph_of_a_pile_a_class_with_many_chosen_labels_does_not_flood_the_others(network: UniversalSIB) -> None:
+    task = pile(40, plainest=True)
+    many = torch.ones_like(task.support_mask)
+    many[:, 40 * N_WAY // 2 :] = torch.arange(40 * N_WAY // 2) % 40 < 2  # half of the classes have two labels
+    task = replace(task, support_mask=many)
+    with torch.no_grad():
+        exponent, _ = network.power(task)
+        nodes = Nodes.of(task, exponent, power_rows(task.support_x, exponent))
+        counted = label_weights_in_graph(task, exponent, nodes)
+        assert torch.allclose(counted, 1 / task.n_shots)
+        plain, weighed = (SparseGraph.of(task, exponent, one)[0] for one in (None, counted))
+        assert torch.allclose(weighed.scores, plain.scores * counted[:, None], rtol=1e-4, atol=1e-9)
+        unit = power_rows(task.query_x, exponent)
+        of_plain, of_weighed = (graph.read(unit).argmax(1) for graph in (plain, weighed))
+    got_by_few = [(said >= N_WAY // 2).double().mean() for said in (of_plain, of_weighed)]  # half of the rows are theirs
+    assert got_by_few[0] < 0.25
+    assert got_by_few[1] > 0.4

@@ -117,14 +117,15 @@ def test_the_plain_mixture_is_that_of_anchored_means() -> None:
 
 
 def test_neither_a_handful_of_rows_nor_a_pile_is_told() -> None:
-    def share(n: int, *, fell_back: bool = False) -> float:
+    def share(n: int, *, n_labelled: int = 0, fell_back: bool = False) -> float:
         rows = rows_of(task_of(1, 4, n + 3, 8), torch.full((1, 1, 1), 0.5))  # three of them are padding
-        return mix_refinement.share_of_told(rows, torch.tensor([fell_back]), 4).item()
+        return mix_refinement.share_of_told(rows, rows.count + n_labelled, torch.tensor([fell_back]), 4).item()
 
     assert share(8) == share(FEW) == share(100, fell_back=True) == 0
     assert share(16) == pytest.approx(0.5)
     assert share(24) == share(FEW // 2) == 1
-    assert share(3 * FEW // 4) == pytest.approx(0.5)
+    assert share(3 * FEW // 4) == share(FEW // 2, n_labelled=FEW // 4) == pytest.approx(0.5)
+    assert share(24, n_labelled=FEW) == 0
 
 
 @pytest.mark.parametrize("n_query", [1, 2, 3, 6])

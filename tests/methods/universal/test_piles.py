@@ -91,7 +91,7 @@ def test_a_given_mix_is_met(network: UniversalSIB, pile: Episode) -> None:
 
 
 def test_the_blend_fades_in(network: UniversalSIB, pile: Episode) -> None:
-    inside, outside = network.solve(first_rows(pile.task, FEW + 1)), network.solve(first_rows(pile.task, FEW))
+    inside, outside = (network.solve(first_rows(pile.task, FEW - N_WAY + more)) for more in (1, 0))
     assert outside.classifier is not None
     assert inside.classifier is not None
     assert outside.classifier.blend is None  # type: ignore[attr-defined]

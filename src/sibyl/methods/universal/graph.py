@@ -13,19 +13,30 @@ from sibyl.methods.universal.sparse_graph import SparseGraph
 from sibyl.tasks import Task
 from sibyl.threads import in_order
 
-FEW = 1024  # queries up to which every pair of rows is an edge, as in training; more are a pile
+FEW = 1024  # rows, labelled ones among them, up to which every pair is an edge, as in training; more are a pile
 ENTRIES = 1 << 16  # pairs of a row and a node, or of a row's neighbour and a class, that a slice holds
 
 
 @torch.no_grad()
 def spread_labels(
-    task: Task, exponent: Float[Tensor, "task 1 1"], few: int = FEW
+    task: Task, exponent: Float[Tensor, "task 1 1"], weights: Float[Tensor, "task way"] | None = None, few: int = FEW
 ) -> tuple[Float[Tensor, "task way query"], SparseGraph | None]:
     """Spread the labels over the rows, by all edges between few queries, by those to nearest neighbours in a pile.
 
-    Few queries are spread over as `LabelSpreading` does, on the raw rows: with that the network was
+    Few rows are spread over as `LabelSpreading` does, on the raw rows: with that the network was
     trained. A pile is spread over on rows after the power transform, see `SparseGraph`; its `Blend`
     was fitted with that.
+
+    Parameters
+    ----------
+    task : Task
+        Without unlabelled rows it is no pile.
+    exponent : float [task, 1, 1]
+        Of the power transform.
+    weights : float [task, way], optional
+        What a label of each class counts for in a pile; None for one.
+    few : int
+        Rows up to which a task is no pile.
 
     Returns
     -------
@@ -34,9 +45,10 @@ def spread_labels(
     SparseGraph, optional
         The graph of a pile.
     """
-    if task.query_x.shape[1] <= few:
+    n_labelled, n_query = task.support_x.shape[1], task.query_x.shape[1]
+    if n_query == 0 or n_labelled + n_query <= few:
         return LabelSpreading().solve(task).probabilities.mT, None
-    graph, own = SparseGraph.of(task, exponent)
+    graph, own = SparseGraph.of(task, exponent, weights)
     answer = allocate_beside(task.query_x, (task.n_tasks, task.query_x.shape[1], task.n_way))
     n_rows = max(16, 16 * ENTRIES // (graph.nodes.shape[1] + 16 * task.n_way) // task.n_tasks)
     starts = range(0, task.query_x.shape[1], n_rows)

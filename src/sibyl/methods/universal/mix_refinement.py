@@ -63,15 +63,18 @@ class LogMean:
         return torch.stack([weight * model(unit) for weight, model in zip(weights, self.models, strict=True)]).sum(0)
 
 
-def share_of_told(rows: Rows, fell_back: Bool[Tensor, " task"], n_way: int) -> Float[Tensor, "task 1"]:
+def share_of_told(
+    rows: Rows, n_rows: Float[Tensor, "task 1"], fell_back: Bool[Tensor, " task"], n_way: int
+) -> Float[Tensor, "task 1"]:
     """Return the weight of answers that are told a mix.
 
-    None where one or two rows a class are counted, which say nothing of a mix and make new rows
-    worse; all from six a class up to half of `FEW` rows; none from `FEW` on.
+    None where one or two unlabelled rows a class are counted, which say nothing of a mix and make
+    new rows worse; all from six a class up to half of `FEW` rows, labelled ones among them; none
+    from `FEW` on.
     """
     least, enough = ROWS_A_CLASS
     rises = ((rows.count / n_way - least) / (enough - least)).clamp(0, 1)
-    return torch.where(fell_back[:, None], 0.0, rises * (2 - 2 * rows.count / FEW).clamp(0, 1))
+    return torch.where(fell_back[:, None], 0.0, rises * (2 - 2 * n_rows / FEW).clamp(0, 1))
 
 
 def refine_mix(

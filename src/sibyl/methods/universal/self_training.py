@@ -204,9 +204,9 @@ def half_way(first: Float[Tensor, "task way"], now: Float[Tensor, "task way"]) -
     return mix / mix.sum(1, keepdim=True)
 
 
-def share_of_trained(rows: Rows, fell_back: Tensor) -> Float[Tensor, "task 1"]:
+def share_of_trained(n_rows: Float[Tensor, "task 1"], fell_back: Tensor) -> Float[Tensor, "task 1"]:
     """Return how much of the answer is self-trained: nothing up to `FEW` rows, all from an eighth more on."""
-    return torch.where(fell_back[:, None], 0.0, ((rows.count / FEW - 1) / FULL).clamp(0, 1))
+    return torch.where(fell_back[:, None], 0.0, ((n_rows / FEW - 1) / FULL).clamp(0, 1))
 
 
 def linear_share(nodes: GraphNodes, answer: Float[Tensor, "task way node"], taught: Taught) -> Float[Tensor, "task 1"]:

@@ -62,10 +62,14 @@ class SparseGraph:
     built: NodeEdges | None = None
 
     @classmethod
-    def of(cls, task: Task, exponent: Float[Tensor, "task 1 1"]) -> tuple[SparseGraph, OwnNeighbours | None]:
+    def of(
+        cls, task: Task, exponent: Float[Tensor, "task 1 1"], weights: Float[Tensor, "task way"] | None = None
+    ) -> tuple[SparseGraph, OwnNeighbours | None]:
         """Build the graph of a batch of tasks and spread their labels; return with it the queries' neighbours, where all are nodes."""
         chosen = landmarks(task, n_nodes_of(*task.query_x.shape[1:]))
-        graph = cls.over(task, exponent, prepared(task.query_x, chosen, exponent), task.query_mask.gather(1, chosen), chosen)
+        graph = cls.over(
+            task, exponent, prepared(task.query_x, chosen, exponent), task.query_mask.gather(1, chosen), chosen, weights
+        )
         if chosen.shape[1] < task.query_x.shape[1] or not bool(task.query_mask.all()):  # rows of padding are no nodes
             return graph, None
         assert graph.built is not None
@@ -79,8 +83,9 @@ class SparseGraph:
         chosen: Float[Tensor, "task node dim"],
         real: Bool[Tensor, "task node"],
         places: Int[Tensor, "task node"],
+        weights: Float[Tensor, "task way"] | None = None,
     ) -> SparseGraph:
-        """Build the graph over the labelled rows of tasks and prepared queries; `real` is False for padding."""
+        """Build the graph over the labelled rows of tasks and prepared queries; `real` is False for padding, labels count as in `weights`."""
         mask = torch.cat([task.support_mask, real], 1)
         unit = torch.cat([power_rows(task.support_x, exponent), chosen], 1)
         nodes = unit * mask[..., None]
@@ -92,7 +97,7 @@ class SparseGraph:
         weight = kernel(squared, radius, radius.gather(1, index.flatten(1)).view_as(squared)) * mask[..., None]
         smoothers = tuple(Smoother.of(*one) for one in zip(index, weight, strict=True))
         seeds = task.support_one_hot.new_zeros(*mask.shape, task.n_way)
-        seeds[:, : task.support_x.shape[1]] = task.support_one_hot
+        seeds[:, : task.support_x.shape[1]] = task.support_one_hot if weights is None else task.support_one_hot * weights[:, None]
         built = NodeEdges(unit, index, squared, torch.where(real, places, -1), smoothers)
         return cls(middle, nodes, built.spread(seeds, ALPHA, ROUNDS).to(weight), radius * mask, built)
 

@@ -18,7 +18,7 @@ from sibyl.methods.universal.classifier import N_OUTLIER_FEATURES, UniversalClas
 from sibyl.methods.universal.control import ControlNetwork
 from sibyl.methods.universal.gradient_network import GradientNetwork
 from sibyl.methods.universal.graph import FEW, spread_labels
-from sibyl.methods.universal.label_weights import label_weights
+from sibyl.methods.universal.label_weights import label_weights, label_weights_in_graph
 from sibyl.methods.universal.mix_refinement import refine_mix, share_of_told
 from sibyl.methods.universal.neighbours import Nodes
 from sibyl.methods.universal.objective import PRIOR_GIVEN, given_shares, training_loss
@@ -101,8 +101,8 @@ class UniversalSIB(LearnedMethod):
     rounds of Sinkhorn in a step, to convergence in the answer).
 
     Where labelled rows have larger margins than unlabelled ones, as those have that a person
-    confirmed among the surest answers, n_c labels count as √n_c of them, see `label_weights`. In
-    the inductive answer each counts for one.
+    confirmed among the surest answers, n_c labels count as √n_c of them, in the graph of a pile as
+    one, see `label_weights`. In the inductive answer each counts for one.
 
     After K steps the answer is ``s cos(u − o, w_c − w̄) + b_c`` with one more set of numbers of the
     control network. Where the mix is not given, few unlabelled rows are solved again, told the mix
@@ -181,9 +181,9 @@ class UniversalSIB(LearnedMethod):
         (`sibyl.memmap`), so does what is kept of them, and the memory does not grow.
         """
         exponent, _ = self.power(task)
-        graph, sparse = spread_labels(task, exponent)
-        graph = graph if graph.numel() <= KEPT or is_mapped(graph) else graph.half()
         nodes = Nodes.of(task, exponent, power_rows(task.support_x, exponent))
+        graph, sparse = spread_labels(task, exponent, label_weights_in_graph(task, exponent, nodes))
+        graph = graph if graph.numel() <= KEPT or is_mapped(graph) else graph.half()
         rows = self._query_rows(task, exponent, graph, nodes)
         fitted = self.fit_rows(task, rows, nodes, sparse, class_shares(class_prior, task))
 
@@ -230,14 +230,15 @@ class UniversalSIB(LearnedMethod):
         inductive = self._refine_outliers(inductive, task, plain, none, nodes)
         fell_back = rows.count[:, 0] < max(1.0, self.min_queries_per_class * task.n_way)
         answer = inductive.where(fell_back, transductive)
+        n_rows = rows.count + task.n_shots.sum(1, keepdim=True)
         if sparse is not None:
-            fade = torch.where(fell_back[:, None], 0.0, (rows.count / FEW - 1).clamp(0, 1))
+            fade = torch.where(fell_back[:, None], 0.0, (n_rows / FEW - 1).clamp(0, 1))
             weighed = inductive if torch.equal(y, plain) else adapt(self, task, y, exponent, shape, nodes, none, None)[0]
             blend = Blend.of(answer.model, weighed.model, sparse.thinned(READ_LATER), rows, shares, self.blend, fade, y.sum(1))
-            share = share_of_trained(rows, fell_back)
+            share = share_of_trained(n_rows, fell_back)
             answers = SelfTrained.taught(blend, sparse, rows, shares, share, plain, y.sum(1))
             return Fitted(replace(answer, blend=answers.trained), inductive, fell_back, answers)
-        elif shares is None and bool((told_share := share_of_told(rows, fell_back, task.n_way)).any()):
+        elif shares is None and bool((told_share := share_of_told(rows, n_rows, fell_back, task.n_way)).any()):
 
             def told(mix: Tensor) -> LocalModel:
                 return adapt(self, task, y, exponent, shape, nodes, rows, mix, estimated=True)[0].model
