@@ -14,6 +14,7 @@ H. J. Scudder, "Probability of error of some adaptive pattern-recognition machin
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import torch
@@ -32,7 +33,7 @@ ROUNDS = 2
 LINEAR = 0.6  # largest share of the linear classifier
 AGREES, WIDTH = -0.25, 0.05  # half log odds by which it must agree, and how sharply
 CHANGED = 0.5  # how far the share of rows whose class changed lowers the temperature
-PER_LABEL = -0.1  # power of the labels of a class, likewise
+PER_LABEL, MOST_LABELS = -0.1, 10  # power of the labels of a class, up to so many, likewise
 FEW_NODES = 8  # rows a node up to which what the nodes were taught counts in full; from twice as many on it does not
 FULL = 1 / 8  # of `FEW` rows beyond it: where the answer is all self-trained
 
@@ -195,7 +196,7 @@ def temperature(
 ) -> Float[Tensor, "task 1 1"]:
     """Return what an answer that is as sure as the first is divided by: the more labels it changed, the more of them it mended."""
     changed = 1 - nodes.agreement(first, answer)
-    return ((1 - CHANGED * changed) * (PER_LABEL * log_labels(n_labels)).exp())[..., None]
+    return ((1 - CHANGED * changed) * (PER_LABEL * log_labels(n_labels).clamp_max(math.log(MOST_LABELS))).exp())[..., None]
 
 
 def half_way(first: Float[Tensor, "task way"], now: Float[Tensor, "task way"]) -> Float[Tensor, "task way"]:
