@@ -138,12 +138,14 @@ def measure_universal_again(folders: dict[str, Path | None], path: Path) -> None
     """
     record = read_json(path)
     protocol = replace(meta_test_protocol("sib"), test_episodes=record["arguments"]["episodes"])
+    read = {}
     for kind, folder in folders.items():
         if folder is None:
             continue
-        table = record["tables"][kind]
+        table, features = record["tables"][kind], Features.load(folder / "test")
+        read[kind] = features.provenance
         for shot in protocol.shots:
-            sampler = protocol.test_sampler(Features.load(folder / "test"), shot)
+            sampler = protocol.test_sampler(features, shot)
             again = protocol.test([build_method("class_mean")], sampler)["accuracy"]
             before = table["class_mean"][str(shot)]["accuracy"]
             if abs(again - before) > SAME:
@@ -151,7 +153,7 @@ def measure_universal_again(folders: dict[str, Path | None], path: Path) -> None
             for name, prior in UNIVERSAL.items():
                 result = evaluate(build_method("universal_sib"), sampler, protocol.test_episodes, class_prior=prior)
                 table[name][str(shot)] = pool_seeds([result])
-    record["universal_rows"] = {"commit": commit(), "features": "conv4-cifar-fs, as it ships"}
+    record["universal_rows"] = {"commit": commit(), "features": read}
     write_json(path, record)
 
 

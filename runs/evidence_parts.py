@@ -111,7 +111,7 @@ def rounds(features: Features, seed: int) -> dict[str, float]:
 def biased_part(sets: Sets) -> Iterator[Cell]:
     for name, features in sets.features.items():
         for percent in (30, 65):
-            yield Cell(f"biased/{name}/{percent}", 0, partial(biased, features, percent / 100))
+            yield Cell(f"biased/{name}/{percent}", 20, partial(biased, features, percent / 100))
 
 
 def biased(features: Features, share: float, seed: int) -> dict[str, float]:

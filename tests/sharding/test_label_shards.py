@@ -18,6 +18,7 @@ from sibyl.labeling.label import label
 from sibyl.memmap import is_mapped
 from sibyl.methods.universal import universal
 from sibyl.methods.universal.label_weights import label_weights
+from sibyl.sharding import solve
 from sibyl.sharding.engine import engine_by_name
 from sibyl.sharding.held import Held
 from sibyl.sharding.label import label_shards
@@ -63,7 +64,8 @@ def test_labels_confirmed_in_bulk_count_alike(folder: Path, tmp_path: Path, monk
         found.append(label_weights(*given))
         return found[-1]
 
-    monkeypatch.setattr(universal, "label_weights", noted)
+    for module in (solve, universal):
+        monkeypatch.setattr(module, "label_weights", noted)
     label_shards(folder, examples, tmp_path / "out")
     write_shards(tmp_path / "one", matrix, [ROWS], names)
     assert_same(labels_in(tmp_path / "out"), label(tmp_path / "one" / "part-000.parquet", examples))

@@ -9,18 +9,19 @@ from uuid import uuid4
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from sibyl.errors import DataError
 from sibyl.labeling.examples import Examples
 from sibyl.messages import counted
 from sibyl.methods.classifiers import Centred
 from sibyl.methods.universal import UniversalSIB
+from sibyl.methods.universal.fitted_rows import Fitted
 from sibyl.methods.universal.graph import FEW
-from sibyl.methods.universal.label_weights import label_weights_in_graph
+from sibyl.methods.universal.label_weights import label_weights, weights_in_graph
 from sibyl.methods.universal.neighbours import NODES, Nodes
 from sibyl.methods.universal.rows import power_rows
 from sibyl.methods.universal.sparse_graph import SparseGraph, n_nodes_of
-from sibyl.methods.universal.universal import Fitted
 from sibyl.sharding.engine import Engine
 from sibyl.sharding.held import Held, Setting
 from sibyl.sharding.passes import Answers, Bad, Found, Gather, Keys, Look, Mix, ShardedRows
@@ -126,10 +127,10 @@ def solve_shards(
     task = Task(
         torch.from_numpy(support_x)[None], torch.from_numpy(codes[kept])[None], torch.zeros(1, 0, shards.layout.dim), len(number_of)
     )
-    setting, graph = _setting(engine, shards, labelled, offset, task, method, n_unlabelled, passed)
+    setting, graph, weights = _setting(engine, shards, labelled, offset, task, method, n_unlabelled, passed)
     there = engine.share(setting)
     rows = ShardedRows(engine, range(len(shards.shards)), setting.key, there, torch.tensor([[float(n_unlabelled)]]), passed)
-    fitted, mix = _fit(method, task, rows, setting.nodes, graph, prior)
+    fitted, mix = _fit(method, task, rows, setting.nodes, graph, weights, prior)
     shifted = support if offset is None else support - offset.astype(np.float32)
     group_rows = np.stack([shifted[group[0]] for group in conflicts.groups]) if conflicts.groups else shifted[:0]
     classifier: Classifier = fitted.answer
@@ -142,10 +143,16 @@ def solve_shards(
 
 
 def _fit(
-    method: UniversalSIB, task: Task, rows: ShardedRows, nodes: Nodes, graph: SparseGraph, prior: ClassPrior | RoughMix
+    method: UniversalSIB,
+    task: Task,
+    rows: ShardedRows,
+    nodes: Nodes,
+    graph: SparseGraph,
+    weights: Tensor,
+    prior: ClassPrior | RoughMix,
 ) -> tuple[Fitted, npt.NDArray[np.float64]]:
     def fit(known: ClassPrior) -> tuple[Fitted, npt.NDArray[np.float64], float]:
-        fitted = method.fit_rows(task, rows, nodes, graph, class_shares(known, task))
+        fitted = method.fit_rows(task, rows, nodes, graph, weights, class_shares(known, task))
         mix, sure = rows.total(Mix(fitted))
         return fitted, (mix[0] / mix.sum()).numpy(), float(sure.sum() / mix.sum())
 
@@ -164,8 +171,8 @@ def _setting(
     method: UniversalSIB,
     n_unlabelled: int,
     passed: Passed,
-) -> tuple[Setting, SparseGraph]:
-    """Choose nodes by the hashes of all rows, and build the graph over them; of it the workers only need what rows are read off."""
+) -> tuple[Setting, SparseGraph, Tensor]:
+    """Choose nodes by the hashes of all rows, and build the graph over them; of it the workers only need what rows are read off. With it, what a label counts for."""
     exponent, _ = method.power(task)
     n_nodes = min(n_unlabelled, max(NODES, n_nodes_of(shards.n_rows, shards.layout.dim)))
     keys = chosen = np.zeros(0, np.int64)
@@ -183,9 +190,10 @@ def _setting(
     real = torch.ones(1, len(chosen), dtype=torch.bool)
     nodes = Nodes.over(task, unit[:, :NODES], place[:, :NODES], real[:, :NODES], power_rows(task.support_x, exponent))
     n_graph = n_nodes_of(shards.n_rows, shards.layout.dim)
-    weights = label_weights_in_graph(task, exponent, nodes)
-    graph = SparseGraph.over(task, exponent, unit[:, :n_graph], real[:, :n_graph], place[:, :n_graph], weights)
-    return Setting(uuid4().hex, task, exponent, nodes, graph.thinned(graph.nodes.shape[1]), shards.firsts, labelled, offset), graph
+    weights = label_weights(task, exponent, nodes)
+    graph = SparseGraph.over(task, exponent, unit[:, :n_graph], real[:, :n_graph], place[:, :n_graph], weights_in_graph(weights))
+    for_workers = graph.thinned(graph.nodes.shape[1])
+    return Setting(uuid4().hex, task, exponent, nodes, for_workers, shards.firsts, labelled, offset), graph, weights
 
 
 def _told(engine: Engine, call: Callable[[Held, int], Any], n_shards: int, passed: Passed) -> Iterator[Any]:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from sibyl.methods.universal.universal import Fitted
+from sibyl.methods.universal.fitted_rows import Fitted
 from sibyl.sharding.held import Held, Setting
 from sibyl.sharding.passes import Answers
 from sibyl.tasks import Classifier

@@ -11,7 +11,7 @@ from torch import Tensor
 from sibyl.methods.named import method_by_name
 from sibyl.methods.universal import UniversalSIB, universal
 from sibyl.methods.universal.adaptation import adapt
-from sibyl.methods.universal.label_weights import label_weights, label_weights_in_graph
+from sibyl.methods.universal.label_weights import label_weights, weights_in_graph
 from sibyl.methods.universal.neighbours import Nodes
 from sibyl.methods.universal.rows import NoRows, power_rows
 from sibyl.methods.universal.sparse_graph import SparseGraph
@@ -108,7 +108,7 @@ def test_in_the_graph_of_a_pile_a_class_with_many_chosen_labels_does_not_flood_t
     with torch.no_grad():
         exponent, _ = network.power(task)
         nodes = Nodes.of(task, exponent, power_rows(task.support_x, exponent))
-        counted = label_weights_in_graph(task, exponent, nodes)
+        counted = weights_in_graph(label_weights(task, exponent, nodes))
         assert torch.allclose(counted, 1 / task.n_shots)
         plain, weighed = (SparseGraph.of(task, exponent, one)[0] for one in (None, counted))
         assert torch.allclose(weighed.scores, plain.scores * counted[:, None], rtol=1e-4, atol=1e-9)

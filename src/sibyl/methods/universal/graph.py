@@ -21,7 +21,7 @@ ENTRIES = 1 << 16  # pairs of a row and a node, or of a row's neighbour and a cl
 def spread_labels(
     task: Task, exponent: Float[Tensor, "task 1 1"], weights: Float[Tensor, "task way"] | None = None, few: int = FEW
 ) -> tuple[Float[Tensor, "task way query"], SparseGraph | None]:
-    """Spread the labels over the rows, by all edges between few queries, by those to nearest neighbours in a pile.
+    """Spread the labels over the rows, by all edges between few rows, by those to nearest neighbours in a pile.
 
     Few rows are spread over as `LabelSpreading` does, on the raw rows: with that the network was
     trained. A pile is spread over on rows after the power transform, see `SparseGraph`; its `Blend`

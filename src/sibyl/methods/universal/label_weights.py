@@ -64,10 +64,16 @@ def label_weights(task: Task, exponent: Float[Tensor, "task 1 1"], nodes: Nodes)
     return torch.where(chosen > 0, shots.clamp_min(1) ** ((LEAST_POWER - 1) * chosen), ones)
 
 
-def label_weights_in_graph(task: Task, exponent: Float[Tensor, "task 1 1"], nodes: Nodes) -> Float[Tensor, "task way"]:
+def weights_in_graph(weights: Float[Tensor, "task way"]) -> Float[Tensor, "task way"]:
     """Return what a label counts for where labels are spread over a pile: of n that were chosen for their margins, 1 / n.
 
     There a class with many labels floods what lies between it and one with few. With √n, images
-    whose surest third was confirmed are 45 to 53 % right by the graph alone, with one 59 to 74.
+    whose surest third was confirmed are 44 to 53 % right by the graph alone, with one 59 to 74
+    (validation classes, docs/log.md).
+
+    Parameters
+    ----------
+    weights : float [task, way]
+        What a label counts for elsewhere.
     """
-    return label_weights(task, exponent, nodes).square()
+    return weights.square()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import ClassVar
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from sibyl.memmap import allocate_beside, has_room, is_mapped, release
@@ -16,17 +16,18 @@ from sibyl.methods.universal.adaptation import adapt
 from sibyl.methods.universal.blend import Blend, BlendNetwork, LocalModel
 from sibyl.methods.universal.classifier import N_OUTLIER_FEATURES, UniversalClassifier
 from sibyl.methods.universal.control import ControlNetwork
+from sibyl.methods.universal.fitted_rows import Fitted
 from sibyl.methods.universal.gradient_network import GradientNetwork
 from sibyl.methods.universal.graph import FEW, spread_labels
-from sibyl.methods.universal.label_weights import label_weights, label_weights_in_graph
+from sibyl.methods.universal.label_weights import label_weights, weights_in_graph
 from sibyl.methods.universal.mix_refinement import refine_mix, share_of_told
 from sibyl.methods.universal.neighbours import Nodes
 from sibyl.methods.universal.objective import PRIOR_GIVEN, given_shares, training_loss
 from sibyl.methods.universal.outlier_refinement import N_REFINEMENT_FEATURES, OutlierRefinement
 from sibyl.methods.universal.perceptron import perceptron
 from sibyl.methods.universal.posterior import Posterior
-from sibyl.methods.universal.rows import NoRows, PowerNetwork, QueryRows, Rows, Slice, power_rows
-from sibyl.methods.universal.self_training import PileAnswers, SelfTrained, share_of_trained
+from sibyl.methods.universal.rows import NoRows, PowerNetwork, QueryRows, Rows, power_rows
+from sibyl.methods.universal.self_training import SelfTrained, share_of_trained
 from sibyl.methods.universal.sparse_graph import SparseGraph
 from sibyl.methods.universal.task_descriptors import N_DESCRIPTORS
 from sibyl.tasks import ClassPrior, Episode, Solution, Task, class_shares
@@ -35,36 +36,6 @@ ENTRIES = 1 << 17  # pairs of a row and a class, over all tasks, that a slice ho
 NODES_PER_ENTRY = 8  # pairs of a row and a node take less than pairs of a row and a class
 READ_LATER = 2048  # nodes of a pile's graph that the classifier takes along for new rows
 KEPT = 1 << 26  # numbers of prepared rows that are kept in memory between passes; more are kept in a file
-
-
-@dataclass(frozen=True, eq=False)
-class Fitted:
-    """What the passes over the rows end in: all that is said of a row of them follows from this and the row.
-
-    Parameters
-    ----------
-    answer : UniversalClassifier
-        The adapted one, with the blend of a pile.
-    alone : UniversalClassifier
-        The inductive answer.
-    fell_back : bool [task]
-        True where `answer` is `alone`, because there were too few unlabelled rows.
-    of_pile : PileAnswers, optional
-        What is said of the rows of a pile in the place of `answer`.
-    """
-
-    answer: UniversalClassifier
-    alone: UniversalClassifier
-    fell_back: Bool[Tensor, " task"]
-    of_pile: PileAnswers | None = None
-
-    def __call__(
-        self, part: Slice
-    ) -> tuple[Float[Tensor, "task way row"], Float[Tensor, "task way row"], Float[Tensor, "task row"], Float[Tensor, "task way"]]:
-        """Return of a slice: logits, inductive logits, outlier scores, and the sum of the class probabilities."""
-        logits = self.answer.of_slice(part) if self.of_pile is None else self.of_pile(part)
-        score = torch.sigmoid(self.answer.outlier_logits(part.unit))
-        return logits, self.alone.logits(part.unit), score, (logits.softmax(1) * part.weight).sum(2)
 
 
 class UniversalSIB(LearnedMethod):
@@ -182,10 +153,11 @@ class UniversalSIB(LearnedMethod):
         """
         exponent, _ = self.power(task)
         nodes = Nodes.of(task, exponent, power_rows(task.support_x, exponent))
-        graph, sparse = spread_labels(task, exponent, label_weights_in_graph(task, exponent, nodes))
+        weights = label_weights(task, exponent, nodes)
+        graph, sparse = spread_labels(task, exponent, weights_in_graph(weights))
         graph = graph if graph.numel() <= KEPT or is_mapped(graph) else graph.half()
         rows = self._query_rows(task, exponent, graph, nodes)
-        fitted = self.fit_rows(task, rows, nodes, sparse, class_shares(class_prior, task))
+        fitted = self.fit_rows(task, rows, nodes, sparse, weights, class_shares(class_prior, task))
 
         n_query, kept = task.query_x.shape[1], rows.graph.dtype
         shape_of_logits = (task.n_tasks, n_query, task.n_way)
@@ -202,7 +174,13 @@ class UniversalSIB(LearnedMethod):
 
     @torch.no_grad()
     def fit_rows(
-        self, task: Task, rows: Rows, nodes: Nodes, sparse: SparseGraph | None, shares: Float[Tensor, "#task way"] | None
+        self,
+        task: Task,
+        rows: Rows,
+        nodes: Nodes,
+        sparse: SparseGraph | None,
+        weights: Float[Tensor, "task way"],
+        shares: Float[Tensor, "#task way"] | None,
     ) -> Fitted:
         """Run all passes over the rows but the last, in which each is answered.
 
@@ -216,6 +194,8 @@ class UniversalSIB(LearnedMethod):
             The rows that messages come from.
         sparse : SparseGraph, optional
             The graph of a pile.
+        weights : float [task, way]
+            What a label of each class counts for.
         shares : float [task or 1, way], optional
             The class mix, where it is known.
         """
@@ -223,7 +203,7 @@ class UniversalSIB(LearnedMethod):
         shares = None if shares is None else shares.expand(task.n_tasks, -1)
         none = NoRows(torch.zeros_like(rows.count))
         plain = task.support_one_hot  # for the inductive answer, which says nothing of unlabelled rows: every label counts for one
-        y = plain * label_weights(task, exponent, nodes)[:, None]
+        y = plain * weights[:, None]
         transductive, _ = adapt(self, task, y, exponent, shape, nodes, rows, shares)
         inductive, _ = adapt(self, task, plain, exponent, shape, nodes, none, None)
         transductive = self._refine_outliers(transductive, task, y, rows, nodes)
