@@ -141,8 +141,18 @@ def test_the_command_names_the_first_items_of_a_pile(
     with pytest.raises(SystemExit) as ended:
         main()
     assert not ended.value.code
-    told = capsys.readouterr().out.splitlines()
+    written = capsys.readouterr()
+    told = written.out.splitlines()
+    assert f"sibyl label {tmp_path / 'pile.npz'} --examples TABLE" in written.err
     assert sorted(0 if int(name[5:]) < 5 else 1 if int(name[5:]) < 8 else 2 for name in told) == [0, 1, 2]
+
+
+def test_a_path_that_is_not_there_is_said_to_be_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("sys.argv", ["sibyl", "suggest", "nowhere/"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert "nowhere: no such file or folder" in capsys.readouterr().err
 
 
 def test_scores_that_hardly_differ_flag_nothing() -> None:

@@ -10,6 +10,10 @@ import typer
 from sibyl.cli.commands import app
 from sibyl.cli.tables import show_json
 
+WHAT_NEXT = (
+    "Label these items first: in a table with the columns item,label, for sibyl label {0} --examples TABLE; or in sibyl review {0}"
+)
+
 
 @app.command("suggest", epilog="Example: sibyl suggest out/; before any label: sibyl suggest photos/ --number 24")
 def suggest_command(
@@ -30,10 +34,10 @@ def suggest_command(
     """Name the items whose label would help most, and why: in doubt, little like any example so far, or perhaps of a class
     without an example.
 
-    Of a pile without any label it names the items that stand for it, the most representative first: label these, and let the others
-    follow.
-
     Write their labels into OUT/corrections.csv (columns item,label) and run the same sibyl label again, or ask again at once.
+
+    Of a pile without any label it names the items that stand for it, the most representative first. Write their labels into a table
+    (columns item,label), and let the others follow: sibyl label PILE --examples TABLE.
     """
     from dataclasses import asdict
 
@@ -54,6 +58,7 @@ def suggest_command(
         else:
             for item in items:
                 typer.echo(printable(item))
+            typer.echo(printable(WHAT_NEXT.format(out)), err=True)
         return
     found = next_labels(out, number)
     if as_json:

@@ -71,7 +71,7 @@ def holds_run(path: str | Path) -> bool:
     """Whether a folder is the output of an earlier run, and no pile."""
     path = Path(path)
     finish_output(path)
-    return (path / RUN).is_file() or not path.exists() or (path / "summary.json").is_file()
+    return (path / RUN).is_file() or (path / "summary.json").is_file()
 
 
 @torch_threads()
