@@ -109,9 +109,13 @@ def test_peak_memory_is_that_of_this_evaluation() -> None:
     def peak(n_floats: int) -> int:
         return evaluate(Hungry(n_floats), EpisodeSampler(clusters()), 4).peak_memory
 
+    freed = [bytearray(100_000) for _ in range(4000)]
+    last = bytearray(100_000)  # above them on the heap, so that they are not given back
+    del freed
     large = peak(40_000_000)
     small = peak(1)
     assert large - small > 100e6
+    assert last
 
 
 def test_summary_names_what_a_table_needs() -> None:

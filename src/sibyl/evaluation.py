@@ -28,6 +28,7 @@ from torch import Tensor
 
 from sibyl.episodes import EpisodeSampler
 from sibyl.errors import DataError
+from sibyl.memmap import trim
 from sibyl.methods.method import Method
 from sibyl.storage import Json, atomic_path
 from sibyl.tasks import ClassPrior, Episode, Solution
@@ -171,6 +172,7 @@ def _bins(probabilities: Float[Tensor, "task query way"], episode: Episode) -> F
 def _reset_peak_memory(device: str) -> None:
     if device != "cpu":
         torch.cuda.reset_peak_memory_stats(device)
+    trim()  # memory that was freed before, and kept by the C library, would hide what is taken now
     with suppress(OSError):  # Linux alone has it; elsewhere the mark stays where it is
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
